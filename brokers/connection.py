@@ -1,4 +1,4 @@
-"""A connection to a broker: what its adapter hands the desk, and what it is handed."""
+"""Connection to a broker: the adapter's parts for the desk, and the desk's terms."""
 
 import random
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,7 +18,7 @@ HistorySource = Callable[[int, int, int, int], Awaitable[list[Bar]]]
 
 
 class BrokerAccess(Protocol):
-    """Where a broker is reached and who we are there; `token` empty: nobody has logged in."""
+    """Address and credentials of a broker; `token` empty: not logged in."""
 
     @property
     def rest(self) -> str:
@@ -47,7 +47,7 @@ class BrokerAccess(Protocol):
 
 
 class BrokerSession(Protocol):
-    """The session behind a connection: who it is of, and what ends or changes with it."""
+    """Session behind a connection: its account, its end, its changes."""
 
     async def account(self) -> str:
         """Return the account's user id."""
@@ -79,7 +79,7 @@ class RenewableFeed(Feed, Protocol):
 
 
 class Connection(NamedTuple):
-    """Everything a desk has of its broker; `margins` None: there is nobody to ask."""
+    """A broker's parts for the desk; `margins` None: it has no such call."""
 
     broker: Broker
     feed: RenewableFeed

@@ -15,7 +15,7 @@ ADAPTERS: Final = {
 
 
 class BrokerAdapter(Protocol):
-    """What a broker's module has."""
+    """Parts of a broker's module."""
 
     def connect(self, access: BrokerAccess, terms: ConnectionTerms) -> Connection:
         """Return a connection; nothing is sent before it is used."""

@@ -1,4 +1,4 @@
-"""What every test shares: where the real data is, and which build of the core is under test."""
+"""Fixtures of every test: the place of the real data, and the build under test."""
 
 import gc
 import os

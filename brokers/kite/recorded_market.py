@@ -159,6 +159,8 @@ class RecordedMarket:
         if not self._factor or ts < self._since:
             return True
         if self._origin is None:
+            # the pace counts from the first record that is waited for, not from the start of the
+            # run
             self._origin = (ts, time.monotonic())
         left = (ts - self._origin[0]) / SECOND / self._factor - (time.monotonic() - self._origin[1])
         if left > 0:

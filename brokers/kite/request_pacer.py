@@ -8,7 +8,7 @@ from engine.ports import Clock
 
 
 class RequestRate(NamedTuple):
-    """So many requests a second and API key, of which `kept` are for changes alone."""
+    """So many requests a second and API key, `kept` of them for changes alone."""
 
     most: int
     kept: int = 0

@@ -1,4 +1,4 @@
-"""Tokens of a connection that have not been heard since it was made."""
+"""Tokens of a connection without a tick since it was made."""
 
 from collections.abc import Iterable
 from typing import final

@@ -22,7 +22,7 @@ BEAT = SECOND
 
 @final
 class SimulatedExchange:
-    """A simulated exchange that calls `hear` with every report when it is due.
+    """A simulated exchange that calls `hear` with each report when it is due.
 
     `stamped`: ticks happen when they are received, else at their own time. Without latency a
     request is answered before `send_command` returns, and nothing has to run; else `run` lets time

@@ -91,6 +91,7 @@ def _prices_know_split(config: SandboxConfig, action: CorporateAction, symbol: s
     if not before or not today:
         return True
     step = log(today[0].open / before)
+    # the night's move is nearer to the split than to none, on a scale of ratios
     return abs(step + log(action.ratio)) < abs(step)
 
 

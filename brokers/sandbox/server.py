@@ -351,6 +351,7 @@ class SandboxService:
         ):
             raise SandboxApiError(403, "TokenException", "Incorrect `api_key` or `access_token`.")
         self._known.add(http.protocol)
+        # before the handshake: one connection too many is refused by an HTTP answer
         connection, waker = exchange.connect(), asyncio.Event()
         socket = web.WebSocketResponse(autoping=True)
         try:
@@ -407,6 +408,7 @@ class SandboxService:
                     if isinstance(message, str)
                     else socket.send_bytes(message)
                 )
+            # before it waits: what is queued from here on wakes it
             waker.clear()
             try:
                 await asyncio.wait_for(

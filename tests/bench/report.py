@@ -1,4 +1,4 @@
-"""What a benchmark reports, and the page that is made of it."""
+"""Report of a benchmark, and the page made of it."""
 
 import compiled
 

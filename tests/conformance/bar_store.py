@@ -1,4 +1,4 @@
-"""What every store of bars does.
+"""Conformance suite for every store of bars.
 
 A class of tests that each store's own file derives from, with a fixture `store`.
 """

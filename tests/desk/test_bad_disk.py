@@ -39,7 +39,7 @@ def library(tmp_path_factory):
 
 
 class Disk:
-    """What the desk's files lie on, as its process sees it."""
+    """The disk of the desk's files, as its process sees it."""
 
     def __init__(self, patang, library):
         self.patang = patang

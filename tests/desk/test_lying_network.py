@@ -132,7 +132,7 @@ def desk(patang, exchange, between):
 
 
 class Sight:
-    """What the exchange and the desk's database say."""
+    """Account of a run by the exchange and the desk's database."""
 
     def __init__(self, patang, exchange):
         self._patang = patang

@@ -1,6 +1,6 @@
-"""What README and docs name is there.
+"""Names in README and docs exist.
 
-Commands and options, settings, calls with their parameters, files.
+Commands and options, settings, keys, calls with their parameters, names of the house, files.
 """
 
 import ast

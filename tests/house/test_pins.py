@@ -1,4 +1,4 @@
-"""What the gate says of a dependency that is not pinned by hash."""
+"""Complaints of the gate about dependencies not pinned by hash."""
 
 import importlib.util
 import re

@@ -201,7 +201,7 @@ def proofs(mutant):
     nearest = [test for begins in near for test in NEAREST[begins]]
     if nearest:
         yield "nearest tests", [*pytest, *nearest]
-    yield "tests of the order path", [*pytest, "tests/core"]
+    yield "tests of the order path", [*pytest, "tests/compiled"]
     yield "simulated days", ["-m", "tests.simulation", "0", str(DAYS), "stop"]
     yield "crash points", [*pytest, "tests/simulation/test_crash_points.py"]
 

@@ -19,7 +19,7 @@ SETTLE_S = 60.0
 
 
 class Figures(NamedTuple):
-    """What a day was made of."""
+    """Inputs of a day."""
 
     seconds: float
     steps: int

@@ -26,7 +26,7 @@ def _blank():
 
 
 class Disk:
-    """What survives a crash.
+    """The part of a disk that survives a crash.
 
     `full` refuses writes, `locked` does so after a while, while it `hangs` no commit ends; `slow`
     is how long one takes at most (seconds), `drag` what it takes besides.

@@ -1,4 +1,4 @@
-"""What people do on a simulated day.
+"""People on a simulated day.
 
 The operator at his own desk, and somebody else on the same account.
 """

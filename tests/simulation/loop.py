@@ -16,7 +16,7 @@ class Stuck(AssertionError):
 
 
 class _Jump:
-    """What stands where a loop has its selector: waiting moves the time."""
+    """Stand-in for a loop's selector: waiting moves the time."""
 
     def __init__(self, loop):
         self._loop = loop

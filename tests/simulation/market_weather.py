@@ -1,4 +1,4 @@
-"""What the market does on a simulated day.
+"""The market of a simulated day.
 
 Narrow bands that slide, prices that run into them and stay there.
 """

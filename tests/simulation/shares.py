@@ -1,4 +1,4 @@
-"""Whose the account's shares are.
+"""Owners of the account's shares.
 
 Set apart by the operator, the desk's, or bought by others beside it.
 """

@@ -1,4 +1,4 @@
-"""What the desk does about each fault of the exchange.
+"""The desk under each fault of the exchange.
 
 The real adapter, the official client, one virtual day each.
 

@@ -24,7 +24,7 @@ MORE = 12
 
 
 class Afternoon:
-    """What became of an afternoon, with a strategy that goes on asking to its end."""
+    """Outcome of an afternoon, with a strategy that goes on asking to its end."""
 
     def __init__(self, seed, start, end, *, new_hours, confirmed, file=FILE):
         def strategies():

@@ -1,4 +1,4 @@
-"""What goes wrong on a simulated day, when, and what the operator does about it.
+"""Troubles of a simulated day, their times, and the operator's answers.
 
 All of it from one seed.
 """

@@ -1,4 +1,4 @@
-"""What the store's tests share: a database in a fresh folder, and an ear for failures."""
+"""Fixtures of the store: a database in a fresh folder, and a listener for failures."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What survives a process that dies, a disk that refuses, and a second desk."""
+"""Survival of a process that dies, a disk that refuses, and a second desk."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What is exported reads back as what was recorded, in rupees and Indian time."""
+"""Exports read back as recorded, in rupees and Indian time."""
 
 import asyncio
 import csv

@@ -1,4 +1,4 @@
-"""What the screen costs a line: bytes of whole sessions, counted, whatever the machine's speed."""
+"""Bytes of whole sessions on a line, counted, whatever the machine's speed."""
 
 import pytest
 from rich.color import ColorSystem

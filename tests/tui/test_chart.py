@@ -1,4 +1,4 @@
-"""What the chart computes before it draws."""
+"""Figures of the chart before it is drawn."""
 
 from engine.board_rows import BarRow, FillMark
 from tui.app.screens.chart_screen import ema, fill_marks, span_name

@@ -1,4 +1,4 @@
-"""What `patang reconcile` prints.
+"""Text of `patang reconcile`.
 
 What stands and what is ignored are counted apart, and no answer is not agreement.
 """

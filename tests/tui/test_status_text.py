@@ -1,4 +1,4 @@
-"""What `patang status` says to a reader."""
+"""Text of `patang status`."""
 
 from tui.commands.desk import desk_commands
 

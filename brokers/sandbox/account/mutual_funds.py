@@ -55,7 +55,7 @@ PAID = 10_000.0
 
 @final
 class MutualFunds:
-    """One holding bought with one order, one monthly plan, and what is added to them.
+    """One holding bought with one order, one monthly plan, and later additions.
 
     `midnight` (ns UTC) is that of the virtual day. With `closed` nothing can be placed, changed or
     cancelled, as on the live API.

@@ -1,4 +1,4 @@
-"""Checks of who may speak to the sandbox: programs of this machine, never a page of another site.
+"""Checks of access to the sandbox: programs of this machine, never another site's page.
 
 A page is recognised by the headers that a browser sets and no script can change: `Host` names the
 host the browser thinks it speaks to, `Origin` and `Sec-Fetch-Site` the page that asks (Fetch

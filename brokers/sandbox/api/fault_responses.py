@@ -1,4 +1,4 @@
-"""Answers under a fault: whether the request is performed, and what it is answered with."""
+"""Answers under a fault: whether the request is performed, and its response."""
 
 from collections import deque
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What the doctor finds, and what he advises."""
+"""Findings and advice of the doctor."""
 
 import asyncio
 import fcntl

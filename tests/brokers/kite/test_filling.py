@@ -1,4 +1,4 @@
-"""What the feed did not hear.
+"""Gaps of the feed, and their filling.
 
 Written down at once, read when Kite has it, tried again when Kite is busy.
 """

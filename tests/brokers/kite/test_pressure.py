@@ -1,4 +1,4 @@
-"""What the feed does under pressure, after a lost connection, and when tokens stay silent."""
+"""The feed under pressure, after a lost connection, and with silent tokens."""
 
 import asyncio
 import random

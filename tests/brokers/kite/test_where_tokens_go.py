@@ -1,4 +1,4 @@
-"""Where an order and a token may go.
+"""Destinations of orders and tokens.
 
 To the address that was named, by the way that was named, and no further.
 """

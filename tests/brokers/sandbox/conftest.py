@@ -1,4 +1,4 @@
-"""What the sandbox's tests share: an exchange without sockets, and a started one."""
+"""Fixtures of the sandbox: an exchange without sockets, and a started one."""
 
 import json
 

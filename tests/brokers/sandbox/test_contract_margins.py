@@ -1,4 +1,4 @@
-"""What futures and options block, and what a lot of a commodity is worth."""
+"""Margins of futures and options, and the value of a commodity's lot."""
 
 import math
 from statistics import NormalDist

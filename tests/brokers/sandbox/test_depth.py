@@ -1,4 +1,4 @@
-"""What the depth shows can be met: in every instrument, from the first order on."""
+"""The depth that is shown can be met: in every instrument, from the first order on."""
 
 import gzip
 

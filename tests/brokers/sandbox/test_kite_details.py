@@ -1,4 +1,4 @@
-"""What programs written for Kite rely on.
+"""Details that programs written for Kite rely on.
 
 Public lists, strict numbers, bad bodies, rates, dated rules, rows in full.
 """

@@ -1,4 +1,4 @@
-"""What an expired contract is worth: averages and intrinsic values worked out by hand."""
+"""Value of expired contracts: averages and intrinsic values worked out by hand."""
 
 from datetime import date, datetime, timedelta, timezone
 

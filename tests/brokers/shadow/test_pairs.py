@@ -1,4 +1,4 @@
-"""What a pair of a real and a simulated order says, worked out by hand."""
+"""Figures of a pair of a real and a simulated order, worked out by hand."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the operator is told names the symbol it is about."""
+"""Alerts name the symbol they are about."""
 
 from types import SimpleNamespace
 

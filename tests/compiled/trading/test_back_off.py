@@ -1,4 +1,4 @@
-"""What is turned away again and again.
+"""Requests that are turned away again and again.
 
 It is asked for ever less often, said once, and what cannot be done waits for the next session.
 """
@@ -323,7 +323,7 @@ def test_a_stop_that_still_stands_clear_of_the_price_is_kept_over_night(scene):
 
 
 class Night:
-    """What `run_night` needs of a loop at rest.
+    """The part of a resting loop that `run_night` needs.
 
     Something is amiss until its books are read the third time.
     """

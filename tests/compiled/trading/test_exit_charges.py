@@ -1,4 +1,4 @@
-"""What an exit is said to cost before it leaves."""
+"""Charges of an exit, estimated before it leaves."""
 
 from compiled.model.values import Product
 from engine.board.board_writer import BoardWriter

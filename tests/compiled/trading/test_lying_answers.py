@@ -1,4 +1,4 @@
-"""What arrives late, twice or under another name.
+"""Answers that arrive late, twice or under another name.
 
 The tag outranks the id, the books outrank the answer.
 

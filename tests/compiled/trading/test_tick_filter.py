@@ -1,4 +1,4 @@
-"""What cannot be true closes no bar, moves no stop and fires no strategy.
+"""Impossible ticks close no bar, move no stop and fire no strategy.
 
 What is true, however wild, is not held back.
 """

@@ -1,4 +1,4 @@
-"""What stands on a page, read by a parser that knows nothing of how it was made."""
+"""Contents of a page, read by a parser that knows nothing of how it was made."""
 
 from collections import defaultdict
 from html.parser import HTMLParser

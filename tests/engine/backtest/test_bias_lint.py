@@ -1,4 +1,4 @@
-"""What the source of a strategy may not have, line by line, and what looks like it and may."""
+"""Faults in the source of a strategy, line by line, and their harmless lookalikes."""
 
 import pytest
 

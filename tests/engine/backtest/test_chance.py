@@ -1,4 +1,4 @@
-"""What chance alone shows, against published figures, tables of Student's t, and simulation."""
+"""Chance alone, against published figures, tables of Student's t, and simulation."""
 
 import math
 import random

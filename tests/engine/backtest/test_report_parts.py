@@ -1,4 +1,4 @@
-"""What reports are made of: figures, scales, thinned curves, colours, days to remember."""
+"""Parts of reports: figures, scales, thinned curves, colours, days to remember."""
 
 import re
 from datetime import date

@@ -1,4 +1,4 @@
-"""What is missing, by the calendar.
+"""Missing bars, by the calendar.
 
 Runs within a day, whole days together, and the earlier close of some shares.
 """

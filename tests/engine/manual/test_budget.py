@@ -1,4 +1,4 @@
-"""How much the strategies may still spend, and whether the account has it; worked out by hand."""
+"""Budget of the strategies, and whether the account has it; worked out by hand."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What was listed on a day that is over: by its dump, the last before it, or the first.
+"""Listings of a past day: by its dump, the last before it, or the first.
 
 And which one that was.
 """

@@ -1,4 +1,4 @@
-"""Who trades at what time before and after each change of the hours.
+"""Trading hours before and after each change of them.
 
 Every boundary, worked out by hand from the circulars.
 """

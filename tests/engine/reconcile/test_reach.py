@@ -1,4 +1,4 @@
-"""When the books have to be compared before anything more leaves.
+"""Comparisons of the books before anything more leaves.
 
 After a dead token at once, after silence in time.
 """
