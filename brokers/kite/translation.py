@@ -153,7 +153,7 @@ def order_update(row: Row, now: int) -> OrderUpdate:
 
 def _filled_quantity(row: Row, each: int) -> int:
     filled = strict_figures.ordered(row["filled_quantity"], each)
-    # impossible, and one such row makes the book unreadable: a figure is wrong, or of another order
+    # one impossible row makes the whole book unreadable, rather than a wrong figure read
     if filled > row["quantity"] * each:
         raise ValueError(f"{row['filled_quantity']} of {row['quantity']} filled")
     return filled

@@ -1,7 +1,8 @@
-"""Count instructions of the core: `instructions.py` runs each workload at two sizes under cachegrind and prints the difference.
+"""Instructions of the core, counted: each workload at two sizes, and the difference.
 
-A count does not depend on how busy the machine is. As `instructions.py NAME COUNT` it is one workload, run once. Units: a bar
-of one symbol, a tick, a bar with an order at every other one.
+`instructions.py` runs them under cachegrind. A count does not depend on how busy the machine is. As
+`instructions.py NAME COUNT` it is one workload, run once. Units: a bar of one symbol, a tick, a bar
+with an order at every other one.
 """
 
 import re
