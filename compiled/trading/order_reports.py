@@ -149,8 +149,8 @@ class OrderReports:
         if order.purpose is OrderPurpose.ENTRY:
             order.unwanted = True
         elif rung is not None and order.purpose is OrderPurpose.EXIT and not self.state.flattening:
-            # A lost exit gets its stop back and waits, except under a flatten, which must not wait for
-            # a maybe.
+            # A lost exit gets its stop back and waits, except under a flatten, which must not wait
+            # for a maybe.
             self.ladder_book.doubt_exit(rung, order.created + self.order_store.exits.doubt * SECOND)
 
     def _note_acceptance(self, order: Order, event: BrokerAnswer) -> None:
