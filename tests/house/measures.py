@@ -85,16 +85,12 @@ def main():
     """Print every measure."""
     house = House()
     tests = sum(text.count("\n") for _, text in modules("tests"))
-    print(
-        f"classes of one word, %            {share(house.one_word(house.classes), house.classes):.1f}"
-    )
+    single, private = house.one_word(house.classes), house.one_word(house.private)
+    print(f"classes of one word, %            {share(single, house.classes):.1f}")
     print(f"classes that share their name, %  {share(house.shared_classes, house.classes):.1f}")
-    print(
-        f"private functions of one word, %  {share(house.one_word(house.private), house.private):.1f}"
-    )
-    print(
-        f"calls of {WIDE} and more by place      {1000 * len(house.wide) / house.lines:.2f} per 1,000 lines"
-    )
+    print(f"private functions of one word, %  {share(private, house.private):.1f}")
+    wide = 1000 * len(house.wide) / house.lines
+    print(f"calls of {WIDE} and more by place      {wide:.2f} per 1,000 lines")
     print(f"fmt: skip                         {house.skips}")
     print(f"comments per 100 lines of code    {100 * house.comments / house.code:.2f}")
     print(f"assertions in compiled/           {house.assertions}")
