@@ -445,10 +445,10 @@ class Desk:
         setup = KernelSetup(
             min(each.opens for each in own.values()),
             max(each.closes for each in own.values()),
-            cash,
-            self.settings.limits,
-            list(self.settings.spans),
-            prefix,
+            cash=cash,
+            limits=self.settings.limits,
+            spans=list(self.settings.spans),
+            tag_prefix=prefix,
             hours=own,
             modifies=min(self.settings.modifies, limits.modifications),
             exits=self.settings.exits,
@@ -514,11 +514,11 @@ class Desk:
             bars = await read_history(
                 ports.broker,
                 loop.hours,
-                watched,
-                spans,
-                ports.clock,
-                self._log.add_event,
-                daily_tokens(self.kernel),
+                instruments=watched,
+                spans=spans,
+                clock=ports.clock,
+                tell=self._log.add_event,
+                days=daily_tokens(self.kernel),
             )
             self.kernel.strategy_host.warm_up(bars)
             loop.board_writer.put_bars(bars)
@@ -528,12 +528,12 @@ class Desk:
         loop.warming = WarmUp(
             self.kernel,
             ports.broker,
-            loop.hours,
-            ports.clock,
-            spans,
-            self._log.add_event,
-            take,
-            ports.stored,
+            hours=loop.hours,
+            clock=ports.clock,
+            spans=spans,
+            tell=self._log.add_event,
+            take=take,
+            stored=ports.stored,
         )
         await loop.warming.begin(watched, {int(each.token) for each in banded})
 
@@ -631,49 +631,49 @@ class Desk:
         self.gateway = OrderGateway(
             self.kernel,
             ports.broker,
-            ports.journal,
-            ports.clock,
-            Governor(settings.rates.within(settings.rules)),
-            ports.kill,
-            settings.patience,
-            inbox.append,
-            random.Random(settings.jitter),  # noqa: S311  waits, no secrets
-            self._log.add_repeated,
+            journal=ports.journal,
+            clock=ports.clock,
+            governor=Governor(settings.rates.within(settings.rules)),
+            kill=ports.kill,
+            patience=settings.patience,
+            post=inbox.append,
+            jitter=random.Random(settings.jitter),  # noqa: S311  waits, no secrets
+            tell=self._log.add_repeated,
             products=settings.rules.products,
         )
         books = BrokerPoller(self.kernel, ports.broker, self.gateway, inbox.append)
         reconciler = Reconciler(
             self.kernel,
             ports.broker,
-            ports.journal,
-            ports.clock,
-            self.board,
-            settings.reconcile,
-            self._shares,
+            journal=ports.journal,
+            clock=ports.clock,
+            board=self.board,
+            terms=settings.reconcile,
+            shares=self._shares,
         )
         loop = DayLoop(
             self.kernel,
             self.gateway,
-            books,
-            inbox,
-            self.board,
-            self._log,
-            ports.journal,
-            ports.clock,
-            ports.kill,
-            hours,
-            int(settings.stale_after_s * SECOND),
-            reconciler,
-            ports.keep_bars,
+            books=books,
+            inbox=inbox,
+            board=self.board,
+            log=self._log,
+            journal=ports.journal,
+            clock=ports.clock,
+            kill=ports.kill,
+            hours=hours,
+            stale_after=int(settings.stale_after_s * SECOND),
+            reconciler=reconciler,
+            keep_bars=ports.keep_bars,
             stamped=ports.has_receipt_times,
         )
         loop.bands = BandWatch(
             self.kernel,
             ports.broker,
-            ports.clock,
-            inbox.append,
-            loop.log.add_event,
-            int(settings.bands_every_s * SECOND),
+            clock=ports.clock,
+            post=inbox.append,
+            tell=loop.log.add_event,
+            every=int(settings.bands_every_s * SECOND),
         )
         standing = ports.consents() is not False
         if not standing:
@@ -742,11 +742,11 @@ class Desk:
         for division, text in recognise_divisions(
             self.kernel,
             actions,
-            self._holdings,
-            loop.reconciler,
-            last_opening_day(journal, day),
-            day,
-            now,
+            holdings=self._holdings,
+            reconciler=loop.reconciler,
+            last=last_opening_day(journal, day),
+            day=day,
+            now=now,
         ):
             symbol = self.kernel.state.markets[division.token].instrument.symbol
             loop.inbox.append(loop.reconciler.record_division(division, symbol))

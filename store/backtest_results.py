@@ -271,13 +271,13 @@ class ResultStore:
         outcome = RunOutcome(
             manifest,
             daily,
-            times,
-            worth,
-            [RoundTrip(*row) for row in trades],
-            counted[0],
-            counted[1],
-            int(bars),
-            int(orders),
+            times=times,
+            curve=worth,
+            trades=[RoundTrip(*row) for row in trades],
+            costs=counted[0],
+            refused=counted[1],
+            bars=int(bars),
+            orders=int(orders),
         )
         return StoredResult(
             outcome, [RunMetric(*row) for row in metrics], [LinterFinding(*row) for row in found]
@@ -409,7 +409,17 @@ def _daily_columns(rows: Sequence[Sequence[float | None]]) -> DailyColumns:
         np.array(column, np.int64) for column in columns[:7]
     )
     benchmark, market = (np.array(column, np.float64) for column in columns[7:])  # None becomes NaN
-    return DailyColumns(day, equity, gross, charges, exposure, turnover, closed, benchmark, market)
+    return DailyColumns(
+        day,
+        equity,
+        gross=gross,
+        charges=charges,
+        exposure=exposure,
+        turnover=turnover,
+        closed=closed,
+        benchmark=benchmark,
+        market=market,
+    )
 
 
 def _as_json(value: object) -> str:

@@ -151,10 +151,10 @@ def verdicts_of_symbol(database: Path, symbol: str, strategy: str = "") -> list[
         VerdictCount(
             row["strategy"],
             row["verdict"],
-            row["times"],
-            row["last"],
-            WITHHELD if row["unsent"] else details[row["decision"]],
-            row["decision"],
+            times=row["times"],
+            last=row["last"],
+            detail=WITHHELD if row["unsent"] else details[row["decision"]],
+            decision=row["decision"],
         )
         for row in grouped
     ]

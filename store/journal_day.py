@@ -204,13 +204,13 @@ def _trip_of_fills(
     return ParityTrip(
         first["rung"] or -1 - number,
         "" if corrected and not first["rung"] else first["strategy"],
-        first["symbol"],
-        side,
-        first["place"],
-        entry,
-        left,
-        mark,
-        first["exit_reason"] if left.quantity else "",
+        symbol=first["symbol"],
+        side=side,
+        place=first["place"],
+        entry=entry,
+        exit=left,
+        mark=mark,
+        reason=first["exit_reason"] if left.quantity else "",
     )
 
 

@@ -32,15 +32,22 @@ def replay(strategy: Strategy, closes: Sequence[float], spread: float = 0.05) ->
     calendar = Calendar.load()
     days = _session_days(calendar, -(-len(closes) // 375))
     instruments = instruments_of({SYMBOL: bars}, None, days[-1])
-    market = market_of(instruments, days, calendar, charges.load_rate_table(), None, 0)
+    market = market_of(
+        instruments,
+        days,
+        calendar=calendar,
+        table=charges.load_rate_table(),
+        derivatives=None,
+        early=0,
+    )
     run = BacktestRun(
         [strategy],
         {},
-        {SYMBOL: bars},
-        60,
-        market,
-        calendar,
-        RunSettings(CASH, RiskLimits(), Slippage()),
+        series={SYMBOL: bars},
+        span=60,
+        market=market,
+        calendar=calendar,
+        settings=RunSettings(CASH, RiskLimits(), Slippage()),
     )
     run.run()
     if run.failures:
@@ -62,7 +69,16 @@ def minutes(closes: Sequence[float], spread: float = 0.05) -> BarSeries:
     )[: len(close)]
     whole = np.ones(len(close), np.int64)
     high, low = np.maximum(opened, close) + spread, np.minimum(opened, close) - spread
-    return BarSeries(starts, opened, high, low, close, 100_000 * whole, 4 * whole, whole)
+    return BarSeries(
+        starts,
+        opened,
+        high=high,
+        low=low,
+        close=close,
+        volume=100_000 * whole,
+        ticks=4 * whole,
+        token=whole,
+    )
 
 
 def _session_days(calendar: Calendar, count: int) -> list[date]:

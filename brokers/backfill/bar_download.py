@@ -260,5 +260,7 @@ def missing_in_window(
                 else [start for start in expected if not window.start <= start < window.end]
             )
             known = expected if daily and midnight(day) in there else [*there, *beyond]
-            gaps += calendar.missing_bars(known, day, wanted.span, exchange, kind, wanted.cas)
+            gaps += calendar.missing_bars(
+                known, day, span=wanted.span, exchange=exchange, kind=kind, cas=wanted.cas
+            )
     return gaps

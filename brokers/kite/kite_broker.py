@@ -112,7 +112,13 @@ class KiteBroker:
         self._clock = clock
         self._calls = CallPool(
             ClientSettings(
-                rest, api_key, access_token, timeout, source, environment, _date_listener(heard)
+                rest,
+                api_key,
+                access_token=access_token,
+                timeout=timeout,
+                source=source,
+                environment=environment,
+                heard=_date_listener(heard),
             ),
             clock,
             workers,

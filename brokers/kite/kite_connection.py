@@ -17,10 +17,10 @@ def connect(access: BrokerAccess, terms: ConnectionTerms) -> Connection:
     broker = KiteBroker(
         access.rest,
         access.api_key,
-        access.token or NO_TOKEN,
-        terms.clock,
-        terms.workers,
-        settings.timeout_s,
+        access_token=access.token or NO_TOKEN,
+        clock=terms.clock,
+        workers=terms.workers,
+        timeout=settings.timeout_s,
         limits=not terms.paced,
         on_token_death=terms.on_token_death,
         standing=AccountDefaults(settings.market_protection, settings.algo_id),
@@ -43,4 +43,11 @@ def connect(access: BrokerAccess, terms: ConnectionTerms) -> Connection:
         environment=settings.environment,
         record=terms.record,
     )
-    return Connection(broker, feed, broker, broker.rules, broker.margins, broker.history)
+    return Connection(
+        broker,
+        feed,
+        session=broker,
+        rules=broker.rules,
+        margins=broker.margins,
+        history=broker.history,
+    )

@@ -136,18 +136,18 @@ def order_update(row: Row, now: int) -> OrderUpdate:
     return OrderUpdate(
         nanoseconds(stamp, now),
         strict_figures.name_of(row["order_id"]),
-        str(row.get("tag") or ""),
-        strict_figures.number_of(row["instrument_token"]),
-        Side[row["transaction_type"]],
-        order_status(row["status"], str(row.get("order_type") or "")),
-        strict_figures.ordered(row["quantity"], each),
-        _filled_quantity(row, each),
-        strict_figures.price(row.get("price")),
-        strict_figures.price(row.get("trigger_price")),
-        strict_figures.price(row.get("average_price")),
-        str(row.get("status_message") or row.get("status_message_raw") or ""),
-        str(row.get("parent_order_id") or ""),
-        str(row.get("product") or ""),
+        tag=str(row.get("tag") or ""),
+        token=strict_figures.number_of(row["instrument_token"]),
+        side=Side[row["transaction_type"]],
+        status=order_status(row["status"], str(row.get("order_type") or "")),
+        quantity=strict_figures.ordered(row["quantity"], each),
+        filled=_filled_quantity(row, each),
+        price=strict_figures.price(row.get("price")),
+        trigger=strict_figures.price(row.get("trigger_price")),
+        average=strict_figures.price(row.get("average_price")),
+        reason=str(row.get("status_message") or row.get("status_message_raw") or ""),
+        parent=str(row.get("parent_order_id") or ""),
+        product=str(row.get("product") or ""),
     )
 
 
@@ -169,11 +169,11 @@ def trade(row: Row, now: int) -> BrokerTrade:
     return BrokerTrade(
         nanoseconds(row.get("fill_timestamp") or row.get("exchange_timestamp"), now),
         strict_figures.name_of(row["trade_id"]),
-        strict_figures.name_of(row["order_id"]),
-        strict_figures.number_of(row["instrument_token"]),
-        Side[row["transaction_type"]],
-        quantity,
-        price,
+        order_id=strict_figures.name_of(row["order_id"]),
+        token=strict_figures.number_of(row["instrument_token"]),
+        side=Side[row["transaction_type"]],
+        quantity=quantity,
+        price=price,
     )
 
 
@@ -204,19 +204,19 @@ def gtt_update(row: Row, now: int, token_of: Callable[[str, str], int]) -> GttUp
     return GttUpdate(
         nanoseconds(row.get("updated_at") or row.get("created_at"), now),
         strict_figures.number_of(row["id"]),
-        strict_figures.number_of(token),
-        gtt_status(row["status"]),
-        [_gtt_leg(strict_figures.price(trigger), order, each) for trigger, order in pairs],
-        [
+        token=strict_figures.number_of(token),
+        status=gtt_status(row["status"]),
+        legs=[_gtt_leg(strict_figures.price(trigger), order, each) for trigger, order in pairs],
+        order_ids=[
             strict_figures.name_of(r["order_id"])
             for r in results
             if r["status"] != "failed" and r.get("order_id")
         ],
-        "; ".join(failures) or str((row.get("meta") or {}).get("rejection_reason") or ""),
-        str(condition["exchange"]),
-        str(condition.get("tradingsymbol") or ""),
-        str(pairs[0][1].get("product") or "CNC"),
-        next(
+        reason="; ".join(failures) or str((row.get("meta") or {}).get("rejection_reason") or ""),
+        exchange=str(condition["exchange"]),
+        symbol=str(condition.get("tradingsymbol") or ""),
+        product=str(pairs[0][1].get("product") or "CNC"),
+        fired=next(
             (
                 strict_figures.price(result["triggered_at"])
                 for result in sent
@@ -245,7 +245,14 @@ def position(row: Row) -> BrokerPosition:
     )
     average = strict_figures.price(row["average_price"])
     strict_figures.worth(average, quantity)
-    return BrokerPosition(token, row["tradingsymbol"], row["product"], quantity, average, exchange)
+    return BrokerPosition(
+        token,
+        row["tradingsymbol"],
+        product=row["product"],
+        quantity=quantity,
+        average=average,
+        exchange=exchange,
+    )
 
 
 def holdings(row: Row) -> list[BrokerHolding]:
@@ -270,7 +277,16 @@ def holdings(row: Row) -> list[BrokerHolding]:
         left = opening - strict_figures.count(row.get("used_quantity") or 0)
         unauthorised = max(0, left - strict_figures.count(authorised))
     strict_figures.worth(average, opening)
-    own = BrokerHolding(token, symbol, opening, average, "CNC", exchange, isin, unauthorised)
+    own = BrokerHolding(
+        token,
+        symbol,
+        quantity=opening,
+        average=average,
+        product="CNC",
+        exchange=exchange,
+        isin=isin,
+        unauthorised=unauthorised,
+    )
     margin = row.get("mtf") or {}
     financed = sum(
         strict_figures.count(margin.get(part) or 0) for part in ("quantity", "used_quantity")
@@ -299,11 +315,11 @@ def instrument(row: Row, day: date) -> Instrument | None:
     return Instrument(
         strict_figures.number_of(int(row["instrument_token"])),
         row["exchange"],
-        row["tradingsymbol"],
-        tick,
-        lot,
-        "INDEX" if row["segment"] == "INDICES" else row["instrument_type"],
-        row["name"],
+        symbol=row["tradingsymbol"],
+        tick=tick,
+        lot=lot,
+        kind="INDEX" if row["segment"] == "INDICES" else row["instrument_type"],
+        name=row["name"],
         multiplier=each,
         expiry=int(
             str(row["expiry"] or "").replace("-", "") or 0
@@ -326,7 +342,16 @@ def bar(row: Row, token: int, span: int) -> Bar:
         raise ValueError(f"out of bounds: {first:g}, {high:g}, {low:g}, {last:g}")
     if not 0 <= volume <= strict_figures.MOST:
         raise ValueError(f"out of bounds: {volume}")
-    return Bar(token, nanoseconds(row["date"]), span, first, high, low, last, volume)
+    return Bar(
+        token,
+        nanoseconds(row["date"]),
+        span=span,
+        open=first,
+        high=high,
+        low=low,
+        close=last,
+        volume=volume,
+    )
 
 
 def order_fields(order: Order, instrument: Instrument, account: AccountDefaults) -> Row:

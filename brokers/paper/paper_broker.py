@@ -232,11 +232,11 @@ class PaperBroker(MarketOnlyBroker):
         gtt = Gtt(
             self._number,
             "",
-            watched.update.token,
-            watched.product,
-            0,
-            watched.last,
-            watched.update.legs,
+            token=watched.update.token,
+            product=watched.product,
+            rung=0,
+            last_price=watched.last,
+            legs=watched.update.legs,
         )
         gtt.gtt_id = gtt_id
         await self._send_request(DeleteGtt(gtt), self._number, RequestVerb.CANCEL)
@@ -314,14 +314,14 @@ class PaperBroker(MarketOnlyBroker):
             first = OrderUpdate(
                 answer.ts,
                 answer.broker_id,
-                order.tag,
-                order.token,
-                order.side,
-                OrderStatus.OPEN,
-                order.quantity,
-                0,
-                order.price,
-                order.trigger,
+                tag=order.tag,
+                token=order.token,
+                side=order.side,
+                status=OrderStatus.OPEN,
+                quantity=order.quantity,
+                filled=0,
+                price=order.price,
+                trigger=order.trigger,
             )
             self._book_order(BookedOrder(first, order.product))
         elif isinstance(command, ModifyOrder):
@@ -331,10 +331,10 @@ class PaperBroker(MarketOnlyBroker):
             update = GttUpdate(
                 answer.ts,
                 int(answer.broker_id),
-                gtt.token,
-                GttStatus.ACTIVE,
-                list(requested_legs(gtt)),
-                [],
+                token=gtt.token,
+                status=GttStatus.ACTIVE,
+                legs=list(requested_legs(gtt)),
+                order_ids=[],
             )
             self._watch_gtt(WatchedGtt(update, gtt.product, gtt.last_price))
         elif isinstance(command, DeleteGtt):
@@ -342,10 +342,10 @@ class PaperBroker(MarketOnlyBroker):
             gone = GttUpdate(
                 answer.ts,
                 known.update.gtt_id,
-                known.update.token,
-                GttStatus.DELETED,
-                known.update.legs,
-                [],
+                token=known.update.token,
+                status=GttStatus.DELETED,
+                legs=known.update.legs,
+                order_ids=[],
             )
             self._watch_gtt(known._replace(update=gone))
 
@@ -358,14 +358,14 @@ class PaperBroker(MarketOnlyBroker):
         update = OrderUpdate(
             ts,
             order_id,
-            old.tag,
-            old.token,
-            old.side,
-            old.status,
-            standing.quantity,
-            old.filled,
-            price(standing.limit),
-            price(standing.trigger),
+            tag=old.tag,
+            token=old.token,
+            side=old.side,
+            status=old.status,
+            quantity=standing.quantity,
+            filled=old.filled,
+            price=price(standing.limit),
+            trigger=price(standing.trigger),
         )
         self._book_order(BookedOrder(update, product))
 
@@ -404,7 +404,14 @@ class PaperBroker(MarketOnlyBroker):
         for order_id in update.order_ids:
             leg = update.legs[0]
             sent = OrderUpdate(
-                update.ts, order_id, "", update.token, leg.side, OrderStatus.OPEN, leg.quantity, 0
+                update.ts,
+                order_id,
+                tag="",
+                token=update.token,
+                side=leg.side,
+                status=OrderStatus.OPEN,
+                quantity=leg.quantity,
+                filled=0,
             )
             self._orders[order_id] = BookedOrder(sent, known.product)
         self.hint(str(update.gtt_id))
@@ -495,13 +502,13 @@ class PaperBroker(MarketOnlyBroker):
         return Order(
             self._number,
             "",
-            "",
-            token,
-            side,
-            quantity,
-            OrderType.MARKET,
-            product,
-            OrderPurpose.EXIT,
+            strategy="",
+            token=token,
+            side=side,
+            quantity=quantity,
+            order_type=OrderType.MARKET,
+            product=product,
+            purpose=OrderPurpose.EXIT,
         )
 
     # restarts

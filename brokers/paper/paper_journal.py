@@ -120,14 +120,14 @@ def order_of(state: Fields) -> BookedOrder:
     update = OrderUpdate(
         state["ts"],
         state["id"],
-        state["tag"],
-        state["token"],
-        Side[state["side"]],
-        OrderStatus[state["status"]],
-        state["quantity"],
-        state["filled"],
-        state["price"],
-        state["trigger"],
+        tag=state["tag"],
+        token=state["token"],
+        side=Side[state["side"]],
+        status=OrderStatus[state["status"]],
+        quantity=state["quantity"],
+        filled=state["filled"],
+        price=state["price"],
+        trigger=state["trigger"],
         reason=state["reason"],
     )
     return BookedOrder(update, Product[state["product"]])
@@ -175,11 +175,11 @@ def trade_of(state: Fields) -> BrokerTrade:
     return BrokerTrade(
         state["ts"],
         state["id"],
-        state["order"],
-        state["token"],
-        Side[state["side"]],
-        state["quantity"],
-        state["price"],
+        order_id=state["order"],
+        token=state["token"],
+        side=Side[state["side"]],
+        quantity=state["quantity"],
+        price=state["price"],
     )
 
 
@@ -215,11 +215,11 @@ def gtt_of(state: Fields) -> WatchedGtt:
     update = GttUpdate(
         state["ts"],
         state["id"],
-        state["token"],
-        GttStatus[state["status"]],
-        legs,
-        state["orders"],
-        state["reason"],
+        token=state["token"],
+        status=GttStatus[state["status"]],
+        legs=legs,
+        order_ids=state["orders"],
+        reason=state["reason"],
     )
     return WatchedGtt(update, Product[state["product"]], state["last"])
 

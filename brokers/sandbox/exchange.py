@@ -115,20 +115,20 @@ class SandboxExchange:
         self.orders = OrderDesk(
             self.session.user_id,
             config.date,
-            self.portfolio,
-            self.funds,
-            self._notify_clients,
-            self.faults,
-            self.scheduler,
-            config.choices,
+            portfolio=self.portfolio,
+            funds=self.funds,
+            notify=self._notify_clients,
+            faults=self.faults,
+            agenda=self.scheduler,
+            choices=config.choices,
         )
         self.varieties = OrderVarieties(
             self.orders,
             self.portfolio,
-            self.scheduler,
-            self._hours,
-            (config.date, self.today),
-            config.seed,
+            agenda=self.scheduler,
+            hours=self._hours,
+            day=(config.date, self.today),
+            seed=config.seed,
         )
         self.gtts = GttDesk(self.session.user_id, self.listings, self._send_order, config.choices)
         self.alerts = AlertDesk(

@@ -191,16 +191,23 @@ def collect_account(exchange: "SandboxExchange") -> CarriedAccount:
             bought,
             settled=session_phases.is_settlement_day(exchange.config.date),
         ),
-        kept,
-        [
-            CarriedGtt(t.trigger_id, t.form, t.created, t.status, t.updated, t.results)
+        positions=kept,
+        gtts=[
+            CarriedGtt(
+                t.trigger_id,
+                t.form,
+                created=t.created,
+                status=t.status,
+                updated=t.updated,
+                results=t.results,
+            )
             for t in exchange.gtts.listed_gtts(exchange.now)
         ],
-        [request_form(order.ask) for order in exchange.varieties.waiting_orders()],
-        exchange.alerts.forms(),
-        exchange.gtts.next_id,
-        exchange.config.date,
-        last_prices(exchange),
+        after_market=[request_form(order.ask) for order in exchange.varieties.waiting_orders()],
+        alerts=exchange.alerts.forms(),
+        next_gtt=exchange.gtts.next_id,
+        day=exchange.config.date,
+        closes=last_prices(exchange),
     )
 
 

@@ -489,10 +489,10 @@ async def _read_request(http: web.Request) -> SandboxRequest:
     return SandboxRequest(
         http.method,
         http.path,
-        list(http.query.items()),
-        form,
-        body,
-        http.headers.get("Authorization", ""),
+        query=list(http.query.items()),
+        form=form,
+        body=body,
+        authorization=http.headers.get("Authorization", ""),
     )
 
 

@@ -95,16 +95,16 @@ def pair_of(row: Mapping[str, Any]) -> OrderPair:
     return OrderPair(
         row["intent"],
         row["kind"],
-        row["strategy"],
-        row["token"],
-        row["symbol"],
-        Side[row["side"]],
-        row["quantity"],
-        row["sent"],
-        row["answered"],
-        row["order_id"],
-        real,
-        twin,
+        strategy=row["strategy"],
+        token=row["token"],
+        symbol=row["symbol"],
+        side=Side[row["side"]],
+        quantity=row["quantity"],
+        sent=row["sent"],
+        answered=row["answered"],
+        order_id=row["order_id"],
+        real=real,
+        twin=twin,
     )
 
 
@@ -166,14 +166,14 @@ def shadow_summary(pairs: Iterable[OrderPair]) -> ShadowSummary:
     return ShadowSummary(
         len(known),
         len(filled),
-        sum(1 for pair in known if pair.real.filled and not pair.twin.filled),
-        sum(1 for pair in known if pair.twin.filled and not pair.real.filled),
-        sum(1 for pair in known if not pair.twin.filled and not pair.real.filled),
-        round(cost, 2),
-        _rounded_median(bps),
-        max(bps, default=None),
-        _median_seconds([told.delay for _, told in filled if told.delay is not None]),
-        _median_seconds(answers),
+        only_live=sum(1 for pair in known if pair.real.filled and not pair.twin.filled),
+        only_twin=sum(1 for pair in known if pair.twin.filled and not pair.real.filled),
+        neither=sum(1 for pair in known if not pair.twin.filled and not pair.real.filled),
+        cost=round(cost, 2),
+        bps=_rounded_median(bps),
+        worst_bps=max(bps, default=None),
+        delay_s=_median_seconds([told.delay for _, told in filled if told.delay is not None]),
+        answer_s=_median_seconds(answers),
     )
 
 

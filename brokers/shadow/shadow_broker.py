@@ -135,7 +135,12 @@ class ShadowBroker:
         """Send a new GTT and return its id; its twin is sent beside it."""
         leg = gtt.legs[0]
         pair = self._new_pair(
-            int(gtt.intent), "gtt", gtt.strategy, int(gtt.token), leg.side, int(leg.quantity)
+            int(gtt.intent),
+            "gtt",
+            strategy=gtt.strategy,
+            token=int(gtt.token),
+            side=leg.side,
+            quantity=int(leg.quantity),
         )
         twin = self._twin_gtts[pair.intent] = _copy_gtt(gtt)
         self._simulation.send_command(PlaceGtt(twin))
@@ -246,25 +251,25 @@ class ShadowBroker:
         pair = self._new_pair(
             int(order.intent),
             "order",
-            order.strategy,
-            int(order.token),
-            order.side,
-            int(order.quantity),
+            strategy=order.strategy,
+            token=int(order.token),
+            side=order.side,
+            quantity=int(order.quantity),
         )
         twin = Order(
             order.intent,
             order.tag,
-            order.strategy,
-            order.token,
-            order.side,
-            order.quantity,
-            order.order_type,
-            order.product,
-            order.purpose,
-            order.price,
-            order.trigger,
-            order.validity,
-            order.protection,
+            strategy=order.strategy,
+            token=order.token,
+            side=order.side,
+            quantity=order.quantity,
+            order_type=order.order_type,
+            product=order.product,
+            purpose=order.purpose,
+            price=order.price,
+            trigger=order.trigger,
+            validity=order.validity,
+            protection=order.protection,
         )
         self._twin_orders[pair.intent] = twin
         self._simulation.send_command(PlaceOrder(twin))
@@ -276,7 +281,14 @@ class ShadowBroker:
         self._roll_day()
         name = self._names.get(token, str(token))
         pair = self._pairs[intent] = OrderPair(
-            intent, kind, strategy, token, name, side, quantity, self._clock.now()
+            intent,
+            kind,
+            strategy=strategy,
+            token=token,
+            symbol=name,
+            side=side,
+            quantity=quantity,
+            sent=self._clock.now(),
         )
         return pair
 
@@ -437,10 +449,10 @@ def _copy_gtt(gtt: Gtt) -> Gtt:
     return Gtt(
         gtt.intent,
         gtt.strategy,
-        gtt.token,
-        gtt.product,
-        gtt.rung,
-        gtt.last_price,
-        list(requested_legs(gtt)),
-        gtt.created,
+        token=gtt.token,
+        product=gtt.product,
+        rung=gtt.rung,
+        last_price=gtt.last_price,
+        legs=list(requested_legs(gtt)),
+        created=gtt.created,
     )

@@ -160,7 +160,9 @@ class RateTable:
         """
         home = HOME.get(exchange, exchange)
         rows = [self._find_row(charge, segment, home, day, lacking) for charge in CHARGES]
-        return ChargeRates(rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], rows[6])
+        return ChargeRates(
+            rows[0], rows[1], txn=rows[2], ipft=rows[3], sebi=rows[4], stamp=rows[5], gst=rows[6]
+        )
 
     def _find_row(
         self, charge: str, segment: str, exchange: str, day: i64, lacking: list[str] | None
@@ -170,7 +172,7 @@ class RateTable:
                 return row
         if lacking is not None:
             lacking.append(charge)
-            return ChargeRow(charge, segment, exchange, day, day, 0, 0)
+            return ChargeRow(charge, segment, exchange=exchange, first=day, last=day, buy=0, sell=0)
         raise LookupError(
             f"no {charge} rate for {segment} at {exchange} on {day}: add the row to "
             f"engine/market/charges.json"
@@ -212,11 +214,11 @@ def estimate_charges(
     return ChargeBreakdown(
         brokerage,
         turnover * float(rates.tax_buy if buys else rates.tax_sell),
-        txn,
-        ipft,
-        sebi,
-        (brokerage + txn + ipft + sebi) * float(rates.gst) / float(NANO),
-        turnover * float(rates.stamp_buy if buys else rates.stamp_sell),
+        txn=txn,
+        ipft=ipft,
+        sebi=sebi,
+        gst=(brokerage + txn + ipft + sebi) * float(rates.gst) / float(NANO),
+        stamp=turnover * float(rates.stamp_buy if buys else rates.stamp_sell),
     )
 
 
@@ -275,11 +277,11 @@ def contract_note(rates: ChargeRates, buys: list[int], sells: list[int]) -> Char
     return ChargeBreakdown(
         float(brokerage) / 100.0,
         float(tax) / 100.0,
-        float(txn) / 100.0,
-        float(ipft) / 100.0,
-        float(sebi) / 100.0,
-        float(gst) / 100.0,
-        float(stamp) / 100.0,
+        txn=float(txn) / 100.0,
+        ipft=float(ipft) / 100.0,
+        sebi=float(sebi) / 100.0,
+        gst=float(gst) / 100.0,
+        stamp=float(stamp) / 100.0,
     )
 
 

@@ -239,7 +239,10 @@ class DayNotes:
         that of ₹1,000 crore.
         """
         self._enter_fill(
-            token, rates, intraday, DeliveryFill(ts, trade, order, side, quantity, value)
+            token,
+            rates,
+            intraday,
+            DeliveryFill(ts, trade, order=order, side=side, quantity=quantity, value=value),
         )
         return self.settle()
 
@@ -261,7 +264,10 @@ class DayNotes:
         The next fill makes good their difference to the notes.
         """
         self._enter_fill(
-            token, rates, intraday, DeliveryFill(ts, trade, order, side, quantity, value)
+            token,
+            rates,
+            intraday,
+            DeliveryFill(ts, trade, order=order, side=side, quantity=quantity, value=value),
         )
         self.charged += charges
 

@@ -143,16 +143,16 @@ def _read_tick(data: bytes, at: i64, length: i64, received: i64) -> Tick:
     tick = Tick(
         token,
         received,
-        ltp,
-        read_u32(data, at + 16),
-        read_u32(data, at + 8),
-        read_price(data, at + 12, scale),
-        read_u32(data, at + 20),
-        read_u32(data, at + 24),
-        read_price(data, at + 28, scale),
-        read_price(data, at + 32, scale),
-        read_price(data, at + 36, scale),
-        read_price(data, at + 40, scale),
+        ltp=ltp,
+        volume=read_u32(data, at + 16),
+        last_quantity=read_u32(data, at + 8),
+        average_price=read_price(data, at + 12, scale),
+        buy_quantity=read_u32(data, at + 20),
+        sell_quantity=read_u32(data, at + 24),
+        open=read_price(data, at + 28, scale),
+        high=read_price(data, at + 32, scale),
+        low=read_price(data, at + 36, scale),
+        close=read_price(data, at + 40, scale),
     )
     if length == 184:
         tick.ts = _read_stamp(data, at + 60, received)

@@ -207,7 +207,9 @@ class BarReplay(SessionLoop):
             market.volume = day
             market.heard_at = end - 1
             if ladders:
-                kernel.market_feed.skip_bar_path(end - 1, market, high, low, close, day, 0)
+                kernel.market_feed.skip_bar_path(
+                    end - 1, market, high=high, low=low, close=close, volume=day, points=0
+                )
             else:
                 line.note_high(high)
             if listens and (followed is None or followed.step(high, low, close, float(volume))):
@@ -215,20 +217,44 @@ class BarReplay(SessionLoop):
                 asked = kernel.strategy_host.call_bar(
                     listener,
                     context,
-                    Bar(token, start, span, begun, high, low, close, volume, intrabar.POINTS),
+                    Bar(
+                        token,
+                        start,
+                        span=span,
+                        open=begun,
+                        high=high,
+                        low=low,
+                        close=close,
+                        volume=volume,
+                        ticks=intrabar.POINTS,
+                    ),
                 )
             elif not alone and market.listeners:
                 kernel.strategy_host.show_bar_to_listeners(
                     market,
-                    Bar(token, start, span, begun, high, low, close, volume, intrabar.POINTS),
+                    Bar(
+                        token,
+                        start,
+                        span=span,
+                        open=begun,
+                        high=high,
+                        low=low,
+                        close=close,
+                        volume=volume,
+                        ticks=intrabar.POINTS,
+                    ),
                 )
                 asked = True
             # Values are brought up to date only before something reads them: a request, a limit, a
             # clock. Between those a row is valued at once.
             if asked or watched:
-                self._value_bare_position(line, valued, at, start, ladders, curve)
+                self._value_bare_position(
+                    line, valued, to=at, until=start, ladders=ladders, curve=curve
+                )
                 valued = at + WORD
-                self._value_bare_position(line, at, valued, end, ladders, False)
+                self._value_bare_position(
+                    line, at, to=valued, until=end, ladders=ladders, curve=False
+                )
                 if restless or asked or (limited and ledger.net != net):
                     kernel.turn_clock()
                     restless = (
@@ -250,7 +276,9 @@ class BarReplay(SessionLoop):
         # What the long way would have counted and set bar by bar, once for the row: the state after
         # it is the same, and so is the digest.
         if at > first:
-            self._value_bare_position(line, valued, at, start, ladders, curve)
+            self._value_bare_position(
+                line, valued, to=at, until=start, ladders=ladders, curve=curve
+            )
             count = (at - first) // WORD
             kernel.state.bar_count += count
             kernel.state.tick_count += count * intrabar.POINTS
@@ -399,7 +427,9 @@ class BarReplay(SessionLoop):
                 and (alone or not market.ladders)
             ):
                 awake[slot] = 0
-                self._skip_bar(at, slot, market, floor, end, intrabar.POINTS)
+                self._skip_bar(
+                    at, slot, market=market, floor=floor, end=end, points=intrabar.POINTS
+                )
             elif self._is_bar_idle(at, market, floor):
                 # With a ladder it sleeps only if no other may enter: checks on an entry count its
                 # value at the price of that very point.
@@ -419,10 +449,10 @@ class BarReplay(SessionLoop):
                     self._skip_bar(
                         at,
                         slot,
-                        self.markets[slot],
-                        self.instrument_venues[slot],
-                        end,
-                        intrabar.POINTS,
+                        market=self.markets[slot],
+                        floor=self.instrument_venues[slot],
+                        end=end,
+                        points=intrabar.POINTS,
                     )
             at += WORD
         return some
@@ -455,7 +485,13 @@ class BarReplay(SessionLoop):
         high = read_f64_le(bars.highs, at) if market.ladders else close
         low = read_f64_le(bars.lows, at) if market.ladders else close
         self.kernel.market_feed.skip_bar_path(
-            end - 1, market, high, low, close, self.day_volumes[slot], points
+            end - 1,
+            market,
+            high=high,
+            low=low,
+            close=close,
+            volume=self.day_volumes[slot],
+            points=points,
         )
         floor.note_price(close)
 
@@ -473,10 +509,10 @@ class BarReplay(SessionLoop):
                     self._skip_bar(
                         first,
                         slot,
-                        self.markets[slot],
-                        self.instrument_venues[slot],
-                        end,
-                        intrabar.POINTS - 1,
+                        market=self.markets[slot],
+                        floor=self.instrument_venues[slot],
+                        end=end,
+                        points=intrabar.POINTS - 1,
                     )
                     return
             ts = intrabar.path_time(k, start, end)
@@ -496,15 +532,17 @@ class BarReplay(SessionLoop):
         low = read_f64_le(bars.lows, at)
         volume = read_i64_le(bars.volumes, at)
         to_low = intrabar.low_first(instrument, begun, high, low)
-        price = intrabar.path_point(k, to_low, begun, high, low, read_f64_le(bars.closes, at))
+        price = intrabar.path_point(
+            k, to_low, open=begun, high=high, low=low, close=read_f64_le(bars.closes, at)
+        )
         if k == 0:
             intrabar.begin_bar(
                 floor,
                 ts,
-                instrument.ticks(begun),
-                instrument.ticks(high),
-                instrument.ticks(low),
-                volume,
+                open=instrument.ticks(begun),
+                high=instrument.ticks(high),
+                low=instrument.ticks(low),
+                volume=volume,
             )
         else:
             intrabar.walk_to(floor, ts, instrument.ticks(price))
@@ -554,13 +592,13 @@ class BarReplay(SessionLoop):
                 bar = Bar(
                     market.token,
                     start,
-                    span,
-                    read_f64_le(opens, at),
-                    read_f64_le(highs, at),
-                    read_f64_le(lows, at),
-                    read_f64_le(closes, at),
-                    read_i64_le(volumes, at),
-                    intrabar.POINTS,
+                    span=span,
+                    open=read_f64_le(opens, at),
+                    high=read_f64_le(highs, at),
+                    low=read_f64_le(lows, at),
+                    close=read_f64_le(closes, at),
+                    volume=read_i64_le(volumes, at),
+                    ticks=intrabar.POINTS,
                 )
                 listener = line.slot
                 if listener is None:
@@ -587,7 +625,7 @@ class BarReplay(SessionLoop):
             to_low = intrabar.low_first(instrument, begun, high, low)
             for k in range(intrabar.POINTS):
                 volume = self.day_volumes[slot] if k == intrabar.POINTS - 1 else before
-                price = intrabar.path_point(k, to_low, begun, high, low, close)
+                price = intrabar.path_point(k, to_low, open=begun, high=high, low=low, close=close)
                 kernel.market_feed.bars.update(
                     token, intrabar.path_time(k, start, end), price, volume
                 )

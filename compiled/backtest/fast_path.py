@@ -211,7 +211,9 @@ class FastPath(OrderEntry):
         if now < self.venue.open or now >= self.venue.close:
             return False
         if (
-            check_entry_gate(self.view, market, slot.name, side, plan, AT_MARKET)
+            check_entry_gate(
+                self.view, market, strategy=slot.name, side=side, plan=plan, entry=AT_MARKET
+            )
             is not RefusalReason.OK
         ):
             return False
@@ -235,10 +237,10 @@ class FastPath(OrderEntry):
         self._send_order(
             line,
             quantity if side is Side.BUY else -quantity,
-            side,
-            OrderPurpose.ENTRY,
-            plan.product,
-            slot.name,
+            side=side,
+            purpose=OrderPurpose.ENTRY,
+            product=plan.product,
+            strategy=slot.name,
         )
         return True
 
@@ -262,7 +264,14 @@ class FastPath(OrderEntry):
         self.decisions.next_number += 1
         line.exit_reason = "exit: " + request.reason if request.reason else "exit"
         side = Side.SELL if line.side is Side.BUY else Side.BUY
-        self._send_order(line, -line.held, side, OrderPurpose.EXIT, plan.product, slot.name)
+        self._send_order(
+            line,
+            -line.held,
+            side=side,
+            purpose=OrderPurpose.EXIT,
+            product=plan.product,
+            strategy=slot.name,
+        )
         return True
 
     def _send_order(
@@ -282,12 +291,12 @@ class FastPath(OrderEntry):
         out.digest_order(
             line.intent,
             line.market.token,
-            side,
-            OrderType.MARKET,
-            product,
-            purpose,
-            quantity,
-            strategy,
+            side=side,
+            order_type=OrderType.MARKET,
+            product=product,
+            purpose=purpose,
+            quantity=quantity,
+            strategy=strategy,
         )
         line.order_number = self.venue.reports.take_number()
         line.sent = shares
@@ -389,9 +398,13 @@ class FastPath(OrderEntry):
                 return
         realised = ledger.book(account, position, side, quantity, value)
         number = self.venue.reports.take_number()
-        charges = self._charge_trade(line, rates, number, ts, side, quantity, value)
+        charges = self._charge_trade(
+            line, rates, number=number, ts=ts, side=side, quantity=quantity, value=value
+        )
         ledger.take_charges(account, position, charges)
-        out.digest_fill(line.intent, ts, quantity, price, charges, realised)
+        out.digest_fill(
+            line.intent, ts, quantity=quantity, price=price, charges=charges, realised=realised
+        )
         enters = line.held == 0
         at = self._filled
         self._filled = at + ROW
@@ -445,7 +458,15 @@ class FastPath(OrderEntry):
             return notes.fill_whole(notes.note(rates), side, value)
         trade = "T" + str(number)
         return notes.fill(
-            line.market.token, rates, intraday, trade, ts, line.intent, side, quantity, value
+            line.market.token,
+            rates,
+            intraday=intraday,
+            trade=trade,
+            ts=ts,
+            order=line.intent,
+            side=side,
+            quantity=quantity,
+            value=value,
         )
 
     # objects
@@ -536,13 +557,13 @@ class FastPath(OrderEntry):
         order = Order(
             line.intent,
             out.intent_tag(line.intent),
-            strategy,
-            line.market.token,
-            Side.BUY if line.sent > 0 else Side.SELL,
-            line.sent if line.sent > 0 else -line.sent,
-            OrderType.MARKET,
-            product,
-            OrderPurpose.EXIT if line.held != 0 else OrderPurpose.ENTRY,
+            strategy=strategy,
+            token=line.market.token,
+            side=Side.BUY if line.sent > 0 else Side.SELL,
+            quantity=line.sent if line.sent > 0 else -line.sent,
+            order_type=OrderType.MARKET,
+            product=product,
+            purpose=OrderPurpose.EXIT if line.held != 0 else OrderPurpose.ENTRY,
             rung=rung,
             created=line.asked_at,
         )
@@ -572,11 +593,11 @@ class FastPath(OrderEntry):
                 BookedFill(
                     rows[at + 8],
                     trade_id,
-                    order,
-                    order.quantity,
-                    price,
-                    rows[at + 11],
-                    rows[at + 12],
+                    order=order,
+                    quantity=order.quantity,
+                    price=price,
+                    charges=rows[at + 11],
+                    realised=rows[at + 12],
                 )
             )
             at += ROW
@@ -592,13 +613,13 @@ class FastPath(OrderEntry):
         order = Order(
             rows[at],
             self.order_store.intent_tag(rows[at]),
-            "" if slot is None else slot.name,
-            line.market.token,
-            Side.BUY if shares > 0 else Side.SELL,
-            shares if shares > 0 else -shares,
-            OrderType.MARKET,
-            PRODUCTS[rows[at + 5] - 1],
-            OrderPurpose.ENTRY if rows[at + 4] else OrderPurpose.EXIT,
+            strategy="" if slot is None else slot.name,
+            token=line.market.token,
+            side=Side.BUY if shares > 0 else Side.SELL,
+            quantity=shares if shares > 0 else -shares,
+            order_type=OrderType.MARKET,
+            product=PRODUCTS[rows[at + 5] - 1],
+            purpose=OrderPurpose.ENTRY if rows[at + 4] else OrderPurpose.EXIT,
             rung=rows[at + 6],
             created=rows[at + 7],
         )

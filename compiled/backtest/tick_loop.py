@@ -102,5 +102,8 @@ class TickReplay(SessionLoop):
             self.send_commands(self.kernel.handle(TickBatch(ts, [tick])), ts)
         else:
             self.send_commands(
-                self.kernel.market_feed.step_tick(ts, market, price, bid, ask, volume), ts
+                self.kernel.market_feed.step_tick(
+                    ts, market, ltp=price, bid=bid, ask=ask, volume=volume
+                ),
+                ts,
             )

@@ -132,7 +132,9 @@ class OrderBook(PriceLevels):
             if protect == -1:
                 price = self._high if side > 0 else self._low
             tif: i64 = DAY if rest or self._calling else IOC
-            return self.limit(order_id, side, price, quantity, owner, tif, 0)
+            return self.limit(
+                order_id, side, price=price, quantity=quantity, owner=owner, tif=tif, disclosed=0
+            )
         refusal = self._entry_refusal(order_id, side, quantity, owner)
         if refusal == 0:
             if protect < -1:
@@ -209,17 +211,43 @@ class OrderBook(PriceLevels):
             price = i64(read_i32_le(messages, at + 8))
             quantity = i64(read_i32_le(messages, at + 12))
             if kind == 1:
-                result = self.limit(order_id, side, price, quantity, owner, DAY, 0)
+                result = self.limit(
+                    order_id,
+                    side,
+                    price=price,
+                    quantity=quantity,
+                    owner=owner,
+                    tif=DAY,
+                    disclosed=0,
+                )
             elif kind == 2:
                 result = self.cancel(order_id)
             elif kind == 3:
                 result = self.modify(order_id, price, quantity)
             elif kind == 4:
-                result = self.limit(order_id, side, price, quantity, owner, IOC, 0)
+                result = self.limit(
+                    order_id,
+                    side,
+                    price=price,
+                    quantity=quantity,
+                    owner=owner,
+                    tif=IOC,
+                    disclosed=0,
+                )
             elif kind == 5:
-                result = self.market(order_id, side, quantity, owner, -1, False)
+                result = self.market(
+                    order_id, side, quantity=quantity, owner=owner, protect=-1, rest=False
+                )
             elif kind == 6:
-                result = self.limit(order_id, side, price, quantity, owner, FOK, 0)
+                result = self.limit(
+                    order_id,
+                    side,
+                    price=price,
+                    quantity=quantity,
+                    owner=owner,
+                    tif=FOK,
+                    disclosed=0,
+                )
             else:
                 result = -1
             if result < 0:

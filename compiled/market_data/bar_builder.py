@@ -361,7 +361,17 @@ class BarBuilder:
         at = block + HEAD + 4 * k
         if self._whole[at + END] == 0:
             return None
-        bar = Bar(token, self._whole[at + START], span, 0.0, 0.0, 0.0, 0.0, 0, 0)
+        bar = Bar(
+            token,
+            self._whole[at + START],
+            span=span,
+            open=0.0,
+            high=0.0,
+            low=0.0,
+            close=0.0,
+            volume=0,
+            ticks=0,
+        )
         bar.open = self._price[at + OPEN]
         bar.high = self._price[at + HIGH]
         bar.low = self._price[at + LOW]
@@ -609,7 +619,17 @@ class BarBuilder:
             # One integer carries end, span and token in that order: a sort by plain ints needs no
             # tuple a bar.
             keys.append(((steps * self._count + k) << 32) + slot)
-            bar = Bar(token, start, self._spans[k], 0.0, 0.0, 0.0, 0.0, 0, whole[5 * row + 4])
+            bar = Bar(
+                token,
+                start,
+                span=self._spans[k],
+                open=0.0,
+                high=0.0,
+                low=0.0,
+                close=0.0,
+                volume=0,
+                ticks=whole[5 * row + 4],
+            )
             bar.open = prices[4 * row]
             bar.high = prices[4 * row + 1]
             bar.low = prices[4 * row + 2]

@@ -73,7 +73,12 @@ class BookCorrections:
         ladder.rungs.append(rung)
         self.ladder_book.follow_ladder(ladder)
         rung.entry = self._book_correction(
-            ladder, rung, side, quantity, OrderPurpose.ENTRY, event.average
+            ladder,
+            rung,
+            side=side,
+            quantity=quantity,
+            purpose=OrderPurpose.ENTRY,
+            price=event.average,
         )
         rung.high = market.ltp
         rung.stop = 0.0 if self.order_store.limit_only else stop_at(ladder, rung, market.ltp)
@@ -89,12 +94,12 @@ class BookCorrections:
         gtt = Gtt(
             self.order_store.take_number(),
             ladder.strategy,
-            event.token,
-            event.product,
-            rung.rung_id,
-            rung.high,
-            event.legs,
-            self.order_store.now,
+            token=event.token,
+            product=event.product,
+            rung=rung.rung_id,
+            last_price=rung.high,
+            legs=event.legs,
+            created=self.order_store.now,
         )
         gtt.gtt_id = event.gtt_id
         gtt.status = GttStatus.ACTIVE
@@ -129,7 +134,14 @@ class BookCorrections:
             if part == rung.quantity:
                 self.ladder_book.name_exit(rung, "written off")
             absent = max(rung.absent - part, 0)  # what is written off lacks no more
-            self._book_correction(ladder, rung, ladder.exit_side, part, OrderPurpose.EXIT, price)
+            self._book_correction(
+                ladder,
+                rung,
+                side=ladder.exit_side,
+                quantity=part,
+                purpose=OrderPurpose.EXIT,
+                price=price,
+            )
             self.ladder_book.settle_write_off(rung, absent)
         for ladder in list(market.ladders):
             self.ladder_book.tend_ladder(ladder)
@@ -198,14 +210,14 @@ class BookCorrections:
         order = Order(
             self.order_store.take_number(),
             "",
-            ladder.strategy,
-            token,
-            side,
-            quantity,
-            OrderType.LIMIT,
-            ladder.plan.product,
-            purpose,
-            last,
+            strategy=ladder.strategy,
+            token=token,
+            side=side,
+            quantity=quantity,
+            order_type=OrderType.LIMIT,
+            product=ladder.plan.product,
+            purpose=purpose,
+            price=last,
             rung=rung.rung_id,
             created=self.order_store.now,
         )
@@ -223,8 +235,18 @@ class BookCorrections:
         self.state.ledger.mark(token, last)
         realised = self.state.ledger.realised - realised
         self.order_store.keep_fill(
-            BookedFill(self.order_store.now, TRADE, order, quantity, price, 0, realised)
+            BookedFill(
+                self.order_store.now,
+                TRADE,
+                order=order,
+                quantity=quantity,
+                price=price,
+                charges=0,
+                realised=realised,
+            )
         )
-        self.ladder_book.add_fill(rung, order, self.order_store.now, quantity, order.value, 0)
+        self.ladder_book.add_fill(
+            rung, order, ts=self.order_store.now, quantity=quantity, value=order.value, charges=0
+        )
         self.state.changed_rungs[rung.rung_id] = rung
         return order

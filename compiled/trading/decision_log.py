@@ -91,7 +91,9 @@ class DecisionLog:
         self, ts: i64, kind: str, ladder: Ladder, cause: DecisionCause, reason: str
     ) -> DecisionRecord:
         """Return a decision that is still to be judged; it counts once it is kept."""
-        return DecisionRecord(self.next_number, ts, kind, ladder, cause, reason)
+        return DecisionRecord(
+            self.next_number, ts, kind=kind, ladder=ladder, cause=cause, reason=reason
+        )
 
     def keep(self, decision: DecisionRecord) -> None:
         """Keep a decision that led to something."""

@@ -113,12 +113,12 @@ class GttReports:
             gtt = Gtt(
                 self.order_store.take_number(),
                 gtt.strategy,
-                gtt.token,
-                gtt.product,
-                gtt.rung,
-                gtt.last_price,
-                gtt.made,
-                self.order_store.now,
+                token=gtt.token,
+                product=gtt.product,
+                rung=gtt.rung,
+                last_price=gtt.last_price,
+                legs=gtt.made,
+                created=self.order_store.now,
             )
             self.order_store.gtts[gtt.intent] = gtt
             gtt.proven = True
@@ -359,14 +359,14 @@ class GttReports:
         order = Order(
             self.order_store.take_number(),
             "",
-            gtt.strategy,
-            gtt.token,
-            leg.side,
-            leg.quantity,
-            OrderType.LIMIT,
-            gtt.product,
-            OrderPurpose.EXIT,
-            leg.price,
+            strategy=gtt.strategy,
+            token=gtt.token,
+            side=leg.side,
+            quantity=leg.quantity,
+            order_type=OrderType.LIMIT,
+            product=gtt.product,
+            purpose=OrderPurpose.EXIT,
+            price=leg.price,
             rung=gtt.rung,
             created=self.order_store.now,
         )

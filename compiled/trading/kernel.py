@@ -101,7 +101,14 @@ class Kernel:
         slots: list[StrategyState],
         rates: dict[int, ChargeRates],
     ) -> None:
-        state = DeskState(Ledger(setup.cash), setup.limits, instruments, slots, setup.first, rates)
+        state = DeskState(
+            Ledger(setup.cash),
+            setup.limits,
+            instruments=instruments,
+            slots=slots,
+            first=setup.first,
+            rates=rates,
+        )
         out = OrderStore(setup.tag_prefix, setup.first, setup.modifies, setup.exits)
         self.state = state
         self.ledger = state.ledger
@@ -121,11 +128,11 @@ class Kernel:
         self.market_feed = MarketFeed(
             state,
             out,
-            self.ladder_book,
-            self.order_entry,
-            self.strategy_host,
-            setup.spans,
-            setup.grace,
+            ladder_book=self.ladder_book,
+            order_entry=self.order_entry,
+            strategy_host=self.strategy_host,
+            spans=setup.spans,
+            grace=setup.grace,
         )
         self._begin_hours(setup.open, setup.close, setup.hours)
 

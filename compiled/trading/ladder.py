@@ -152,7 +152,9 @@ def entry_plan(
     kind = OrderType.MARKET if price <= 0.0 else OrderType.LIMIT
     if trigger > 0.0 and terms.variety is not Variety.COVER:
         kind = OrderType.SLM if price <= 0.0 else OrderType.SL
-    return EntryPlan(kind, price, trigger, validity, protection, terms)
+    return EntryPlan(
+        kind, price, trigger=trigger, validity=validity, protection=protection, terms=terms
+    )
 
 
 def single_rung_plan(

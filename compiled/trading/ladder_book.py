@@ -284,7 +284,7 @@ class LadderBook:
         if rung is None:
             return
         before = rung.quantity
-        self.add_fill(rung, order, ts, quantity, value, charges)
+        self.add_fill(rung, order, ts=ts, quantity=quantity, value=value, charges=charges)
         if rung.state is RungState.CLOSED or (rung.state is RungState.WAITING and rung.bought):
             self.reopen_rung(rung, RungState.OPEN)
         self.state.changed_rungs[rung.rung_id] = rung

@@ -213,17 +213,17 @@ class OrderEntry:
         rung.entry = self.order_store.place_order(
             ladder.strategy,
             market.token,
-            ladder.side,
-            decision.quantity,
-            entry.order_type,
-            ladder.plan.product,
-            OrderPurpose.ENTRY,
-            rung.rung_id,
-            entry.price,
-            trigger,
-            entry.validity,
-            entry.protection,
-            entry.terms,
+            side=ladder.side,
+            quantity=decision.quantity,
+            order_type=entry.order_type,
+            product=ladder.plan.product,
+            purpose=OrderPurpose.ENTRY,
+            rung=rung.rung_id,
+            price=entry.price,
+            trigger=trigger,
+            validity=entry.validity,
+            protection=entry.protection,
+            terms=entry.terms,
         )
         decision.ladder = ladder.ladder_id
         decision.rung = rung.rung_id
@@ -247,10 +247,10 @@ class OrderEntry:
         return explain_refusal(
             reason,
             market.instrument,
-            decision,
-            self.state.limits,
-            self.view.limit_usage(ladder),
-            silent,
+            decision=decision,
+            limits=self.state.limits,
+            usage=self.view.limit_usage(ladder),
+            silent=silent,
         )
 
     def refusal_figures(

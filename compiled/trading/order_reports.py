@@ -439,15 +439,15 @@ class OrderReports:
             order = Order(
                 number,
                 event.tag,
-                ladder.strategy,
-                event.token,
-                event.side,
-                event.quantity,
-                OrderType.SLM if waits else OrderType.LIMIT,
-                ladder.plan.product,
-                OrderPurpose.PROTECT if waits else OrderPurpose.EXIT,
-                event.price,
-                event.trigger,
+                strategy=ladder.strategy,
+                token=event.token,
+                side=event.side,
+                quantity=event.quantity,
+                order_type=OrderType.SLM if waits else OrderType.LIMIT,
+                product=ladder.plan.product,
+                purpose=OrderPurpose.PROTECT if waits else OrderPurpose.EXIT,
+                price=event.price,
+                trigger=event.trigger,
                 rung=rung.rung_id,
                 created=self.order_store.now,
             )
@@ -469,20 +469,20 @@ class OrderReports:
         order = Order(
             self.order_store.take_number(),
             "",
-            first.strategy,
-            first.token,
-            event.side,
-            event.quantity,
-            first.order_type,
-            first.product,
-            purpose,
-            event.price,
-            event.trigger,
-            first.validity,
-            first.protection,
-            first.rung,
-            self.order_store.now,
-            first.terms,
+            strategy=first.strategy,
+            token=first.token,
+            side=event.side,
+            quantity=event.quantity,
+            order_type=first.order_type,
+            product=first.product,
+            purpose=purpose,
+            price=event.price,
+            trigger=event.trigger,
+            validity=first.validity,
+            protection=first.protection,
+            rung=first.rung,
+            created=self.order_store.now,
+            terms=first.terms,
         )
         order.order_id = event.order_id
         self.order_store.register(order)
@@ -556,24 +556,32 @@ class OrderReports:
         order.filled = max(order.filled, order.traded)
         last = self.state.markets[order.token].last
         realised = self.state.ledger.fill(
-            order.strategy, order.token, order.side, quantity, price, last
+            order.strategy, order.token, side=order.side, quantity=quantity, price=price, last=last
         )
         charges = self.state.notes.fill(
             order.token,
             self.state.rates[rates_key(order.token, order.product)],
-            intraday_rates(self.state.rates, order.token, order.product),
-            trade_id,
-            ts,
-            order.intent,
-            order.side,
-            quantity,
-            value,
+            intraday=intraday_rates(self.state.rates, order.token, order.product),
+            trade=trade_id,
+            ts=ts,
+            order=order.intent,
+            side=order.side,
+            quantity=quantity,
+            value=value,
         )
         order.charged += charges
         self.state.ledger.charge(order.strategy, order.token, charges)
         self.order_store.mark_changed(order)
         self.order_store.keep_fill(
-            BookedFill(ts, trade_id, order, quantity, price, charges, realised)
+            BookedFill(
+                ts,
+                trade_id,
+                order=order,
+                quantity=quantity,
+                price=price,
+                charges=charges,
+                realised=realised,
+            )
         )
         self.ladder_book.book_fill(order, ts, quantity, value, charges)
 
@@ -616,10 +624,14 @@ class OrderReports:
         if today:
             self.book_shares(order, quantity, price)
             self.state.ledger.charge(order.strategy, order.token, charges)
-            self._restore_note_entry(order, trade_id, ts, quantity, value, charges)
+            self._restore_note_entry(
+                order, trade_id, ts=ts, quantity=quantity, value=value, charges=charges
+            )
         rung = self.state.rungs.get(int(order.rung))
         if rung is not None:
-            self.ladder_book.add_fill(rung, order, ts, quantity, value, charges)
+            self.ladder_book.add_fill(
+                rung, order, ts=ts, quantity=quantity, value=value, charges=charges
+            )
 
     def _restore_note_entry(
         self, order: Order, trade_id: str, ts: i64, quantity: i64, value: i64, charges: i64
@@ -630,12 +642,12 @@ class OrderReports:
             self.state.notes.enter(
                 order.token,
                 rates,
-                intraday_rates(self.state.rates, order.token, order.product),
-                trade_id,
-                ts,
-                order.intent,
-                order.side,
-                quantity,
-                value,
-                charges,
+                intraday=intraday_rates(self.state.rates, order.token, order.product),
+                trade=trade_id,
+                ts=ts,
+                order=order.intent,
+                side=order.side,
+                quantity=quantity,
+                value=value,
+                charges=charges,
             )

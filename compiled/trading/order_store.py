@@ -174,20 +174,20 @@ class OrderStore:
         order = Order(
             intent,
             self.intent_tag(intent),
-            strategy,
-            token,
-            side,
-            quantity,
-            order_type,
-            product,
-            purpose,
-            price,
-            trigger,
-            validity,
-            protection,
-            rung,
-            self.now,
-            terms,
+            strategy=strategy,
+            token=token,
+            side=side,
+            quantity=quantity,
+            order_type=order_type,
+            product=product,
+            purpose=purpose,
+            price=price,
+            trigger=trigger,
+            validity=validity,
+            protection=protection,
+            rung=rung,
+            created=self.now,
+            terms=terms,
         )
         self.register(order)
         self.changed_orders[intent] = order
@@ -195,16 +195,16 @@ class OrderStore:
         self.digest_order(
             intent,
             token,
-            side,
-            order_type,
-            product,
-            purpose,
-            quantity,
-            strategy,
-            price,
-            trigger,
-            validity,
-            terms.variety,
+            side=side,
+            order_type=order_type,
+            product=product,
+            purpose=purpose,
+            quantity=quantity,
+            strategy=strategy,
+            price=price,
+            trigger=trigger,
+            validity=validity,
+            variety=terms.variety,
         )
         return order
 
@@ -239,7 +239,12 @@ class OrderStore:
         """Keep a fill as it was booked."""
         self.fills.append(fill)
         self.digest_fill(
-            fill.order.intent, fill.ts, fill.quantity, fill.price, fill.charges, fill.realised
+            fill.order.intent,
+            fill.ts,
+            quantity=fill.quantity,
+            price=fill.price,
+            charges=fill.charges,
+            realised=fill.realised,
         )
 
     def digest_fill(
@@ -351,7 +356,16 @@ class OrderStore:
         legs: list[GttLeg],
     ) -> Gtt:
         """Ask for a new GTT."""
-        gtt = Gtt(self.take_number(), strategy, token, product, rung, last_price, legs, self.now)
+        gtt = Gtt(
+            self.take_number(),
+            strategy,
+            token=token,
+            product=product,
+            rung=rung,
+            last_price=last_price,
+            legs=legs,
+            created=self.now,
+        )
         self.register_gtt(gtt)
         self.changed_gtts[gtt.intent] = gtt
         self.commands.append(PlaceGtt(gtt))

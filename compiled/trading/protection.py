@@ -297,7 +297,7 @@ def _undo_oversold(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> 
     if not exit_done(out, ladder, rung, last) or not unguarded or ladder.plan.cover:
         return
     if out.now >= rung.retry_at and ladder.instrument.hours.takes_exits(out.now):
-        _send_exit(out, ladder, rung, ladder.side, -rung.quantity, last)
+        _send_exit(out, ladder, rung=rung, side=ladder.side, quantity=-rung.quantity, last=last)
 
 
 def _send_exit(
@@ -318,13 +318,13 @@ def _send_exit(
     rung.exit = out.place_order(
         ladder.strategy,
         ladder.instrument.token,
-        side,
-        quantity,
-        kind,
-        ladder.plan.product,
-        OrderPurpose.EXIT,
-        rung.rung_id,
-        limit,
+        side=side,
+        quantity=quantity,
+        order_type=kind,
+        product=ladder.plan.product,
+        purpose=OrderPurpose.EXIT,
+        rung=rung.rung_id,
+        price=limit,
         # The exchange refuses an order above the freeze quantity; the broker cuts one that asks for
         # it.
         terms=SLICED if freeze > 0 and quantity > freeze else PLAIN,
@@ -446,7 +446,7 @@ def _leave_at_market(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -
         return  # the second leg of a cover order turns into its exit
     if out.now < rung.retry_at:
         return
-    _send_exit(out, ladder, rung, ladder.exit_side, rung.present, last)
+    _send_exit(out, ladder, rung=rung, side=ladder.exit_side, quantity=rung.present, last=last)
 
 
 def _protect_overnight(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> None:
@@ -504,10 +504,10 @@ def _place_gtt(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> None
     rung.gtt = out.place_gtt(
         ladder.strategy,
         ladder.instrument.token,
-        ladder.plan.product,
-        rung.rung_id,
-        last,
-        gtt_legs(ladder, rung, rung.stop, rung.present),
+        product=ladder.plan.product,
+        rung=rung.rung_id,
+        last_price=last,
+        legs=gtt_legs(ladder, rung, rung.stop, rung.present),
     )
     rung.moved = out.now
     rung.needs_refit = False

@@ -312,7 +312,12 @@ def halt_reason(net: i64, peak: i64, losses: i64, limits: RiskLimits) -> str:
     Both are paise.
     """
     return _reached_limit(
-        net, peak, losses, limits.max_daily_loss, limits.max_drawdown, limits.max_consecutive_losses
+        net,
+        peak,
+        losses=losses,
+        daily_loss=limits.max_daily_loss,
+        drawdown=limits.max_drawdown,
+        in_a_row=limits.max_consecutive_losses,
     )
 
 
@@ -324,10 +329,10 @@ def stop_reason(net: i64, peak: i64, losses: i64, limits: RiskLimits) -> str:
     return _reached_limit(
         net,
         peak,
-        losses,
-        limits.strategy_daily_loss,
-        limits.strategy_drawdown,
-        limits.strategy_consecutive_losses,
+        losses=losses,
+        daily_loss=limits.strategy_daily_loss,
+        drawdown=limits.strategy_drawdown,
+        in_a_row=limits.strategy_consecutive_losses,
     )
 
 

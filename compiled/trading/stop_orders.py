@@ -52,14 +52,14 @@ def place_stop_order(out: OrderStore, ladder: Ladder, rung: Rung) -> None:
     rung.stop_order = out.place_order(
         ladder.strategy,
         ladder.instrument.token,
-        ladder.exit_side,
-        rung.present,
-        OrderType.SL if stop_limited else OrderType.SLM,
-        Product.MIS,
-        OrderPurpose.PROTECT,
-        rung.rung_id,
-        stop_limit(ladder, rung.stop) if stop_limited else 0.0,
-        rung.stop,
+        side=ladder.exit_side,
+        quantity=rung.present,
+        order_type=OrderType.SL if stop_limited else OrderType.SLM,
+        product=Product.MIS,
+        purpose=OrderPurpose.PROTECT,
+        rung=rung.rung_id,
+        price=stop_limit(ladder, rung.stop) if stop_limited else 0.0,
+        trigger=rung.stop,
     )
     rung.moved = out.now
     rung.needs_refit = False

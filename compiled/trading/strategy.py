@@ -209,7 +209,14 @@ class Context:
         self.ladder(
             token,
             Side.BUY,
-            single_rung_plan(quantity, stop_percent, target_percent, product, trail, entry),
+            single_rung_plan(
+                quantity,
+                stop_percent,
+                target_percent=target_percent,
+                product=product,
+                trail=trail,
+                entry=entry,
+            ),
             reason,
         )
 
@@ -236,7 +243,14 @@ class Context:
         self.ladder(
             token,
             Side.SELL,
-            single_rung_plan(quantity, stop_percent, target_percent, product, trail, entry),
+            single_rung_plan(
+                quantity,
+                stop_percent,
+                target_percent=target_percent,
+                product=product,
+                trail=trail,
+                entry=entry,
+            ),
             reason,
         )
 
@@ -256,7 +270,11 @@ class Context:
         """Ask for another total quantity, price or trigger of a working entry; 0 keeps one."""
         if not self.warming:
             change = OrderChange(quantity, price, trigger)
-            self.requests.append(StrategyRequest(order.token, order.side, None, "", order, change))
+            self.requests.append(
+                StrategyRequest(
+                    order.token, order.side, plan=None, reason="", order=order, change=change
+                )
+            )
 
     def cancel(self, order: Order) -> None:
         """Ask for the cancellation of a working entry; its filled shares stay, with their stop."""

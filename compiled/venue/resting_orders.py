@@ -173,14 +173,14 @@ class ReportQueue:
             OrderUpdate(
                 heard,
                 order.order_id,
-                order.tag,
-                instrument.token,
-                order.side,
-                status,
-                order.quantity,
-                order.quantity - order.left,
-                instrument.price(order.limit),
-                instrument.price(order.trigger),
+                tag=order.tag,
+                token=instrument.token,
+                side=order.side,
+                status=status,
+                quantity=order.quantity,
+                filled=order.quantity - order.left,
+                price=instrument.price(order.limit),
+                trigger=instrument.price(order.trigger),
                 reason=reason,
             ),
         )
@@ -195,11 +195,11 @@ class ReportQueue:
             BrokerTrade(
                 ts,
                 trade_id,
-                order.order_id,
-                instrument.token,
-                order.side,
-                quantity,
-                instrument.price(price),
+                order_id=order.order_id,
+                token=instrument.token,
+                side=order.side,
+                quantity=quantity,
+                price=instrument.price(price),
             ),
         )
 
@@ -218,11 +218,11 @@ class ReportQueue:
             GttUpdate(
                 heard,
                 waiting.gtt_id,
-                waiting.instrument.token,
-                status,
-                waiting.legs,
-                order_ids,
-                reason,
+                token=waiting.instrument.token,
+                status=status,
+                legs=waiting.legs,
+                order_ids=order_ids,
+                reason=reason,
             ),
         )
 

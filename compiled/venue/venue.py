@@ -171,7 +171,15 @@ class SimulatedVenue:
     ) -> None:
         outcome = RequestOutcome.REFUSED if reason else RequestOutcome.ACCEPTED
         self.reports.add_report(
-            ts, BrokerAnswer(ts + self.reports.delay, intent, verb, outcome, broker_id, reason)
+            ts,
+            BrokerAnswer(
+                ts + self.reports.delay,
+                intent,
+                verb=verb,
+                outcome=outcome,
+                broker_id=broker_id,
+                reason=reason,
+            ),
         )
 
     def _place_order(self, order: Order, ts: i64) -> None:
@@ -274,7 +282,9 @@ class SimulatedVenue:
         """Begin a bar at its open; `ts` is its start."""
         floor = self.instrument_venues[int(token)]
         i = floor.instrument
-        intrabar.begin_bar(floor, ts, i.ticks(open), i.ticks(high), i.ticks(low), volume)
+        intrabar.begin_bar(
+            floor, ts, open=i.ticks(open), high=i.ticks(high), low=i.ticks(low), volume=volume
+        )
 
     def move_price(self, token: i64, ts: i64, price: float) -> None:
         """Move the price inside a bar to the next point of its path (`path.point`, `path.time`)."""

@@ -114,11 +114,16 @@ class BarVersions:
         missing: list[str] = []
         for symbol in symbols:
             name = self.choose(symbol, span, version)
-            series = read_bars(self._store, symbol, span, start, end, name)
+            series = read_bars(self._store, symbol, span=span, start=start, end=end, version=name)
             if not version and name.startswith(PREFIX):
                 raw = next((each for each in ORDER if self._has_bars(symbol, span, each)), "")
                 whole = (
-                    continued_series(series, read_bars(self._store, symbol, span, start, end, raw))
+                    continued_series(
+                        series,
+                        read_bars(
+                            self._store, symbol, span=span, start=start, end=end, version=raw
+                        ),
+                    )
                     if raw
                     else series
                 )

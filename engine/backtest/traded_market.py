@@ -81,7 +81,9 @@ def instruments_of(
                 "",
             )
         tick = usual if symbol in adjusted else tick_of(bars, tick)
-        found[symbol] = Instrument(token, "NSE", symbol, tick, lot, kind, name)
+        found[symbol] = Instrument(
+            token, "NSE", symbol=symbol, tick=tick, lot=lot, kind=kind, name=name
+        )
         if kind == "EQ":
             found[symbol].freeze = limits.max_quantity
     return found

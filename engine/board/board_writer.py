@@ -61,18 +61,18 @@ class BoardWriter:
         row = OrderRow(
             str(order.intent),
             order.created,
-            symbol,
-            order.side.name,
-            order.quantity,
-            order.filled,
-            order.price,
-            order.average,
-            KIND[order.order_type],
-            order.purpose.name,
-            status,
-            order.strategy,
-            order.order_id,
-            order.reason,
+            symbol=symbol,
+            side=order.side.name,
+            quantity=order.quantity,
+            filled=order.filled,
+            price=order.price,
+            average=order.average,
+            kind=KIND[order.order_type],
+            purpose=order.purpose.name,
+            status=status,
+            strategy=order.strategy,
+            order_id=order.order_id,
+            reason=order.reason,
         )
         self.board.orders.put(row.key, row)
 
@@ -115,7 +115,16 @@ class BoardWriter:
         for bar in bars:
             key = (bar.token, bar.span)
             kept = self._bars.setdefault(key, deque(maxlen=BARS_KEPT))
-            kept.append(BarRow(bar.start, bar.open, bar.high, bar.low, bar.close, bar.volume))
+            kept.append(
+                BarRow(
+                    bar.start,
+                    bar.open,
+                    high=bar.high,
+                    low=bar.low,
+                    close=bar.close,
+                    volume=bar.volume,
+                )
+            )
             touched.add(key)
         for key in touched:
             self.board.bars[key] = tuple(self._bars[key])
@@ -152,14 +161,14 @@ class BoardWriter:
         row = WatchRow(
             instrument.token,
             instrument.symbol,
-            market.ltp,
-            change,
-            market.bid,
-            market.ask,
-            market.volume,
-            market.heard_at,
-            stale,
-            spark,
+            ltp=market.ltp,
+            change=change,
+            bid=market.bid,
+            ask=market.ask,
+            volume=market.volume,
+            ts=market.heard_at,
+            stale=stale,
+            spark=spark,
         )
         self.board.watch.put(instrument.token, row)
 
@@ -225,18 +234,18 @@ class BoardWriter:
             row = OrderRow(
                 "x" + update.order_id,
                 update.ts,
-                symbol,
-                update.side.name,
-                update.quantity,
-                update.filled,
-                update.price,
-                update.average,
-                "",
-                "",
-                update.status.name.replace("_", " "),
-                EXTERNAL,
-                update.order_id,
-                update.reason,
+                symbol=symbol,
+                side=update.side.name,
+                quantity=update.quantity,
+                filled=update.filled,
+                price=update.price,
+                average=update.average,
+                kind="",
+                purpose="",
+                status=update.status.name.replace("_", " "),
+                strategy=EXTERNAL,
+                order_id=update.order_id,
+                reason=update.reason,
             )
             board.orders.put(row.key, row)
             board.externals.put(row.key, row)
@@ -303,17 +312,17 @@ def position_row(ladder: Ladder, rung: Rung, last: float) -> PositionRow:
     return PositionRow(
         str(rung.rung_id),
         ladder.instrument.symbol,
-        ladder.strategy,
-        label,
-        int(ladder.sign * rung.quantity),
-        rung.average,
-        last,
-        pnl,
-        percent,
-        rung.stop,
-        rung.target,
-        int(protected_quantity(ladder, rung, last)),
-        int(rung.opened),
+        strategy=ladder.strategy,
+        rung=label,
+        quantity=int(ladder.sign * rung.quantity),
+        average=rung.average,
+        ltp=last,
+        pnl=pnl,
+        pnl_percent=percent,
+        stop=rung.stop,
+        target=rung.target,
+        protected=int(protected_quantity(ladder, rung, last)),
+        since=int(rung.opened),
     )
 
 
@@ -328,11 +337,11 @@ def ladder_row(ladder: Ladder, last: float) -> LadderRow:
     return LadderRow(
         str(ladder.ladder_id),
         ladder.instrument.symbol,
-        ladder.strategy,
-        tuple(STATES[rung.state] for rung in ladder.rungs),
-        stop,
-        distance,
-        high,
-        sum(1 for rung in held if rung.has_live_stop),
-        int(sum(rung.trailed for rung in ladder.rungs)),
+        strategy=ladder.strategy,
+        rungs=tuple(STATES[rung.state] for rung in ladder.rungs),
+        stop=stop,
+        distance=distance,
+        high=high,
+        gtts=sum(1 for rung in held if rung.has_live_stop),
+        trailed=int(sum(rung.trailed for rung in ladder.rungs)),
     )

@@ -95,20 +95,27 @@ class RiskView:
         self.board.governor = GovernorState(
             governor.orders_last_second(now),
             governor.rates.per_second,
-            governor.orders_last_minute(now),
-            governor.rates.per_minute,
-            governor.orders_today,
-            governor.rates.per_day,
-            tuple(
+            last_minute=governor.orders_last_minute(now),
+            per_minute=governor.rates.per_minute,
+            today=governor.orders_today,
+            per_day=governor.rates.per_day,
+            waiting=tuple(
                 (purpose.name, sum(one.purpose == purpose.name for one in waiting))
                 for purpose in PURPOSES
             ),
-            tuple((purpose.name, governor.held_for(purpose, now)) for purpose in PURPOSES),
-            len(self.gateway.unresolved),
-            self.gateway.durable_journal.state,
+            held=tuple((purpose.name, governor.held_for(purpose, now)) for purpose in PURPOSES),
+            unknown=len(self.gateway.unresolved),
+            disk=self.gateway.durable_journal.state,
         )
         for number, one in enumerate(waiting):
-            row = QueueRow(number, one.purpose.lower(), one.what, one.symbol, one.since, one.due)
+            row = QueueRow(
+                number,
+                one.purpose.lower(),
+                what=one.what,
+                symbol=one.symbol,
+                since=one.since,
+                due=one.due,
+            )
             self.board.queue.put(number, row)
         self.board.queue.keep(set(range(len(waiting))))
 

@@ -169,12 +169,12 @@ async def read_books(broker: Broker, shares: ShareRegister) -> BooksSnapshot:
             for each in positions
         ],
         [each._replace(token=twins[each.token]) for each in holdings],
-        funds,
-        gtts,
-        orders,
-        trades,
-        twins,
-        _position_gaps(positions, orders, twins),
+        funds=funds,
+        gtts=gtts,
+        orders=orders,
+        trades=trades,
+        twins=twins,
+        gaps=_position_gaps(positions, orders, twins),
     )
 
 
@@ -260,7 +260,9 @@ def compare_books(
     return [
         *_trade_differences(kernel, books),
         *_order_differences(kernel, books),
-        *_position_differences(kernel, books, before, apart, late, divided),
+        *_position_differences(
+            kernel, books, before=before, apart=apart, late=late, divided=divided
+        ),
         *_gtt_differences(kernel, books),
         *_funds_differences(kernel, books, bound),
     ]
@@ -301,32 +303,32 @@ def _position_differences(
             yield BookDifference(
                 f"division:{symbol}:{product}",
                 DifferenceKind.DIVISION,
-                token,
-                symbol,
-                product,
-                there,
-                _share_text(there, average),
-                _share_text(here) + (f" beside {owners} of the owner's" if owners else ""),
-                ADOPT_OR_IGNORE,
-                average,
-                owners,
-                divided.doubts[token],
+                token=token,
+                symbol=symbol,
+                product=product,
+                figure=there,
+                theirs=_share_text(there, average),
+                ours=_share_text(here) + (f" beside {owners} of the owner's" if owners else ""),
+                choices=ADOPT_OR_IGNORE,
+                average=average,
+                apart=owners,
+                cause=divided.doubts[token],
             )
             continue
         if figure and figure == -divided.awaited.get((token, product), 0):
             yield BookDifference(
                 key,
                 DifferenceKind.AWAITED,
-                token,
-                symbol,
-                product,
-                figure,
-                _share_text(there),
-                _share_text(here),
-                (),
-                0.0,
-                owners,
-                f"{-figure} of a split or bonus are not credited yet",
+                token=token,
+                symbol=symbol,
+                product=product,
+                figure=figure,
+                theirs=_share_text(there),
+                ours=_share_text(here),
+                choices=(),
+                average=0.0,
+                apart=owners,
+                cause=f"{-figure} of a split or bonus are not credited yet",
             )
             continue
         kind = (
@@ -348,17 +350,19 @@ def _position_differences(
         yield BookDifference(
             key,
             kind,
-            token,
-            symbol,
-            product,
-            figure,
-            _share_text(there, average) + (f", {owners} of them ignored" if owners else ""),
-            f"{long} long and {short} short" if long and short else _share_text(here),
-            _position_choices(kernel, books, (token, product), (figure, owners), (long, short)),
-            average,
-            owners,
-            _probable_cause(kernel, token, product, taken) if ours_gone else "",
-            ours_gone and fresh >= abs(figure) and token not in unbooked,
+            token=token,
+            symbol=symbol,
+            product=product,
+            figure=figure,
+            theirs=_share_text(there, average) + (f", {owners} of them ignored" if owners else ""),
+            ours=f"{long} long and {short} short" if long and short else _share_text(here),
+            choices=_position_choices(
+                kernel, books, (token, product), (figure, owners), (long, short)
+            ),
+            average=average,
+            apart=owners,
+            cause=_probable_cause(kernel, token, product, taken) if ours_gone else "",
+            witnessed=ours_gone and fresh >= abs(figure) and token not in unbooked,
         )
 
 
@@ -594,10 +598,10 @@ def _order_differences(kernel: Kernel, books: BooksSnapshot) -> Iterator[BookDif
             yield _keyed_difference(
                 kernel,
                 "order",
-                order.order_id,
-                order.token,
-                (-int(order.quantity), "no such order", text),
-                ADOPT_OR_IGNORE,
+                number=order.order_id,
+                token=order.token,
+                figures=(-int(order.quantity), "no such order", text),
+                choices=ADOPT_OR_IGNORE,
             )
 
 
@@ -613,10 +617,10 @@ def _trade_differences(kernel: Kernel, books: BooksSnapshot) -> Iterator[BookDif
         yield _keyed_difference(
             kernel,
             "trade",
-            update.order_id,
-            update.token,
-            (more, f"{traded[update.order_id]} traded", f"{order.traded} booked"),
-            ADOPT_OR_IGNORE if more > 0 else (DifferenceChoice.IGNORE,),
+            number=update.order_id,
+            token=update.token,
+            figures=(more, f"{traded[update.order_id]} traded", f"{order.traded} booked"),
+            choices=ADOPT_OR_IGNORE if more > 0 else (DifferenceChoice.IGNORE,),
         )
 
 
@@ -652,10 +656,10 @@ def _gtt_differences(kernel: Kernel, books: BooksSnapshot) -> Iterator[BookDiffe
             yield _keyed_difference(
                 kernel,
                 "gtt",
-                str(gtt_id),
-                gtt.token,
-                (-int(leg.quantity), "no such GTT", text),
-                (DifferenceChoice.ADOPT,),
+                number=str(gtt_id),
+                token=gtt.token,
+                figures=(-int(leg.quantity), "no such GTT", text),
+                choices=(DifferenceChoice.ADOPT,),
             )
 
 
@@ -672,13 +676,13 @@ def _keyed_difference(
     return BookDifference(
         f"{kind}:{number}",
         DifferenceKind(kind),
-        int(token),
-        symbol,
-        "",
-        figure,
-        theirs,
-        ours,
-        choices,
+        token=int(token),
+        symbol=symbol,
+        product="",
+        figure=figure,
+        theirs=theirs,
+        ours=ours,
+        choices=choices,
     )
 
 
@@ -729,7 +733,15 @@ def _funds_differences(
     if abs(figure) > bound:
         theirs, ours = f"₹{books.funds / 100:.2f}", f"₹{(least if figure < 0 else most) / 100:.2f}"
         yield BookDifference(
-            "funds", DifferenceKind.FUNDS, 0, "", "", figure, theirs, ours, ADOPT_OR_IGNORE
+            "funds",
+            DifferenceKind.FUNDS,
+            token=0,
+            symbol="",
+            product="",
+            figure=figure,
+            theirs=theirs,
+            ours=ours,
+            choices=ADOPT_OR_IGNORE,
         )
 
 

@@ -90,7 +90,13 @@ def kept_divisions(journal: Journal) -> list[ShareDivision]:
         }
         found.append(
             ShareDivision(
-                int(token), int(since), told["shares"], told["per"], told["at"], levels, awaited
+                int(token),
+                int(since),
+                shares=told["shares"],
+                per=told["per"],
+                at=told["at"],
+                levels=levels,
+                awaited=awaited,
             )
         )
     return sorted(found, key=lambda each: each.since)
@@ -143,7 +149,13 @@ def make_division(
         for rung in carried_rungs(market, since)
     }
     return ShareDivision(
-        int(market.token), since, ratio.numerator, ratio.denominator, now, levels, awaited
+        int(market.token),
+        since,
+        shares=ratio.numerator,
+        per=ratio.denominator,
+        at=now,
+        levels=levels,
+        awaited=awaited,
     )
 
 
@@ -262,7 +274,9 @@ def recognise_divisions(
             ratio = _ratio_by_books(market, rungs, mine, apart)
             text = f"by the broker's shares and yesterday's close of {market.instrument.close:.2f}"
         if ratio != 1:
-            division = make_division(market, ratio, midnight(begins), now, books, apart)
+            division = make_division(
+                market, ratio, since=midnight(begins), now=now, books=books, apart=apart
+            )
             ours = sum(carried_shares(market, since).values())
             shares = (
                 f"{ratio.numerator} for {ratio.denominator}, {text}: {ours} shares become "

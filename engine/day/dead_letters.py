@@ -96,7 +96,15 @@ class DeadLetters:
 
     def keep_frame(self, payload: bytes, received: int) -> None:
         """Keep a frame that did not decode whole."""
-        self._keep_letter(FRAME, received, 0, "", 0.0, {"bytes": len(payload)}, payload[:LONGEST])
+        self._keep_letter(
+            FRAME,
+            received,
+            token=0,
+            symbol="",
+            price=0.0,
+            facts={"bytes": len(payload)},
+            payload=payload[:LONGEST],
+        )
 
     def keep_ticks(self, dead: Iterable[DeadTick]) -> None:
         """Keep ticks that the kernel's screen has kept out."""
@@ -107,11 +115,11 @@ class DeadLetters:
             self._keep_letter(
                 each.reason,
                 int(each.received),
-                int(tick.token),
-                symbol,
-                tick.ltp,
-                facts,
-                packed_tick(tick),
+                token=int(tick.token),
+                symbol=symbol,
+                price=tick.ltp,
+                facts=facts,
+                payload=packed_tick(tick),
             )
 
     def _keep_letter(
@@ -140,13 +148,13 @@ class DeadLetters:
         row = DeadLetter(
             reason,
             number % KEPT,
-            number,
-            ts,
-            token,
-            symbol,
-            price,
-            json.dumps(facts),
-            payload.hex(),
+            number=number,
+            ts=ts,
+            token=token,
+            symbol=symbol,
+            price=price,
+            facts=json.dumps(facts),
+            payload=payload.hex(),
         )
         self._journal.append("letters", row._asdict())
 

@@ -122,11 +122,11 @@ def kept_fills(kernel: Kernel, journal: Journal, since: int) -> list[BookedFill]
         BookedFill(
             int(str(row["ts"])),
             str(row["trade_id"]),
-            kernel.order_store.orders[int(str(row["intent"]))],
-            int(str(row["quantity"])),
-            float(str(row["price"])),
-            0,
-            0,
+            order=kernel.order_store.orders[int(str(row["intent"]))],
+            quantity=int(str(row["quantity"])),
+            price=float(str(row["price"])),
+            charges=0,
+            realised=0,
         )
         for row in journal.load("fills", "ts >= ?", (since,))
     ]
@@ -274,13 +274,13 @@ def fold_minutes(minutes: Iterable[Bar], span: int, opens: Sequence[int]) -> lis
             folded[start] = Bar(
                 bar.token,
                 start,
-                span,
-                bar.open,
-                bar.high,
-                bar.low,
-                bar.close,
-                bar.volume,
-                bar.ticks,
+                span=span,
+                open=bar.open,
+                high=bar.high,
+                low=bar.low,
+                close=bar.close,
+                volume=bar.volume,
+                ticks=bar.ticks,
             )
             continue
         known.high, known.low = max(known.high, bar.high), min(known.low, bar.low)

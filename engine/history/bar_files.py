@@ -108,7 +108,14 @@ def read_table(file: Path, given: Mapping[str, str]) -> RawTable:
     symbols = _row_symbols(table, name, file)
     series = _word_column(table, name[SERIES]) if SERIES in name else None
     return RawTable(
-        file, layout, len(table), symbols, series, stamps, (opened, high, low, close), volume
+        file,
+        layout,
+        rows=len(table),
+        symbols=symbols,
+        series=series,
+        stamps=stamps,
+        prices=(opened, high, low, close),
+        volume=volume,
     )
 
 

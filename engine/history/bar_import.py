@@ -355,4 +355,6 @@ def _rounded_series(table: RawTable, rows: Ints, start: Ints) -> tuple[BarSeries
     opened, high, low, close = (rounded(column) for column in table.prices)
     volume = np.rint(np.nan_to_num(table.volume[rows])).astype(np.int64)
     nothing = np.zeros(len(rows), np.int64)
-    return BarSeries(start, opened, high, low, close, volume, nothing, nothing), int(finer.sum())
+    return BarSeries(
+        start, opened, high=high, low=low, close=close, volume=volume, ticks=nothing, token=nothing
+    ), int(finer.sum())

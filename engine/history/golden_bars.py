@@ -174,7 +174,12 @@ def make_golden(
     counted = {name: count for name, count in sources.items() if count}
     first, last = (int(series.start[0]), int(series.start[-1])) if len(series.start) else (0, 0)
     part = SeriesManifest(
-        len(series.start), first, last, counted, _healed_counts(found), series_digest(series)
+        len(series.start),
+        first,
+        last=last,
+        sources=counted,
+        healed=_healed_counts(found),
+        sha256=series_digest(series),
     )
     return GoldenBars(series, found, part, differing)
 

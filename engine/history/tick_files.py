@@ -57,10 +57,10 @@ def bars_of(file: Path, symbol: str, calendar: Calendar) -> Iterator[tuple[TickR
         report, bars = _build_bars(
             str(name).replace("_", " "),
             times[rows],
-            prices[rows],
-            volumes[rows],
-            tokens[rows],
-            calendar,
+            prices=prices[rows],
+            volumes=volumes[rows],
+            tokens=tokens[rows],
+            calendar=calendar,
         )
         yield report, bars
 

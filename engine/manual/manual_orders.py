@@ -138,7 +138,12 @@ class ManualOrderDesk:
         if not (wanted.quantity or wanted.price or wanted.trigger):
             return "refused: say what to change: a quantity, a price or a trigger", []
         change = OrderChange(wanted.quantity, wanted.price, wanted.trigger)
-        wish = ManualRequest(now, StrategyRequest(order.token, order.side, None, "", order, change))
+        wish = ManualRequest(
+            now,
+            StrategyRequest(
+                order.token, order.side, plan=None, reason="", order=order, change=change
+            ),
+        )
         commands = self._kernel.handle(wish)
         if wish.verdict is not RefusalReason.OK:
             return _refusal_text(wish.verdict, self._kernel.state.markets[order.token]), commands
@@ -167,10 +172,10 @@ class ManualOrderDesk:
         plan = single_rung_plan(
             ticket.quantity,
             ticket.stop,
-            ticket.target,
-            Product[ticket.product],
-            ticket.trail,
-            ticket.entry(),
+            target_percent=ticket.target,
+            product=Product[ticket.product],
+            trail=ticket.trail,
+            entry=ticket.entry(),
         )
         return (
             ticket,
@@ -194,24 +199,24 @@ class ManualOrderDesk:
         order = Order(
             0,
             "",
-            OPERATOR,
-            market.token,
-            Side[ticket.side],
-            ticket.quantity,
-            entry.order_type,
-            product,
-            OrderPurpose.ENTRY,
-            entry.price,
-            entry.trigger,
+            strategy=OPERATOR,
+            token=market.token,
+            side=Side[ticket.side],
+            quantity=ticket.quantity,
+            order_type=entry.order_type,
+            product=product,
+            purpose=OrderPurpose.ENTRY,
+            price=entry.price,
+            trigger=entry.trigger,
             terms=entry.terms,
         )
         return OrderPreview(
             describe_ticket(ticket, entry),
             order,
-            int(value),
-            own,
-            back,
-            charge_doubt(market.instrument),
+            value=int(value),
+            charges=own,
+            back=back,
+            rests_on=charge_doubt(market.instrument),
         )
 
 

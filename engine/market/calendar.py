@@ -284,7 +284,9 @@ class Calendar:
         there = set(starts)
         gaps: list[BarGap] = []
         open_gap = False
-        for start in self.expected_bars(day, span, exchange, kind, cas, expiring):
+        for start in self.expected_bars(
+            day, span, exchange=exchange, kind=kind, cas=cas, expiring=expiring
+        ):
             missing = start not in there
             if missing and open_gap:
                 gaps[-1] = BarGap(gaps[-1].start, start + span * SECOND, gaps[-1].bars + 1)

@@ -101,7 +101,17 @@ class _ChargeRate(_DatedCharge, kw_only=True):
         flat, cap = _whole_units(self.flat * 100), _whole_units(self.cap * 100)
         first, last = _day_number(self.first), _day_number(self.last)
         return [
-            ChargeRow(self.charge, segment, exchange, first, last, buy, sell, flat, cap)
+            ChargeRow(
+                self.charge,
+                segment,
+                exchange=exchange,
+                first=first,
+                last=last,
+                buy=buy,
+                sell=sell,
+                flat=flat,
+                cap=cap,
+            )
             for segment in self.segments
             for exchange in self.exchanges
         ]

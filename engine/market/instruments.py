@@ -68,7 +68,13 @@ class InstrumentListing(msgspec.Struct, frozen=True):
     def instrument(self) -> Instrument:
         """Return its instrument of the core."""
         made = Instrument(
-            self.token, self.exchange, self.symbol, self.tick, self.lot, self.kind, self.name
+            self.token,
+            self.exchange,
+            symbol=self.symbol,
+            tick=self.tick,
+            lot=self.lot,
+            kind=self.kind,
+            name=self.name,
         )
         made.expiry = day_as_number(self.expiry)
         return made
@@ -360,11 +366,11 @@ def _listing_of_row(row: dict[str, str]) -> InstrumentListing:
     return InstrumentListing(
         token,
         row["exchange"],
-        symbol_of(row["tradingsymbol"]),
-        row["name"],
-        "INDEX" if row["segment"] == "INDICES" else row["instrument_type"],
-        tick,
-        lot,
-        date.fromisoformat(row["expiry"]) if row["expiry"] else None,
-        float(row["strike"] or 0.0),
+        symbol=symbol_of(row["tradingsymbol"]),
+        name=row["name"],
+        kind="INDEX" if row["segment"] == "INDICES" else row["instrument_type"],
+        tick=tick,
+        lot=lot,
+        expiry=date.fromisoformat(row["expiry"]) if row["expiry"] else None,
+        strike=float(row["strike"] or 0.0),
     )

@@ -435,11 +435,11 @@ class OrderGateway:
             BrokerAnswer(
                 self.clock.now(),
                 intent,
-                RequestVerb.PLACE,
-                RequestOutcome.ACCEPTED,
-                made.order_ids[0],
-                reason,
-                len(made.order_ids),
+                verb=RequestVerb.PLACE,
+                outcome=RequestOutcome.ACCEPTED,
+                broker_id=made.order_ids[0],
+                reason=reason,
+                parts=len(made.order_ids),
             )
         )
 
@@ -474,7 +474,16 @@ class OrderGateway:
         broker_id: str = "",
         reason: str = "",
     ) -> None:
-        self.post(BrokerAnswer(self.clock.now(), intent, verb, outcome, broker_id, reason))
+        self.post(
+            BrokerAnswer(
+                self.clock.now(),
+                intent,
+                verb=verb,
+                outcome=outcome,
+                broker_id=broker_id,
+                reason=reason,
+            )
+        )
 
     def _post_turned_away(
         self,
@@ -488,7 +497,15 @@ class OrderGateway:
         outcome, reason = _outcome_of(error)
         wait = self._refusal_wait(intent, verb, error, purpose)
         self.post(
-            BrokerAnswer(self.clock.now(), intent, verb, outcome, broker_id, reason, wait=wait)
+            BrokerAnswer(
+                self.clock.now(),
+                intent,
+                verb=verb,
+                outcome=outcome,
+                broker_id=broker_id,
+                reason=reason,
+                wait=wait,
+            )
         )
 
     def _refusal_wait(

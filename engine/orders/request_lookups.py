@@ -388,7 +388,14 @@ class RequestLookups:
         self, intent: int, outcome: RequestOutcome, broker_id: str = "", reason: str = ""
     ) -> None:
         self.post(
-            BrokerAnswer(self.clock.now(), intent, RequestVerb.PLACE, outcome, broker_id, reason)
+            BrokerAnswer(
+                self.clock.now(),
+                intent,
+                verb=RequestVerb.PLACE,
+                outcome=outcome,
+                broker_id=broker_id,
+                reason=reason,
+            )
         )
 
 

@@ -207,19 +207,19 @@ def _restore_order(kernel: Kernel, row: Row, day_start: int) -> int:
     order = Order(
         int_column(row, "intent"),
         text_column(row, "tag"),
-        text_column(row, "strategy"),
-        int_column(row, "token"),
-        Side[text_column(row, "side")],
-        int_column(row, "quantity"),
-        _TYPE[text_column(row, "order_type")],
-        Product[text_column(row, "product")],
-        OrderPurpose[text_column(row, "purpose")],
-        float_column(row, "price"),
-        float_column(row, "trigger_price"),
-        Validity[text_column(row, "validity") or "DAY"],
-        float_column(row, "protection"),
-        int_column(row, "rung"),
-        int_column(row, "created"),
+        strategy=text_column(row, "strategy"),
+        token=int_column(row, "token"),
+        side=Side[text_column(row, "side")],
+        quantity=int_column(row, "quantity"),
+        order_type=_TYPE[text_column(row, "order_type")],
+        product=Product[text_column(row, "product")],
+        purpose=OrderPurpose[text_column(row, "purpose")],
+        price=float_column(row, "price"),
+        trigger=float_column(row, "trigger_price"),
+        validity=Validity[text_column(row, "validity") or "DAY"],
+        protection=float_column(row, "protection"),
+        rung=int_column(row, "rung"),
+        created=int_column(row, "created"),
     )
     _restore_terms(order, json.loads(text_column(row, "request") or "{}"))
     order.order_id, order.reason = text_column(row, "broker_id"), text_column(row, "reason")
@@ -254,10 +254,10 @@ def _restore_terms(order: Order, fields: Row) -> None:
     order.terms = OrderTerms(
         Variety[str(fields.get("variety", "REGULAR"))],
         int_field(fields, "minutes"),
-        int_field(fields, "legs"),
-        int_field(fields, "disclosed"),
-        bool(fields.get("autoslice", False)),
-        str(fields.get("auction", "")),
+        legs=int_field(fields, "legs"),
+        disclosed=int_field(fields, "disclosed"),
+        autoslice=bool(fields.get("autoslice", False)),
+        auction=str(fields.get("auction", "")),
     )
 
 
@@ -298,12 +298,12 @@ def _restore_gtt(kernel: Kernel, row: Row, divided: Mapping[int, int]) -> int:
     gtt = Gtt(
         int_column(row, "intent"),
         text_column(row, "strategy"),
-        int_column(row, "token"),
-        Product[text_column(row, "product")],
-        int_column(row, "rung"),
-        _last_price(request),
-        _restore_legs(request["legs"]),
-        int_column(row, "created"),
+        token=int_column(row, "token"),
+        product=Product[text_column(row, "product")],
+        rung=int_column(row, "rung"),
+        last_price=_last_price(request),
+        legs=_restore_legs(request["legs"]),
+        created=int_column(row, "created"),
     )
     gtt.gtt_id, gtt.status = (
         int(text_column(row, "broker_id") or 0),
@@ -469,11 +469,11 @@ def _rebook_fill(kernel: Kernel, row: Row, *, today: bool) -> None:
         kernel.order_reports.rebook(
             order,
             text_column(row, "trade_id"),
-            int_column(row, "ts"),
-            quantity,
-            price,
-            charges,
-            today,
+            ts=int_column(row, "ts"),
+            quantity=quantity,
+            price=price,
+            charges=charges,
+            today=today,
         )
 
 
@@ -484,7 +484,9 @@ def _rebook_correction(kernel: Kernel, order: Order, ts: int, price: float) -> N
     """
     kernel.ledger.mark(order.token, order.price)
     before = kernel.ledger.net
-    kernel.order_reports.rebook(order, "", ts, order.quantity, price, 0, today=True)
+    kernel.order_reports.rebook(
+        order, "", ts=ts, quantity=order.quantity, price=price, charges=0, today=True
+    )
     kernel.ledger.mark(order.token, order.price)
     kernel.state.net_at_open += kernel.ledger.net - before
 

@@ -245,10 +245,10 @@ class BrokerPoller:
                     GttUpdate(
                         self.kernel.order_store.now,
                         gtt_id,
-                        gtt.token,
-                        GttStatus.DELETED,
-                        gtt.legs,
-                        [],
-                        "vanished",
+                        token=gtt.token,
+                        status=GttStatus.DELETED,
+                        legs=gtt.legs,
+                        order_ids=[],
+                        reason="vanished",
                     )
                 )

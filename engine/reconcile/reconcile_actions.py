@@ -98,7 +98,12 @@ def parse_decision(number: int, text: str) -> ReconcileDecision | str:
         return f"refused: ratio {ratios[0]}: expected shares after and before, like 5:1"
     ratio = Fraction(int(after), int(before))
     return ReconcileDecision(
-        number, words[0], choice, words[2] if len(words) == 3 else "", stop, ratio
+        number,
+        words[0],
+        choice=choice,
+        strategy=words[2] if len(words) == 3 else "",
+        stop=stop,
+        ratio=ratio,
     )
 
 
@@ -246,7 +251,11 @@ class ReconcileActions:
             cover = difference.product == COVER
             ours = held_by_side(kernel)[difference.token, difference.product, side]
             gone = min(abs(difference.amount), ours)
-            self.post(WriteOff(now, difference.token, product, side, gone, cover))
+            self.post(
+                WriteOff(
+                    now, difference.token, product=product, side=side, quantity=gone, cover=cover
+                )
+            )
             what = f" ({difference.cause})" if difference.cause else ""
             return f"done: {gone} {difference.symbol} written off{what}"
         if market.ltp <= 0.0:
@@ -280,15 +289,15 @@ class ReconcileActions:
             ShareAdoption(
                 now,
                 difference.token,
-                product,
-                difference.amount,
-                average,
-                strategy,
-                decision.stop or terms.stop_percent,
-                terms.trail,
-                leave,
-                gtt.gtt_id if gtt else 0,
-                list(gtt.legs) if gtt else None,
+                product=product,
+                quantity=difference.amount,
+                average=average,
+                strategy=strategy,
+                stop_percent=decision.stop or terms.stop_percent,
+                trail=terms.trail,
+                leave=leave,
+                gtt_id=gtt.gtt_id if gtt else 0,
+                legs=list(gtt.legs) if gtt else None,
             )
         )
         if leave:
@@ -357,7 +366,7 @@ class ReconcileActions:
             told = f"{ratio.numerator} for {ratio.denominator}"
         books = {difference.product: difference.figure}
         apart = {difference.product: difference.apart}
-        division = make_division(market, ratio, since, now, books, apart)
+        division = make_division(market, ratio, since=since, now=now, books=books, apart=apart)
         self.post(self.reconciler.record_division(division, symbol))
         self.reconciler.take_off(difference)
         return f"done: {symbol} goes on, {told}"
@@ -370,13 +379,13 @@ class ReconcileActions:
             stray = Order(
                 0,
                 "",
-                "",
-                difference.token,
-                Side.BUY,
-                difference.figure,
-                OrderType.LIMIT,
-                Product.CNC,
-                OrderPurpose.EXIT,
+                strategy="",
+                token=difference.token,
+                side=Side.BUY,
+                quantity=difference.figure,
+                order_type=OrderType.LIMIT,
+                product=Product.CNC,
+                purpose=OrderPurpose.EXIT,
             )
             stray.order_id = order_id
             self.gateway.put(CancelOrder(stray))
@@ -386,12 +395,12 @@ class ReconcileActions:
             OrderUpdate(
                 self.reconciler.clock.now(),
                 order_id,
-                order.tag,
-                order.token,
-                order.side,
-                OrderStatus.CANCELLED,
-                order.quantity,
-                order.filled,
+                tag=order.tag,
+                token=order.token,
+                side=order.side,
+                status=OrderStatus.CANCELLED,
+                quantity=order.quantity,
+                filled=order.filled,
                 reason="not in the broker's book",
             )
         )
@@ -404,15 +413,24 @@ class ReconcileActions:
                 GttUpdate(
                     now,
                     gtt_id,
-                    difference.token,
-                    GttStatus.DELETED,
-                    [],
-                    [],
-                    "not in the broker's list",
+                    token=difference.token,
+                    status=GttStatus.DELETED,
+                    legs=[],
+                    order_ids=[],
+                    reason="not in the broker's list",
                 )
             )
             return f"done: GTT {gtt_id} counts as deleted; what it protected gets a new one"
-        stray = Gtt(0, "", difference.token, Product.CNC, 0, 0.0, [], now)
+        stray = Gtt(
+            0,
+            "",
+            token=difference.token,
+            product=Product.CNC,
+            rung=0,
+            last_price=0.0,
+            legs=[],
+            created=now,
+        )
         stray.gtt_id = gtt_id
         self.gateway.put(DeleteGtt(stray))
         return f"done: deleting GTT {gtt_id}"

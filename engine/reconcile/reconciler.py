@@ -262,7 +262,13 @@ class Reconciler:
         moved = moving_positions(self.kernel, self.books, before)
         differing = self._take_credits(
             compare_books(
-                self.kernel, self.books, before, bound, self._ignored, self.late, divided
+                self.kernel,
+                self.books,
+                before=before,
+                bound=bound,
+                apart=self._ignored,
+                late=self.late,
+                divided=divided,
             ),
             moved,
         )
@@ -488,19 +494,28 @@ class Reconciler:
                 DifferenceRow(
                     key,
                     each.kind.value,
-                    each.symbol,
-                    each.theirs,
-                    each.ours,
-                    since,
-                    choices,
-                    self.is_ignored(each),
+                    symbol=each.symbol,
+                    theirs=each.theirs,
+                    ours=each.ours,
+                    since=since,
+                    choices=choices,
+                    ignored=self.is_ignored(each),
                 ),
             )
         if why := self.unreadable or self.unreached:
             text = f"{RESTED}: {why}" if self.is_resting else why
             section.put(
                 UNREADABLE,
-                DifferenceRow(UNREADABLE, UNREADABLE, "", text, "", 0, (), self.is_resting),
+                DifferenceRow(
+                    UNREADABLE,
+                    UNREADABLE,
+                    symbol="",
+                    theirs=text,
+                    ours="",
+                    since=0,
+                    choices=(),
+                    ignored=self.is_resting,
+                ),
             )
         section.keep({*self.standing, UNREADABLE} if why else set(self.standing))
 

@@ -227,7 +227,14 @@ class ArchivedBars:
                     # only what `_put_periods` has read back
                     self.local.remove(symbol, span, version, series)
                 found[version, span].append(
-                    PushedBars(version, span, 1, len(periods), len(series.start), size)
+                    PushedBars(
+                        version,
+                        span,
+                        symbols=1,
+                        periods=len(periods),
+                        bars=len(series.start),
+                        bytes=size,
+                    )
                 )
                 tell(f"{symbol} {version} {span} s: {periods[0][0]} to {periods[-1][0]}")
         return [

@@ -62,7 +62,16 @@ def decode_bars(table: pa.Table) -> BarSeries:
     open_, close = open_ * unit, close * unit
     high = np.maximum(open_, close) + upper * unit
     low = np.minimum(open_, close) - lower * unit
-    return BarSeries(start, open_ / E4, high / E4, low / E4, close / E4, volume, ticks, token)
+    return BarSeries(
+        start,
+        open_ / E4,
+        high=high / E4,
+        low=low / E4,
+        close=close / E4,
+        volume=volume,
+        ticks=ticks,
+        token=token,
+    )
 
 
 def to_e4(series: BarSeries, prices: Floats) -> Ints:

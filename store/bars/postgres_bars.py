@@ -526,12 +526,12 @@ def _decode_rows(rows: npt.NDArray[np.void]) -> BarSeries:
     return BarSeries(
         start,
         opened,
-        high,
-        low,
-        close,
-        rows["volume"].astype(np.int64),
-        rows["ticks"].astype(np.int64),
-        rows["token"].astype(np.int64),
+        high=high,
+        low=low,
+        close=close,
+        volume=rows["volume"].astype(np.int64),
+        ticks=rows["ticks"].astype(np.int64),
+        token=rows["token"].astype(np.int64),
     )
 
 

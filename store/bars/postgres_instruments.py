@@ -85,7 +85,17 @@ class PostgresDumps:
         return InstrumentList(
             day,
             (
-                InstrumentListing(token, exchange, symbol, name, kind, tick, lot, expiry, strike)
+                InstrumentListing(
+                    token,
+                    exchange,
+                    symbol=symbol,
+                    name=name,
+                    kind=kind,
+                    tick=tick,
+                    lot=lot,
+                    expiry=expiry,
+                    strike=strike,
+                )
                 for _, exchange, symbol, token, name, kind, expiry, strike, tick, lot in rows
             ),
         )

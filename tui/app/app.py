@@ -172,11 +172,11 @@ class PatangApp(App[None]):
         return ScreenFrame(
             self._frame,
             board,
-            lag,
-            kill,
-            self._frozen,
-            self._commands.cell(self._clock()),
-            self._notices.shown,
+            lag=lag,
+            kill=kill,
+            frozen=self._frozen,
+            status=self._commands.cell(self._clock()),
+            notices=self._notices.shown,
         )
 
     def tones(self) -> ToneStyles:

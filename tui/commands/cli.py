@@ -572,7 +572,16 @@ def export(
     """Write a table of the last run to stdout or a file."""
     from tui.commands.desk.desk_commands import export_table as write
 
-    return write(what, format, out, mode or "", database, symbol.upper(), actions, config)
+    return write(
+        what,
+        format,
+        out=out,
+        mode=mode or "",
+        database=database,
+        symbol=symbol.upper(),
+        actions=actions,
+        file=config,
+    )
 
 
 app.command(

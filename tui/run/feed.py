@@ -48,7 +48,12 @@ class MarketConnection:
         self._timekeeper = Timekeeper(clock) if isinstance(clock, ScaledClock) else None
         heard = self._timekeeper.note_answer if self._timekeeper is not None else None
         self.broker, self.feed = connect_broker(
-            station, exchange, self._token_died, self._read_missed, heard, record
+            station,
+            exchange,
+            died=self._token_died,
+            on_gap=self._read_missed,
+            heard=heard,
+            record=record,
         )
         if self._timekeeper is not None:
             self._timekeeper.on_clock_set = self.broker.shift_clock
@@ -67,10 +72,10 @@ class MarketConnection:
         self._filler = GapFiller(
             self.broker.history,
             clock,
-            self._journal,
-            self._keep_filled,
-            lambda level, text: loop.log.add_event(level, "gap", text),
-            lambda: [
+            journal=self._journal,
+            keep=self._keep_filled,
+            tell=lambda level, text: loop.log.add_event(level, "gap", text),
+            held=lambda: [
                 int(position.token)
                 for position in loop.kernel.ledger.account_positions()
                 if position.quantity
@@ -97,11 +102,11 @@ class MarketConnection:
         self._keeper = SessionKeeper(
             access.session,
             self.broker,
-            self.feed,
-            self._exchange.clock,
-            access.fetch,
-            lambda level, text: loop.log.add_event(level, "session", text),
-            self._session_changed,
+            feed=self.feed,
+            clock=self._exchange.clock,
+            fetch=access.fetch,
+            tell=lambda level, text: loop.log.add_event(level, "session", text),
+            living=self._session_changed,
         )
         return [self._keeper.run()]
 

@@ -85,7 +85,14 @@ def _shadow_adapters(
         ):
             board.put(name, RiskRow(name, text, "", -1.0, bad=False))
 
-    broker = ShadowBroker(market.broker, world.clock, world.calendar, world.journal, simulate, show)
+    broker = ShadowBroker(
+        market.broker,
+        world.clock,
+        calendar=world.calendar,
+        journal=world.journal,
+        simulate=simulate,
+        show=show,
+    )
     feed = TappedFeed(market.feed, broker.take_ticks)
     return ModeAdapters(
         broker,

@@ -60,7 +60,13 @@ class RecordingReplay:
         self.speed = max(1.0, meta["ahead"] / (AHEAD_S * SECOND))
         """How fast the recorded exchange went."""
         self.market = RecordedMarket(
-            meta, self.reading.records, self.reading.began, self._past_bars, factor, since, until
+            meta,
+            self.reading.records,
+            begins=self.reading.began,
+            past=self._past_bars,
+            factor=factor,
+            since=since,
+            until=until,
         )
 
     def summary(self) -> dict[str, object]:

@@ -177,14 +177,14 @@ def play_run(
     return RecordingOutcome(
         int(kernel.state.tick_count),
         digest.count,
-        digest.hex(),
-        playback.frames,
-        int(playback.decoder.bad_frames + playback.decoder.bad_packets),
-        playback.lost,
-        playback.astray,
-        reading.damaged,
-        reading.cut,
-        reading.ended,
+        digest=digest.hex(),
+        frames=playback.frames,
+        bad_frames=int(playback.decoder.bad_frames + playback.decoder.bad_packets),
+        lost=playback.lost,
+        astray=playback.astray,
+        damaged=reading.damaged,
+        cut=reading.cut,
+        expected=reading.ended,
     )
 
 

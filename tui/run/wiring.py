@@ -86,29 +86,34 @@ def wire_desk(station: DeskSession) -> Desk:
     recorded = rerun.market if rerun is not None else None
     record = recorded or (None if lockstep else _feed_record(station))
     market = MarketConnection(
-        station, exchange, journal, _keep_bars(station, store, version), totals_of(config), record
+        station,
+        exchange,
+        journal=journal,
+        keep_bars=_keep_bars(station, store, version),
+        totals=totals_of(config),
+        record=record,
     )
     world = PaperWorld(exchange.clock, calendar_of(config), charges.load_rate_table(), journal)
     trading = adapters_for_mode(station, market, world, lockstep=lockstep)
     ports = EnginePorts(
         trading.broker,
         trading.feed,
-        journal,
-        world.clock,
-        station.kill,
-        world.calendar,
-        world.charges,
-        exchange.pacer,
-        market.keep_bars,
-        trading.beside,
-        None if exchange.access.place.sandbox else lambda: rebuild_strategies(config),
-        market.broker.margins,
-        stored_minutes(store, version) if store is not None else None,
-        _consent_source(config, station.run.mode, market),
-        trading.throughout,
-        record,
-        recorded,
-        _keep_past(station, store),
+        journal=journal,
+        clock=world.clock,
+        kill=station.kill,
+        calendar=world.calendar,
+        charges=world.charges,
+        pacer=exchange.pacer,
+        keep_bars=market.keep_bars,
+        beside=trading.beside,
+        tomorrow=None if exchange.access.place.sandbox else lambda: rebuild_strategies(config),
+        margins=market.broker.margins,
+        stored=stored_minutes(store, version) if store is not None else None,
+        consents=_consent_source(config, station.run.mode, market),
+        throughout=trading.throughout,
+        record=record,
+        script=recorded,
+        keep_past=_keep_past(station, store),
     )
     rules = market.broker.rules
     if station.run.mode not in SENDING:  # the exchange is our own
@@ -132,10 +137,10 @@ def wire_desk(station: DeskSession) -> Desk:
     watchdog = Watchdog(
         config.watchdog,
         station.board,
-        station.kill,
-        station.state,
-        tell,
-        station.fail,
+        kill=station.kill,
+        folder=station.state,
+        tell=tell,
+        failure=station.fail,
         paced=lockstep,
         engine=desk,
         wind=frozen.wind,

@@ -219,13 +219,13 @@ class MarginEstimates:
             notes.fill(
                 int(instrument.token),
                 rates,
-                intraday,
-                trade.trade_id,
-                trade.ts,
-                int(trade.order.order_id),
-                Side(ask.side),
-                trade.quantity,
-                int(value),
+                intraday=intraday,
+                trade=trade.trade_id,
+                ts=trade.ts,
+                order=int(trade.order.order_id),
+                side=Side(ask.side),
+                quantity=trade.quantity,
+                value=int(value),
             )
         return int(notes.total)
 

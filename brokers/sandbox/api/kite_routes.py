@@ -309,7 +309,13 @@ class SandboxApi:
         listing = x.find_by_token(parts["token"])
         return {
             "candles": candle_rows(
-                listing, parts["interval"], request, x.past, x.today, x.now, x.faults
+                listing,
+                parts["interval"],
+                request=request,
+                past=x.past,
+                today=x.today,
+                now=x.now,
+                faults=x.faults,
             )
         }
 

@@ -61,10 +61,10 @@ def route(
     return ApiRoute(
         method,
         path_segments(path),
-        action,
-        rate,
-        public,
-        method != "GET" if changes is None else changes,
+        action=action,
+        rate=rate,
+        public=public,
+        changes=method != "GET" if changes is None else changes,
     )
 
 

@@ -50,7 +50,15 @@ def dump_csv(rows: Iterable[Row]) -> str:
 def listing_row(listing: ExchangeListing | ListedIndex) -> Row:
     """Return the row of a dump that lists an instrument without a contract."""
     of = listing.instrument
-    return Row(int(of.token), of.exchange, of.symbol, of.name, of.kind, of.tick, int(of.lot))
+    return Row(
+        int(of.token),
+        of.exchange,
+        symbol=of.symbol,
+        name=of.name,
+        kind=of.kind,
+        tick=of.tick,
+        lot=int(of.lot),
+    )
 
 
 def dump_part(text: str, exchange: str) -> bytes:

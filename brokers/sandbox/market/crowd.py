@@ -308,7 +308,14 @@ class InstrumentTraders:
         for order in list(listing.own_orders.values()):
             if order.is_live and book.remaining(order.number):
                 ticks = int(listing.instrument.ticks(order.ask.price))
-                book.limit(listing.next_number(), -order.ask.side, ticks, order.pending, 0, IOC)
+                book.limit(
+                    listing.next_number(),
+                    -order.ask.side,
+                    price=ticks,
+                    quantity=order.pending,
+                    owner=0,
+                    tif=IOC,
+                )
 
     def leave(self) -> None:
         """Withdraw every order."""

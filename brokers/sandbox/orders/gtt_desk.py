@@ -156,7 +156,9 @@ class GttDesk:
         most = condition.listing.rules.gtt.active
         if sum(len(waiting) for waiting in self._active.values()) >= most:
             raise invalid(f"You can have at most {most} active GTTs.")
-        trigger = ClientGtt(self.next_id, self._user_id, condition, legs, dict(form), now)
+        trigger = ClientGtt(
+            self.next_id, self._user_id, condition=condition, legs=legs, form=dict(form), now=now
+        )
         self.next_id += 1
         self._add_gtt(trigger)
         return trigger.trigger_id
@@ -171,7 +173,14 @@ class GttDesk:
     def restore_gtt(self, old: "CarriedGtt") -> None:
         """Put a GTT of an earlier day back, whatever the price has done since."""
         condition, legs = self._read_form(old.form, fresh=False)
-        trigger = ClientGtt(old.trigger_id, self._user_id, condition, legs, old.form, old.created)
+        trigger = ClientGtt(
+            old.trigger_id,
+            self._user_id,
+            condition=condition,
+            legs=legs,
+            form=old.form,
+            now=old.created,
+        )
         trigger.status, trigger.updated = old.status, old.updated or old.created
         trigger.results = list(old.results) or trigger.results
         self._add_gtt(trigger)

@@ -238,7 +238,15 @@ class OrderDesk:
         validity = IOC if ask.validity == "IOC" else DAY
         shown = ask.disclosed if ask.disclosed < quantity else 0
         ticks = int(listing.instrument.ticks(ask.price))
-        filled = listing.book.limit(order.number, ask.side, ticks, quantity, 0, validity, shown)
+        filled = listing.book.limit(
+            order.number,
+            ask.side,
+            price=ticks,
+            quantity=quantity,
+            owner=0,
+            tif=validity,
+            disclosed=shown,
+        )
         if filled < 0:
             raise ValueError(f"the book refused {order.order_id}: {BookRefusal(filled).name}")
         self.book_fills(listing, now)

@@ -99,10 +99,10 @@ def _dump_universe(
     return DayUniverse(
         crowd,
         SeededPast(config.seed, config.date, dump.trading_hours),
-        index,
-        dump.groups,
-        dump,
-        text,
+        basket=index,
+        groups=dump.groups,
+        dump=dump,
+        text=text,
     )
 
 
@@ -140,7 +140,13 @@ def _crowd_universe(
     optioned = {*names, *known_shares.KNOWN} if config.wide else names
     new = config.choices.new_hours
     dump = DumpUniverse(
-        rows, day, rules, config.seed, maker.closes | closes, optioned, new_hours=new
+        rows,
+        day,
+        rules=rules,
+        seed=config.seed,
+        closes=maker.closes | closes,
+        optioned=optioned,
+        new_hours=new,
     )
     for share in shares:
         if share.key not in dump.rows:
@@ -186,7 +192,12 @@ def _tape_universe(
     records = recorded_tape.load_records(config.tape, config.symbols, config.date, held)
     shares = [
         recorded_tape.recorded_share(
-            symbol, config.date, record, rules, dump, closes.get(f"NSE:{symbol}", 0.0)
+            symbol,
+            config.date,
+            record=record,
+            rules=rules,
+            dump=dump,
+            close=closes.get(f"NSE:{symbol}", 0.0),
         )
         for symbol, record in records.items()
     ]

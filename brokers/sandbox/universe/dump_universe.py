@@ -206,7 +206,12 @@ class DumpUniverse:
         years = self._years_left(row)
         sigma = SHARE_SIGMA if isinstance(spot, ExchangeListing) else INDEX_SIGMA
         contract = DerivativeContract(
-            row.name, row.expiry or self._day, row.strike, spot, years, sigma
+            row.name,
+            row.expiry or self._day,
+            strike=row.strike,
+            underlying=spot,
+            years=years,
+            sigma=sigma,
         )
         fair, close = _contract_value(
             row, contract, self.previous_close(row), self._seeded_random(key)
@@ -229,7 +234,15 @@ class DumpUniverse:
         self, row: Row, close: float, contract: DerivativeContract | None
     ) -> ExchangeListing:
         kind: Literal["EQ", "FUT", "CE", "PE"] = row.kind  # type: ignore[assignment]  # no index comes here
-        made = Instrument(row.token, row.exchange, row.symbol, row.tick, row.lot, kind, row.name)
+        made = Instrument(
+            row.token,
+            row.exchange,
+            symbol=row.symbol,
+            tick=row.tick,
+            lot=row.lot,
+            kind=kind,
+            name=row.name,
+        )
         made.expiry = day_as_number(row.expiry)
         made.freeze = (
             self._rules.freeze(row.name, row.lot) if contract else self._rules.orders.max_quantity

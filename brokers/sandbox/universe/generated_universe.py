@@ -119,29 +119,39 @@ class RowMaker:
         known = known_shares.KNOWN[symbol]
         tick = self._rules.tick(self._moved.get(symbol, known.price))
         self.closes[symbol] = known.price
-        return Row(known.token, "NSE", symbol, known.title, "EQ", tick, 1)
+        return Row(known.token, "NSE", symbol=symbol, name=known.title, kind="EQ", tick=tick, lot=1)
 
     def index(self, symbol: str) -> Row:
         """Return an index."""
         of = INDEX_NAMES[symbol]
         self.closes[symbol] = of.level
-        return Row(of.token, of.exchange, symbol, symbol, "INDEX", 0.01, 1)
+        return Row(
+            of.token, of.exchange, symbol=symbol, name=symbol, kind="INDEX", tick=0.01, lot=1
+        )
 
     def twin(self, share: Row) -> Row:
         """Return the same share on BSE."""
-        return Row(self._next_token("BSE"), "BSE", share.symbol, share.name, "EQ", share.tick, 1)
+        return Row(
+            self._next_token("BSE"),
+            "BSE",
+            symbol=share.symbol,
+            name=share.name,
+            kind="EQ",
+            tick=share.tick,
+            lot=1,
+        )
 
     def commodity(self, name: str, expiry: date) -> Row:
         """Return an MCX future, which has no underlying here."""
         return Row(
             self._next_token("MCX"),
             "MCX",
-            contract_symbol(name, expiry),
-            name,
-            "FUT",
-            COMMODITIES[name][1],
-            1,
-            expiry,
+            symbol=contract_symbol(name, expiry),
+            name=name,
+            kind="FUT",
+            tick=COMMODITIES[name][1],
+            lot=1,
+            expiry=expiry,
         )
 
     def future(self, exchange: str, of: ContractUnderlying, expiry: date) -> Row:
@@ -151,12 +161,12 @@ class RowMaker:
         return Row(
             self._next_token(exchange),
             exchange,
-            contract_symbol(of.name, expiry),
-            of.name,
-            "FUT",
-            tick,
-            lot,
-            expiry,
+            symbol=contract_symbol(of.name, expiry),
+            name=of.name,
+            kind="FUT",
+            tick=tick,
+            lot=lot,
+            expiry=expiry,
         )
 
     def option_chain(
@@ -174,13 +184,13 @@ class RowMaker:
                     yield Row(
                         self._next_token(exchange),
                         exchange,
-                        symbol,
-                        of.name,
-                        kind,
-                        tick,
-                        lot,
-                        expiry,
-                        strike,
+                        symbol=symbol,
+                        name=of.name,
+                        kind=kind,
+                        tick=tick,
+                        lot=lot,
+                        expiry=expiry,
+                        strike=strike,
                     )
 
     def made_up_share(self, number: int) -> Row:
@@ -191,11 +201,11 @@ class RowMaker:
         return Row(
             self._next_token("NSE"),
             "NSE",
-            symbol,
-            f"SANDBOX {number}",
-            "EQ",
-            self._rules.tick(close),
-            1,
+            symbol=symbol,
+            name=f"SANDBOX {number}",
+            kind="EQ",
+            tick=self._rules.tick(close),
+            lot=1,
         )
 
 

@@ -161,5 +161,10 @@ def default_share(symbol: str, rules: DayRules, close: float | None = None) -> I
     bare = Instrument(0, "NSE", symbol, tick)
     close = bare.snap(price)
     return make_share(
-        symbol, close, tick, (close * 0.9, close * 1.1), rules, {symbol: (name.token, name.title)}
+        symbol,
+        close,
+        tick=tick,
+        band=(close * 0.9, close * 1.1),
+        rules=rules,
+        dump={symbol: (name.token, name.title)},
     )

@@ -131,7 +131,14 @@ def merged_candles(
         if out and out[-1].start == start:
             last = out[-1]
             high, low = max(last.high, bar.high), min(last.low, bar.low)
-            out[-1] = PriceCandle(start, last.open, high, low, bar.close, last.volume + bar.volume)
+            out[-1] = PriceCandle(
+                start,
+                last.open,
+                high=high,
+                low=low,
+                close=bar.close,
+                volume=last.volume + bar.volume,
+            )
         else:
             out.append(bar._replace(start=start))
     return out
@@ -208,7 +215,12 @@ class SeededPast:
             high, low = grid.snap(max(opened, closed) + wick), grid.snap(min(opened, closed) - wick)
             rows.append(
                 PriceCandle(
-                    start, opened, high, low, closed, int(random.expovariate(level / 8_000_000)) + 1
+                    start,
+                    opened,
+                    high=high,
+                    low=low,
+                    close=closed,
+                    volume=int(random.expovariate(level / 8_000_000)) + 1,
                 )
             )
             opened = closed

@@ -163,7 +163,9 @@ def recorded_share(
         tick = 0.01
     low = min([close * 0.9, *(candle.low for candle in today)])
     high = max([close * 1.1, *(candle.high for candle in today)])
-    return make_share(symbol, close, tick, (low - tick / 4, high + tick / 4), rules, dump)
+    return make_share(
+        symbol, close, tick=tick, band=(low - tick / 4, high + tick / 4), rules=rules, dump=dump
+    )
 
 
 def printed_prices(instrument: Instrument, candle: PriceCandle) -> list[float]:
@@ -173,7 +175,9 @@ def printed_prices(instrument: Instrument, candle: PriceCandle) -> list[float]:
     """
     to_low = intrabar.low_first(instrument, candle.open, candle.high, candle.low)
     return [
-        intrabar.path_point(k, to_low, candle.open, candle.high, candle.low, candle.close)
+        intrabar.path_point(
+            k, to_low, open=candle.open, high=candle.high, low=candle.low, close=candle.close
+        )
         for k in range(intrabar.POINTS)
     ]
 
@@ -233,9 +237,18 @@ class RecordedTape:
         if row.quantity:
             # against both sides: whatever of ours the price reaches or crosses trades, up to the
             # volume
-            bought = book.limit(listing.next_number(), -1, row.ticks, row.quantity, 0, IOC)
+            bought = book.limit(
+                listing.next_number(), -1, price=row.ticks, quantity=row.quantity, owner=0, tif=IOC
+            )
             if bought < row.quantity:
-                book.limit(listing.next_number(), 1, row.ticks, row.quantity - bought, 0, IOC)
+                book.limit(
+                    listing.next_number(),
+                    1,
+                    price=row.ticks,
+                    quantity=row.quantity - bought,
+                    owner=0,
+                    tif=IOC,
+                )
         bid, ask = book.best(1), book.best(-1)
         # an order of ours that is left inside keeps its place: the quotes stand back from it
         highest = row.ticks - 1 if ask < 0 else min(row.ticks - 1, ask - 1)

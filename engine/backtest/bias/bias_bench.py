@@ -157,7 +157,9 @@ class BiasBench:
         except SuiteStopped:
             raise
         except Exception as error:  # noqa: BLE001  a strategy may raise whatever it likes
-            return RequestTrace([], {}, {}, [StrategyFailure("", error)], [], "")
+            return RequestTrace(
+                [], {}, refusals={}, failures=[StrategyFailure("", error)], fills=[], digest=""
+            )
 
     def compare_futures(self, changes: Sequence[tuple[int, Change, str]], of: str) -> BiasResult:
         """Run up to each moment with another future, and compare all that was decided by then."""

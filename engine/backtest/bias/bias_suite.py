@@ -37,7 +37,14 @@ class BiasFinding(NamedTuple):
         """Return it as the linter of results says it."""
         test, found = self
         return LinterFinding(
-            test.id, test.label, found.status, 3, None, found.text, test.why, test.mend
+            test.id,
+            test.label,
+            status=found.status,
+            severity=3,
+            value=None,
+            text=found.text,
+            why=test.why,
+            mend=test.mend,
         )
 
     def as_dict(self) -> dict[str, object]:

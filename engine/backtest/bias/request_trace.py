@@ -241,11 +241,11 @@ def replay_subject(
         backtest = BacktestRun(
             witnesses,
             subject.symbols,
-            change(subject.series),
-            subject.span,
-            subject.market,
-            subject.calendar,
-            subject.settings,
+            series=change(subject.series),
+            span=subject.span,
+            market=subject.market,
+            calendar=subject.calendar,
+            settings=subject.settings,
         )
         starts: Ints = np.frombuffer(backtest.columns.starts, np.int64)
         told = 0
@@ -268,10 +268,10 @@ def replay_subject(
     return RequestTrace(
         asks,
         marks,
-        dict(backtest.kernel.decisions.refusals),
-        failures,
-        fills,
-        backtest.kernel.digest() if whole else "",
+        refusals=dict(backtest.kernel.decisions.refusals),
+        failures=failures,
+        fills=fills,
+        digest=backtest.kernel.digest() if whole else "",
     )
 
 

@@ -54,7 +54,14 @@ def _rule_finding(rule: LinterRule, case: LinterCase) -> LinterFinding:
     value, text = rule.check(case)
     status = "not run" if value is None else judge_value(rule, value)
     return LinterFinding(
-        rule.id, rule.label, status, rule.severity, value, text, rule.why, rule.mend
+        rule.id,
+        rule.label,
+        status=status,
+        severity=rule.severity,
+        value=value,
+        text=text,
+        why=rule.why,
+        mend=rule.mend,
     )
 
 

@@ -183,7 +183,12 @@ class _LegPrices:
         )
         other = self._price_at(self._backtest, theirs.symbol, theirs.entry.ts)
         parts = _price_parts(
-            -mine.side, paid[0], paid[1], shares * own, shares * then, shares * other
+            -mine.side,
+            paid[0],
+            theirs=paid[1],
+            own=shares * own,
+            then=shares * then,
+            other=shares * other,
         )
         return parts | {COST: theirs.entry.charges - mine.entry.charges}
 
@@ -203,7 +208,7 @@ class _LegPrices:
         other = worth[1]
         if theirs.exit.quantity:
             other = shares * self._price_at(self._backtest, theirs.symbol, theirs.exit.ts)
-        parts = _price_parts(mine.side, worth[0], worth[1], own, then, other)
+        parts = _price_parts(mine.side, worth[0], theirs=worth[1], own=own, then=then, other=other)
         return parts | {COST: theirs.exit.charges - mine.exit.charges}
 
 

@@ -55,7 +55,7 @@ def backtest_day_of(
         _trip_of_fills(rung, fills, records.get(rung), symbols, backtest)
         for rung, fills in by_rung.items()
     ]
-    return BacktestDay(signals, trips, bars, backtest.span, differs, cold)
+    return BacktestDay(signals, trips, bars=bars, span=backtest.span, differs=differs, cold=cold)
 
 
 def _trip_of_fills(
@@ -74,13 +74,13 @@ def _trip_of_fills(
     return ParityTrip(
         rung,
         order.strategy,
-        symbol,
-        int(side),
-        number,
-        entry,
-        left,
-        mark,
-        ended if left.quantity else "",
+        symbol=symbol,
+        side=int(side),
+        place=number,
+        entry=entry,
+        exit=left,
+        mark=mark,
+        reason=ended if left.quantity else "",
     )
 
 

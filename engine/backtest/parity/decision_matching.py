@@ -104,7 +104,9 @@ def match_days(desk: DeskDay, backtest: BacktestDay) -> MatchedDay:
         same = mine is not None and theirs is not None and _are_alike(mine, theirs, within)
         same = same and (one is None) == (two is None)
         sample = mine or theirs
-        began = PairedDecision(sample.kind if sample else "", mine, theirs, one, two, same)
+        began = PairedDecision(
+            sample.kind if sample else "", mine, backtest=theirs, trip=one, other=two, same=same
+        )
         decisions.append(began)
         if one is not None or two is not None:
             pairs.append(_ended_pair(one, two, began, within))
@@ -225,7 +227,7 @@ def _ended_pair(
             and abs(mine.exit.ts - theirs.exit.ts) <= within
             and (mine.reason, mine.exit.quantity) == (theirs.reason, theirs.exit.quantity)
         )
-        ended = PairedDecision(LEAVE, None, None, mine, theirs, same)
+        ended = PairedDecision(LEAVE, None, backtest=None, trip=mine, other=theirs, same=same)
     return TripPair(mine, theirs, began, ended)
 
 

@@ -75,13 +75,13 @@ def equity_chart(outcome: RunOutcome) -> HtmlMarkup:
     return _session_chart(
         "Account",
         told,
-        daily,
-        up,
-        marks,
-        joined_markup([drawn, bands(daily.day, read)]),
-        "tall",
-        names,
-        6,
+        daily=daily,
+        up=up,
+        labels=marks,
+        drawn=joined_markup([drawn, bands(daily.day, read)]),
+        size="tall",
+        names=names,
+        most=6,
     )
 
 
@@ -118,13 +118,13 @@ def underwater_chart(outcome: RunOutcome) -> HtmlMarkup:
     return _session_chart(
         "Under water",
         told,
-        daily,
-        up,
-        _percent_labels(up, 4),
-        joined_markup([drawn, read]),
-        "",
-        names,
-        4,
+        daily=daily,
+        up=up,
+        labels=_percent_labels(up, 4),
+        drawn=joined_markup([drawn, read]),
+        size="",
+        names=names,
+        most=4,
     )
 
 
@@ -152,13 +152,13 @@ def rolling_chart(outcome: RunOutcome, window: int = 60) -> HtmlMarkup:
     return _session_chart(
         title,
         told,
-        daily,
-        up,
-        [f"{each:.{places(ticks)}f}" for each in ticks],
-        drawn,
-        "dated",
-        None,
-        4,
+        daily=daily,
+        up=up,
+        labels=[f"{each:.{places(ticks)}f}" for each in ticks],
+        drawn=drawn,
+        size="dated",
+        names=None,
+        most=4,
     )
 
 
@@ -184,7 +184,15 @@ def exposure_chart(outcome: RunOutcome) -> HtmlMarkup:
     )
     marks = _percent_labels(up, 4)
     return _session_chart(
-        "Exposure at the close", told, daily, up, marks, joined_markup([drawn, read]), "", None, 4
+        "Exposure at the close",
+        told,
+        daily=daily,
+        up=up,
+        labels=marks,
+        drawn=joined_markup([drawn, read]),
+        size="",
+        names=None,
+        most=4,
     )
 
 
@@ -222,13 +230,13 @@ def strategies_chart(outcome: RunOutcome) -> HtmlMarkup | None:
     return _session_chart(
         "Strategies",
         told,
-        daily,
-        up,
-        marks,
-        joined_markup([rule(up.share(0.0)), drawn, read]),
-        "",
-        names,
-        5,
+        daily=daily,
+        up=up,
+        labels=marks,
+        drawn=joined_markup([rule(up.share(0.0)), drawn, read]),
+        size="",
+        names=names,
+        most=5,
     )
 
 

@@ -90,7 +90,14 @@ def years_chart(years: Sequence[YearReturns]) -> HtmlMarkup:
         )
         told = f"{year.year}: {percent(year.total, signed=True)}"
         drawn.append(
-            bar(middle - half, middle, ground, top, "gain" if year.total >= 0 else "loss", told)
+            bar(
+                middle - half,
+                middle,
+                low=ground,
+                high=top,
+                class_="gain" if year.total >= 0 else "loss",
+                told=told,
+            )
         )
         rises = -5 if year.total >= 0 else 14
         named.append(
@@ -102,7 +109,14 @@ def years_chart(years: Sequence[YearReturns]) -> HtmlMarkup:
             told = f"{year.year}: buy and hold {percent(year.benchmark, signed=True)}"
             right = middle + half * 0.8
             drawn.append(
-                bar(middle + half * 0.06, right, ground, up.share(year.benchmark), "other", told)
+                bar(
+                    middle + half * 0.06,
+                    right,
+                    low=ground,
+                    high=up.share(year.benchmark),
+                    class_="other",
+                    told=told,
+                )
             )
     levels = round_ticks(up, 4)
     ticks = [AxisTick(up.share(each), percent(each, places=places(levels))) for each in levels]
@@ -140,10 +154,10 @@ def distribution_chart(outcome: RunOutcome) -> HtmlMarkup:
         bar(
             across.share(low) + 0.001,
             across.share(high) - 0.001,
-            0.0,
-            up.share(number),
-            "gain" if low + high > 0 else "loss",
-            f"{percent(low)} to {percent(high)}: {number} days",
+            low=0.0,
+            high=up.share(number),
+            class_="gain" if low + high > 0 else "loss",
+            told=f"{percent(low)} to {percent(high)}: {number} days",
         )
         for low, high, number in zip(edges[:-1], edges[1:], counts, strict=True)
         if number

@@ -211,10 +211,10 @@ def bands(days: Ints, told: Callable[[int], str], most: int = 120) -> HtmlMarkup
         bar(
             left / n,
             right / n,
-            0.0,
-            1.0,
-            "band",
-            f"{numbered_day(int(days[right - 1]))}: {told(right - 1)}",
+            low=0.0,
+            high=1.0,
+            class_="band",
+            told=f"{numbered_day(int(days[right - 1]))}: {told(right - 1)}",
         )
         for left, right in pairwise(edges)
     )

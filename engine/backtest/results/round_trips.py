@@ -62,7 +62,15 @@ def fill_columns(
     price = np.array([fill.price for fill in fills])
     triggers = np.array([fill.order.trigger for fill in fills])
     columns = FillColumns(
-        ts, symbol, rung, side, quantity, price, value, charges, np.zeros(len(rows), np.int64)
+        ts,
+        symbol,
+        rung=rung,
+        side=side,
+        quantity=quantity,
+        price=price,
+        value=value,
+        charges=charges,
+        slippage=np.zeros(len(rows), np.int64),
     )
     for number, bars in enumerate(series):
         mine = np.flatnonzero(columns.symbol == number)

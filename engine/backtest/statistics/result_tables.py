@@ -129,7 +129,9 @@ def drawdowns(outcome: RunOutcome, most: int = 10) -> list[DrawdownRow]:
     down = drawdown_spans(below)
     deepest = np.argsort(down.depth, kind="stable")[:most].tolist()
     return [
-        _drawdown_row(below, curve, times, cash, int(down.peak[at]), int(down.end[at]))
+        _drawdown_row(
+            below, curve, times=times, cash=cash, peak=int(down.peak[at]), end=int(down.end[at])
+        )
         for at in deepest
     ]
 
@@ -181,10 +183,10 @@ def yearly_returns(outcome: RunOutcome) -> list[YearReturns]:
         YearReturns(
             number,
             total,
-            [monthly.get(12 * (number - 1970) + each) for each in range(12)],
-            net,
-            benchmark,
-            market,
+            months=[monthly.get(12 * (number - 1970) + each) for each in range(12)],
+            net=net,
+            benchmark=benchmark,
+            market=market,
         )
         for number, total, net, benchmark, market in rows
     ]

@@ -58,7 +58,15 @@ def account_postings(
         charged = note_charges(rows, rates_of(table, segment, exchange, day, gaps))
         found.append(
             AccountPosting(
-                day, exchange, segment, NOTE, bought, sold, charged, sold - bought - charged, 0
+                day,
+                exchange,
+                segment=segment,
+                what=NOTE,
+                bought=bought,
+                sold=sold,
+                charges=charged,
+                amount=sold - bought - charged,
+                balance=0,
             )
         )
         if segment in DELIVERED:
@@ -80,7 +88,17 @@ def _depository_postings(
             return []
         raise DataError(str(error.args[0])) from error
     return [
-        AccountPosting(day, exchange, segment, f"depository, {symbol}", 0, 0, debit, -debit, 0)
+        AccountPosting(
+            day,
+            exchange,
+            segment=segment,
+            what=f"depository, {symbol}",
+            bought=0,
+            sold=0,
+            charges=debit,
+            amount=-debit,
+            balance=0,
+        )
         for symbol in sold
     ]
 

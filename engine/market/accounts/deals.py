@@ -275,18 +275,18 @@ def _deal_of_fill(row: Mapping[str, object], ts: int, product: str) -> AccountDe
     return AccountDeal(
         ist_day(ts),
         ts,
-        exchange,
-        symbol,
-        segment_of(exchange, symbol, asset, kind),
-        side,
-        int(quantity),
-        value,
-        0,
-        0,
-        str(row["order_id"]),
-        str(row.get("trade_id") or ""),
-        "",
-        asset,
+        exchange=exchange,
+        symbol=symbol,
+        segment=segment_of(exchange, symbol, asset, kind),
+        side=side,
+        quantity=int(quantity),
+        value=value,
+        charges=0,
+        stt=0,
+        order_id=str(row["order_id"]),
+        trade_id=str(row.get("trade_id") or ""),
+        isin="",
+        asset=asset,
     )
 
 
@@ -294,7 +294,9 @@ def segment_of(exchange: str, symbol: str, asset: AssetClass, product: Product) 
     """Return the charge segment of a trade; raise `ValueError` where there is none."""
     kind = kind_of(exchange, symbol)
     found = charges.security_segment(asset, product) if kind == "EQ" else ""
-    return found or charges.charge_segment(Instrument(0, exchange, symbol, 0.01, 1, kind), product)
+    return found or charges.charge_segment(
+        Instrument(0, exchange, symbol=symbol, tick=0.01, lot=1, kind=kind), product
+    )
 
 
 def rates_of(

@@ -198,18 +198,18 @@ def _closed_lot(section: str, first: OpenLot, second: OpenLot, option: bool) -> 
     return ClosedLot(
         section,
         second.exchange,
-        second.symbol,
-        "long" if first.side is Side.BUY else "short",
-        first.quantity,
-        first.day,
-        second.day,
-        bought.value,
-        sold.value,
-        first.charges + second.charges,
-        first.stt + second.stt,
-        option,
-        second.asset,
-        second.listed,
+        symbol=second.symbol,
+        direction="long" if first.side is Side.BUY else "short",
+        quantity=first.quantity,
+        opened=first.day,
+        closed=second.day,
+        cost=bought.value,
+        proceeds=sold.value,
+        charges=first.charges + second.charges,
+        stt=first.stt + second.stt,
+        option=option,
+        asset=second.asset,
+        listed=second.listed,
     )
 
 
@@ -218,14 +218,14 @@ def _lot_of_deal(deal: AccountDeal) -> OpenLot:
     return OpenLot(
         deal.exchange,
         deal.symbol,
-        deal.side,
-        deal.day,
-        deal.quantity,
-        deal.value,
-        deal.charges,
-        deal.stt,
-        deal.asset,
-        listed,
+        side=deal.side,
+        day=deal.day,
+        quantity=deal.quantity,
+        value=deal.value,
+        charges=deal.charges,
+        stt=deal.stt,
+        asset=deal.asset,
+        listed=listed,
     )
 
 
@@ -242,7 +242,16 @@ def _apply_action(action: CorporateAction, actions: CorporateActions, shares: Wa
         extra = floor(float(sum(lot.quantity for lot in lots)) * (action.ratio - 1.0) + 1e-9)
         if extra:
             lots.append(
-                OpenLot(lots[0].exchange, action.symbol, Side.BUY, action.ex, extra, 0, 0, 0)
+                OpenLot(
+                    lots[0].exchange,
+                    action.symbol,
+                    side=Side.BUY,
+                    day=action.ex,
+                    quantity=extra,
+                    value=0,
+                    charges=0,
+                    stt=0,
+                )
             )
         return
     for lot, quantity in zip(lots, _multiplied_shares(lots, action.ratio), strict=True):
@@ -266,13 +275,13 @@ def _apply_demerger(
                 OpenLot(
                     lot.exchange,
                     row.into,
-                    Side.BUY,
-                    lot.day,
-                    quantity,
-                    value,
-                    charges,
-                    stt,
-                    lot.asset,
+                    side=Side.BUY,
+                    day=lot.day,
+                    quantity=quantity,
+                    value=value,
+                    charges=charges,
+                    stt=stt,
+                    asset=lot.asset,
                 )
             )
 

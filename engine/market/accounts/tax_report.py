@@ -208,7 +208,16 @@ class TaxRules:
         unmatched = sum(
             lot.quantity for lot in matched.unmatched if year.first <= lot.day <= year.last
         )
-        return TaxReport(year, entries, gains, exemption, taxable, tax, business, unmatched)
+        return TaxReport(
+            year,
+            entries,
+            gains=gains,
+            exemption=exemption,
+            taxable=taxable,
+            tax=tax,
+            business=business,
+            unmatched=unmatched,
+        )
 
 
 def financial_year(text: str) -> FinancialYear:

@@ -313,6 +313,8 @@ def parsed_actions(symbol: str, ex: date, subject: str) -> list[CorporateAction]
     """Return the actions that one line of NSE's list announces."""
     text = " ".join(subject.split())
     return [
-        CorporateAction(symbol, ex, effect.kind, effect.ratio, effect.amount, text)
+        CorporateAction(
+            symbol, ex, kind=effect.kind, ratio=effect.ratio, amount=effect.amount, text=text
+        )
         for effect in subject_effects(text)
     ]

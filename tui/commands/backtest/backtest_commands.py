@@ -83,7 +83,17 @@ def backtest(
     if not 0 <= warm_up <= LONGEST_WARM_UP:
         raise ConfigError(f"--warm-up {warm_up}: expected 0 to {LONGEST_WARM_UP} sessions")
     request, file = read_request(
-        strategy, symbols, since, until, span, settings, bars, cash, warm_up, folder, slippage
+        strategy,
+        symbols,
+        since=since,
+        until=until,
+        span=span,
+        settings=settings,
+        bars=bars,
+        cash=cash,
+        warm_up=warm_up,
+        folder=folder,
+        slippage=slippage,
     )
     values = configuration(file or config)
     chosen = trade_numbers(trades)
@@ -97,7 +107,14 @@ def backtest(
         except PatangError as error:
             unkept = error  # it is shown and reported all the same
     if report is not None:
-        write_report(report, result.outcome, result.metrics, result.findings, result.series, chosen)
+        write_report(
+            report,
+            result.outcome,
+            metrics=result.metrics,
+            findings=result.findings,
+            series=result.series,
+            asked=chosen,
+        )
         narrate(f"report: {report}")
     if as_json:
         sys.stdout.write(in_json(result.outcome, result.metrics, result.findings) + "\n")
@@ -156,7 +173,12 @@ def show(
     chosen, found = trade_numbers(trades), _load_result(values, run)
     if report is not None:
         write_report(
-            report, found.outcome, found.metrics, found.findings, _ResultBars(values, found), chosen
+            report,
+            found.outcome,
+            metrics=found.metrics,
+            findings=found.findings,
+            series=_ResultBars(values, found),
+            asked=chosen,
         )
         narrate(f"report: {report}")
     if as_json:
@@ -280,7 +302,14 @@ class _ResultBars(dict[str, "BarSeries"]):
         manifest = self._manifest
         said = manifest.data[symbol]
         store = history_store(self._config, None)
-        found = read_bars(store, symbol, manifest.span, said.first, said.last + 1, said.version)
+        found = read_bars(
+            store,
+            symbol,
+            span=manifest.span,
+            start=said.first,
+            end=said.last + 1,
+            version=said.version,
+        )
         if said.sha256 != series_digest(found):
             found = found.pick(slice(0, 0))
         elif said.adjusted:

@@ -141,7 +141,9 @@ class BacktestJob:
         back = timedelta(days=DAYS_BACK if span >= DAY_S else max(21, 2 * request.warm_up + 11))
         begin = midnight(max(since, EPOCH + back) - back) if since else 0
         end = min(midnight(until) + DAY, END_OF_TIME) if until else END_OF_TIME
-        loaded = self.versions.load(symbols, span, begin, end, request.bars, actions)
+        loaded = self.versions.load(
+            symbols, span, start=begin, end=end, version=request.bars, actions=actions
+        )
         last = until or max(ist_day(int(bars.start[-1])) for bars in loaded.series.values())
         first = since or min(ist_day(int(bars.start[0])) for bars in loaded.series.values())
         days = days_of(loaded.series.values(), first, last)
@@ -155,11 +157,11 @@ class BacktestJob:
         market = market_of(
             instruments,
             days,
-            calendar,
-            charges.load_rate_table(),
-            with_derivatives(config, last),
-            early,
-            span,
+            calendar=calendar,
+            table=charges.load_rate_table(),
+            derivatives=with_derivatives(config, last),
+            early=early,
+            span=span,
         )
         for day, why in list(market.left.items())[:DAYS_LEFT_OUT]:
             loaded.warnings.append(f"{day} is left out: {why}")
@@ -170,14 +172,22 @@ class BacktestJob:
         settings = RunSettings(
             cash,
             limits_of(config),
-            model,
-            exits_of(config),
-            config.governor.modifies_per_order,
-            request.warm_up,
+            slippage=model,
+            exits=exits_of(config),
+            modifies=config.governor.modifies_per_order,
+            warm_up=request.warm_up,
         )
         named = {table.name: table.symbols for table in self.tables}
         return PreparedBacktest(
-            named, loaded, span, market, calendar, settings, slippage, actions, (begin, end)
+            named,
+            loaded,
+            span=span,
+            market=market,
+            calendar=calendar,
+            settings=settings,
+            slippage=slippage,
+            actions=actions,
+            between=(begin, end),
         )
 
     def _bar_span(self, strategies: Sequence[Strategy]) -> int:
@@ -214,11 +224,11 @@ class BacktestJob:
         backtest = BacktestRun(
             strategies,
             prepared.symbols,
-            loaded.series,
-            prepared.span,
-            prepared.market,
-            prepared.calendar,
-            prepared.settings,
+            series=loaded.series,
+            span=prepared.span,
+            market=prepared.market,
+            calendar=prepared.calendar,
+            settings=prepared.settings,
         )
         if backtest.dropped_bars:
             loaded.warnings.append(
@@ -258,7 +268,9 @@ class BacktestJob:
         """Return the bars of the index that results are compared with, None without any."""
         for length in dict.fromkeys((span, MINUTE_S, DAY_S)):
             if INDEX in self.versions.symbols(length):
-                return self.versions.load([INDEX], length, 0, END_OF_TIME, "", None).series[INDEX]
+                return self.versions.load(
+                    [INDEX], length, start=0, end=END_OF_TIME, version="", actions=None
+                ).series[INDEX]
         return None
 
     def _run_with_progress(self, backtest: BacktestRun) -> bool:

@@ -238,10 +238,18 @@ def _equity_curves(
             [equity],
         )
     levels = short_money([each * 100 for each in _axis_ticks(np.concatenate(lines))])
-    yield _plot_lines(title, lines, ends, width, 16, levels, coloured=coloured)
+    yield _plot_lines(
+        title, lines, ends=ends, width=width, height=16, labels=levels, coloured=coloured
+    )
     lowest = np.minimum.reduceat(below, starts)
     yield _plot_lines(
-        "Under water, % of the highest close", [lowest], ends, width, 9, depths, coloured=coloured
+        "Under water, % of the highest close",
+        [lowest],
+        ends=ends,
+        width=width,
+        height=9,
+        labels=depths,
+        coloured=coloured,
     )
 
 

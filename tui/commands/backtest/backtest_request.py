@@ -84,15 +84,15 @@ def read_request(
     request = BacktestRequest(
         "" if file else strategy,
         tuple(symbol_list(symbols)),
-        since,
-        until,
-        span,
-        bars,
-        tuple(settings or ()),
-        cash,
-        slippage,
-        warm_up,
-        folder,
+        first=since,
+        last=until,
+        span=span,
+        bars=bars,
+        settings=tuple(settings or ()),
+        cash=cash,
+        slippage=slippage,
+        warm_up=warm_up,
+        folder=folder,
     )
     return request, file
 

@@ -86,7 +86,12 @@ class BiasCheckJob:
         with interruptible() as interruption:
             try:
                 return run_suite(
-                    subject, lint_strategies(strategies), go_on, self.moments, self.seed, expect
+                    subject,
+                    lint_strategies(strategies),
+                    go_on=go_on,
+                    moments=self.moments,
+                    seed=self.seed,
+                    expect=expect,
                 )
             except ReferenceFailed as error:
                 raise strategy_failure(error.failures) from None
@@ -118,17 +123,17 @@ class BiasCheckJob:
         return BiasSubject(
             make,
             prepared.symbols,
-            prepared.loaded.series,
-            prepared.span,
-            prepared.market,
-            prepared.calendar,
-            prepared.settings._replace(warm_up=self.request.warm_up),
-            prepared.actions is not None,
-            raw,
-            steps,
-            unadjusted_splits(prepared.loaded.series) if prepared.actions is None else (),
-            newer,
-            vintages,
+            series=prepared.loaded.series,
+            span=prepared.span,
+            market=prepared.market,
+            calendar=prepared.calendar,
+            settings=prepared.settings._replace(warm_up=self.request.warm_up),
+            actions=prepared.actions is not None,
+            raw=raw,
+            steps=steps,
+            suspects=unadjusted_splits(prepared.loaded.series) if prepared.actions is None else (),
+            newer=newer,
+            vintages=vintages,
         )
 
     def _raw_bars(

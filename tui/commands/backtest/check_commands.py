@@ -55,7 +55,16 @@ def check(
     if not 1 <= moments <= 1_000:
         raise ConfigError(f"--moments {moments}: expected 1 to 1,000")
     request, file = read_request(
-        strategy, symbols, since, until, span, settings, bars, cash, warm_up, folder
+        strategy,
+        symbols,
+        since=since,
+        until=until,
+        span=span,
+        settings=settings,
+        bars=bars,
+        cash=cash,
+        warm_up=warm_up,
+        folder=folder,
     )
     checking = BiasCheckJob(configuration(file or config), request, moments, abs(seed))
     found = checking.execute()

@@ -121,7 +121,13 @@ class ParityRun:
         )
         parity = compare_days(kept.day, done)
         return ParityResult(
-            request.mode, day, path, version, parity, parity_curves(kept.day, done), self._warnings
+            request.mode,
+            day,
+            database=path,
+            bars=version,
+            parity=parity,
+            curves=parity_curves(kept.day, done),
+            warnings=self._warnings,
         )
 
     def _desk_store(self, path: Path) -> BarStore:
@@ -166,10 +172,10 @@ class ParityRun:
                 past = history.load(
                     [name],
                     MINUTE,
-                    midnight(since),
-                    midnight(day) + DAY,
-                    choice,
-                    actions_of(self._config),
+                    start=midnight(since),
+                    end=midnight(day) + DAY,
+                    version=choice,
+                    actions=actions_of(self._config),
                 ).series[name]
             except NothingFound:
                 past = None
@@ -205,10 +211,10 @@ class ParityRun:
         market = market_of(
             instruments,
             [day],
-            self._calendar,
-            charges.load_rate_table(),
-            with_derivatives(config, day),
-            early,
+            calendar=self._calendar,
+            table=charges.load_rate_table(),
+            derivatives=with_derivatives(config, day),
+            early=early,
         )
         limits = limits_of(config)
         for name, value in ran["limits"].items():
@@ -217,18 +223,24 @@ class ParityRun:
         settings = RunSettings(
             kept.cash or config.paper.cash * 100,
             limits,
-            FixedTicks(ran["slippage_ticks"]),
-            ExitEscalation(*ran["exits"]),
-            ran["modifies"],
-            1,
-            kept.opened,
+            slippage=FixedTicks(ran["slippage_ticks"]),
+            exits=ExitEscalation(*ran["exits"]),
+            modifies=ran["modifies"],
+            warm_up=1,
+            begins=kept.opened,
         )
         subscribed = {
             name: [str(each).upper() for each in table.get("symbols", ())]
             for name, table in ran["strategies"].items()
         }
         backtest = BacktestRun(
-            list(strategies.values()), subscribed, series, MINUTE, market, self._calendar, settings
+            list(strategies.values()),
+            subscribed,
+            series=series,
+            span=MINUTE,
+            market=market,
+            calendar=self._calendar,
+            settings=settings,
         )
         if not backtest.warmed_sessions:
             self._warnings.append(

@@ -294,7 +294,15 @@ def export(
         "bars",
         out,
         format,
-        BarRange(chosen.store, chosen.symbols, chosen.span, start, end, chosen.version, book),
+        BarRange(
+            chosen.store,
+            chosen.symbols,
+            span=chosen.span,
+            start=start,
+            end=end,
+            version=chosen.version,
+            actions=book,
+        ),
     )
     if not count:
         raise NothingFound(f"no such bars in {source}")
@@ -437,7 +445,14 @@ def sql(
         store if values.store.backend != FILES else desk_paths(values, os.environ).history
     )
     archived = partial(archived_files, store, *time_range(first, last))
-    answer = run_query(query, there, source, dumps, archived, read_day(date) if date else day.max)
+    answer = run_query(
+        query,
+        there,
+        database=source,
+        dumps=dumps,
+        archived=archived,
+        day=read_day(date) if date else day.max,
+    )
     if format == "table" and out is None:
         sys.stdout.write(
             column_text(

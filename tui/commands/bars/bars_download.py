@@ -86,7 +86,17 @@ def fetch_history(
     """Store the broker's bars of the days from `first` to `last`; return 1 for a missing part."""
     with open_endpoint(config) as place:
         results = asyncio.run(
-            _fetch_windows(config, place, store, folder, names, first, last, span, exchange)
+            _fetch_windows(
+                config,
+                place,
+                store=store,
+                folder=folder,
+                names=names,
+                first=first,
+                last=last,
+                span=span,
+                exchange=exchange,
+            )
         )
     if as_json:
         sys.stdout.write(json.dumps([state._asdict() for state in results]) + "\n")
@@ -115,10 +125,10 @@ async def _fetch_windows(
     broker = KiteBroker(
         place.rest,
         place.api_key,
-        place.token or "none",
-        clock,
-        4,
-        config.broker.timeout_s,
+        access_token=place.token or "none",
+        clock=clock,
+        workers=4,
+        timeout=config.broker.timeout_s,
         source=config.broker.bind_ip,
         environment=config.broker.environment,
     )
@@ -145,7 +155,9 @@ async def _fetch_windows(
                 )
             line.add_window(len(bars))
 
-        results = await download(broker, wanted, keep, progress, calendar, clock)
+        results = await download(
+            broker, wanted, keep=keep, progress=progress, calendar=calendar, clock=clock
+        )
         store.fold()
     finally:
         await broker.close()
@@ -163,7 +175,9 @@ def _download_state(
     last = min(ist_day(wanted.end - 1), today - timedelta(days=1))
     lacking = missing_starts(starts, expected.between(ist_day(wanted.start), last, wanted.span))
     unread = sum(1 for since, _ in result.unread if since < midnight(today))
-    return DownloadState(symbol, wanted.span, VENDOR, len(starts), len(lacking), unread)
+    return DownloadState(
+        symbol, wanted.span, version=VENDOR, bars=len(starts), missing=len(lacking), not_had=unread
+    )
 
 
 def _session_bars(bars: list[Bar], span: int, expected: ExpectedBars) -> list[Bar]:

@@ -69,7 +69,12 @@ def evidence_of(
                     if (kept := wanted.get(int(tick.token))) is not None and tick.ltp > 0:
                         kept.append(
                             ReceivedTick(
-                                int(tick.ts), record.ts, tick.ltp, int(tick.volume), held, link
+                                int(tick.ts),
+                                record.ts,
+                                price=tick.ltp,
+                                volume=int(tick.volume),
+                                held=held,
+                                link=link,
                             )
                         )
         over = watch.note_end(damaged=bool(reading.damaged))

@@ -335,10 +335,10 @@ async def _broker_checks(
     broker = KiteBroker(
         place.rest,
         place.api_key,
-        place.token or "none",
-        clock,
-        2,
-        config.broker.timeout_s,
+        access_token=place.token or "none",
+        clock=clock,
+        workers=2,
+        timeout=config.broker.timeout_s,
         source=config.broker.bind_ip,
         environment=config.broker.environment,
     )
@@ -362,16 +362,16 @@ async def _broker_checks(
             ops.HealthSubject(
                 broker,
                 feed,
-                clock,
-                state,
-                database,
-                broker.server_time,
-                partial(check_database, new=True),
-                place.expires,
-                bound or outgoing_address(_host_name(place.rest)),
-                registered,
-                place.sandbox,
-                partial(check_listed, config),
+                clock=clock,
+                state=state,
+                database=database,
+                server_time=broker.server_time,
+                whole=partial(check_database, new=True),
+                expires=place.expires,
+                outgoing=bound or outgoing_address(_host_name(place.rest)),
+                registered=registered,
+                sandbox=place.sandbox,
+                check_listed=partial(check_listed, config),
             )
         )
         if broker.rules.limit_only:

@@ -254,12 +254,12 @@ def _measure_exercise(
     return DrillResult(
         exercise.trigger,
         exercise.fault,
-        round(halt_ms, 1),
-        round(flat_ms, 1),
-        0,
-        len(books.held),
-        max(naked, books.naked_positions),
-        "",
+        time_to_halt_ms=round(halt_ms, 1),
+        time_to_flat_ms=round(flat_ms, 1),
+        entries_after_latch=0,
+        open_positions=len(books.held),
+        naked_positions=max(naked, books.naked_positions),
+        broken="",
     )
 
 
