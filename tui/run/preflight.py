@@ -112,7 +112,7 @@ async def _broker_listings(config: DeskConfig) -> list[Instrument]:
     broker = KiteBroker(
         place.rest,
         place.api_key,
-        access_token="none",
+        access_token="none",  # noqa: S106  no session is needed to ask for a list
         clock=ScaledClock.real(),
         workers=1,
         timeout=settings.timeout_s,
