@@ -93,7 +93,8 @@ ACTIONS: Final = (
         keys="d",
         scope="anywhere",
         run="app.day",
-        help="Show the day: P&L by strategy, best and worst trade, what stays open, what went wrong.",
+        help="Show the day: P&L by strategy, best and worst trade, what stays open, what went "
+        "wrong.",
         footer=23,
     ),
     KeyAction(
@@ -263,7 +264,8 @@ ACTIONS: Final = (
         keys="t",
         scope="orders",
         run="app.trace_order",
-        help="Show the life of the order under the cursor with its times, from the tick behind it to "
+        help="Show the life of the order under the cursor with its times, from the tick behind "
+        "it to "
         "its fills.",
         twin="patang trace NO",
         footer=6,
@@ -274,7 +276,8 @@ ACTIONS: Final = (
         keys="e",
         scope="limits",
         run="screen.limit",
-        help="Change the limit under the cursor for the rest of the day; asks for value and reason.",
+        help="Change the limit under the cursor for the rest of the day; asks for value and "
+        "reason.",
         twin="patang limits set NAME VALUE --reason R",
         footer=5,
     ),
@@ -284,7 +287,8 @@ ACTIONS: Final = (
         keys="a",
         scope="differences",
         run="screen.reconcile('adopt')",
-        help="Take the shares on in a ladder of the desk's own, or take the broker's word; asks for "
+        help="Take the shares on in a ladder of the desk's own, or take the broker's word; asks "
+        "for "
         "the stop.",
         twin="patang reconcile KEY adopt",
         footer=5,

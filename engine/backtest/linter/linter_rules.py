@@ -267,7 +267,8 @@ RULES: Final = (
         measures="resampled runs that lose, %",
         warn=5,
         fail=25,
-        why="The same days in another order, some of them twice, could have been the ones that came.",
+        why="The same days in another order, some of them twice, could have been the ones "
+        "that came.",
         mend="A longer time; less capital per rung.",
         check=run_checks.chance_of_loss,
     ),
