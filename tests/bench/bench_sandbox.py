@@ -19,9 +19,8 @@ from bench_feed import server
 from kiteconnect import KiteConnect, KiteTicker
 from report import section, table
 
-from brokers.sandbox import SandboxConfig
 from brokers.sandbox.clients.client_connection import MOST_TOKENS
-from brokers.sandbox.config import EXCHANGES
+from brokers.sandbox.config import EXCHANGES, SandboxConfig
 from brokers.sandbox.exchange import SandboxExchange
 from compiled.adapters.kite_frames import FrameDecoder
 

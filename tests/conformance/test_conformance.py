@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from brokers.sandbox import Sandbox, SandboxConfig
 from brokers.sandbox.api import admin_key
+from brokers.sandbox.config import SandboxConfig
+from brokers.sandbox.server import Sandbox
 
 CASES = {
     case["name"]: case

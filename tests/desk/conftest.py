@@ -7,7 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from brokers.sandbox import Sandbox, SandboxConfig
+from brokers.sandbox.config import SandboxConfig
+from brokers.sandbox.server import Sandbox
 from brokers.session import kite_login as kite
 from brokers.session.vault import FileVault
 from engine.config.schema import load_config

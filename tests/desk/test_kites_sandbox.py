@@ -10,7 +10,8 @@ import threading
 import pytest
 
 from brokers.kite import zerodha_sandbox
-from brokers.sandbox import Sandbox, SandboxConfig
+from brokers.sandbox.config import SandboxConfig
+from brokers.sandbox.server import Sandbox
 from brokers.session.login_redirect import LoginRedirect
 from engine.config.schema import load_config
 from engine.errors import ConfigError

@@ -8,7 +8,8 @@ import time
 import pytest
 
 import engine.desk
-from brokers.sandbox import Sandbox, SandboxConfig
+from brokers.sandbox.config import SandboxConfig
+from brokers.sandbox.server import Sandbox
 from store.decision_trace import trace_decision
 from strategies.moving_average_cross import MovingAverageCross
 from tests.desk.support import PATIENCE_S, get, rows, status, wait_for

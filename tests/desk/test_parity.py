@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import tui.run.broker
-from brokers.sandbox import SandboxConfig
+from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.faults import Fault
 from engine.orders.killswitch import FLATTEN
 from store.journal_day import kept_day

@@ -10,9 +10,10 @@ import pytest
 import requests
 from kiteconnect import KiteConnect
 
-from brokers.sandbox import Sandbox, SandboxConfig
 from brokers.sandbox.api import admin_key
 from brokers.sandbox.assumptions import KiteAssumptions
+from brokers.sandbox.config import SandboxConfig
+from brokers.sandbox.server import Sandbox
 from compiled.model.values import SECOND, OrderPurpose
 from tests.desk.support import rows, wait_for
 from tui.commands.cli import run_command

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from brokers.sandbox import Sandbox, SandboxConfig
 from brokers.sandbox.api import access_checks, admin_key
 from brokers.sandbox.api.kite_routes import SandboxApi
+from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.http import SandboxApiError
+from brokers.sandbox.server import Sandbox
 from tests.brokers.sandbox.test_visitors import PART
 
 pytestmark = pytest.mark.peers

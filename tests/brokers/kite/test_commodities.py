@@ -7,8 +7,9 @@ import pytest
 
 from brokers.kite.kite_broker import KiteBroker
 from brokers.kite.translation import instrument
-from brokers.sandbox import Sandbox, SandboxConfig
 from brokers.sandbox.api import admin_key
+from brokers.sandbox.config import SandboxConfig
+from brokers.sandbox.server import Sandbox
 from compiled.accounting.charges import order_charges
 from compiled.accounting.ledger import Ledger
 from compiled.model.order_terms import OrderChange

@@ -13,7 +13,8 @@ import pytest
 
 from brokers.kite.kite_broker import KiteBroker
 from brokers.kite.kite_feed import KiteFeed
-from brokers.sandbox import Sandbox, SandboxConfig
+from brokers.sandbox.config import SandboxConfig
+from brokers.sandbox.server import Sandbox
 from compiled.model.values import Bar, Instrument
 from engine.config.schema import load_config
 from engine.errors import ConnectionFailed, OperatorError, RetryableError

@@ -12,7 +12,8 @@ import pytest
 
 from brokers.kite.call_outcome import SessionExpired
 from brokers.kite.kite_broker import KiteBroker
-from brokers.sandbox import Sandbox, SandboxConfig
+from brokers.sandbox.config import SandboxConfig
+from brokers.sandbox.server import Sandbox
 from brokers.session import kite_login as kite
 from brokers.session.login_redirect import LoginRedirect
 from brokers.session.vault import FileVault

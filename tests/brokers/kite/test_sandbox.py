@@ -11,8 +11,9 @@ import pytest
 from brokers.kite.call_outcome import SessionExpired
 from brokers.kite.kite_broker import KiteBroker
 from brokers.kite.kite_feed import KiteFeed
-from brokers.sandbox import Sandbox, SandboxConfig
+from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.lockstep import LockstepPacer
+from brokers.sandbox.server import Sandbox
 from compiled.model.values import (
     Gtt,
     GttLeg,

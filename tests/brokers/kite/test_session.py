@@ -15,7 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from brokers.sandbox import Sandbox, SandboxConfig
+from brokers.sandbox.config import SandboxConfig
+from brokers.sandbox.server import Sandbox
 from brokers.session import kite_login as kite
 from brokers.session.login_redirect import LoginRedirect
 from brokers.session.vault import FileVault, KeyringVault, open_vault

@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from brokers.sandbox import Sandbox, SandboxConfig
 from brokers.sandbox.api.kite_routes import SandboxApi
+from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.exchange import SandboxExchange
 from brokers.sandbox.http import SandboxRequest
+from brokers.sandbox.server import Sandbox
 
 SECOND = 1_000_000_000
 

@@ -5,8 +5,9 @@ from hashlib import sha256
 
 import pytest
 
-from brokers.sandbox import Sandbox, SandboxConfig
 from brokers.sandbox.assumptions import KiteAssumptions
+from brokers.sandbox.config import SandboxConfig
+from brokers.sandbox.server import Sandbox
 from engine.errors import ConfigError
 
 HELD = {

@@ -6,8 +6,8 @@ import json
 import aiohttp
 import pytest
 
-from brokers.sandbox import SandboxConfig
 from brokers.sandbox.assumptions import KiteAssumptions, assumptions_from_texts
+from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.server import Sandbox
 from compiled.adapters.kite_frames import FrameDecoder
 from engine.errors import ConfigError

@@ -139,7 +139,7 @@ def test_what_wakes_during_an_auction_is_in_it(make_client, dump):
 
 
 def test_a_restart_wakes_what_was_awake_at_the_same_instant(dump, tmp_path):
-    from brokers.sandbox import SandboxConfig
+    from brokers.sandbox.config import SandboxConfig
     from brokers.sandbox.http import SandboxRequest
     from brokers.sandbox.state import SandboxStateFile
 

@@ -6,7 +6,8 @@ from random import Random
 
 import pytest
 
-from brokers.sandbox import SandboxConfig, faults
+from brokers.sandbox import faults
+from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.exchange import SandboxExchange
 from brokers.sandbox.faults import Fault
 from engine.errors import ConfigError

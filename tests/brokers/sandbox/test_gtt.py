@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from brokers.sandbox import SandboxConfig, overnight
+from brokers.sandbox import overnight
+from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.exchange import SandboxExchange
 
 

@@ -1,4 +1,4 @@
-from brokers.sandbox import SandboxConfig
+from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.exchange import SandboxExchange
 from brokers.sandbox.market.crowd import intensity
 from brokers.sandbox.universe.known_shares import NAMES

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from brokers.sandbox import SandboxConfig
+from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.universe.day_universe import build_universe
 from brokers.sandbox.universe.minute_file import read_minutes
 from engine.errors import DataError

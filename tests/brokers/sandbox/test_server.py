@@ -10,13 +10,13 @@ import aiohttp
 import pytest
 import requests
 
-from brokers.sandbox import Sandbox, SandboxConfig
 from brokers.sandbox.api import admin_key
 from brokers.sandbox.api.access_checks import bearer_header
 from brokers.sandbox.api.kite_routes import SandboxApi
+from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.exchange import SandboxExchange
 from brokers.sandbox.http import SandboxRequest
-from brokers.sandbox.server import VirtualClockDriver
+from brokers.sandbox.server import Sandbox, VirtualClockDriver
 from engine.errors import BusyError, ConfigError, ConnectionFailed, DataError
 
 SECOND = 1_000_000_000
@@ -68,7 +68,8 @@ def test_stopping_frees_the_port_and_may_be_repeated():
 
 def test_in_the_foreground_it_serves_until_interrupted():
     program = (
-        "from brokers.sandbox import Sandbox, SandboxConfig\n"
+        "from brokers.sandbox.config import SandboxConfig\n"
+        "from brokers.sandbox.server import Sandbox\n"
         "Sandbox(SandboxConfig(speed=None)).serve_forever(lambda end: print(end.rest, flush=True))"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}

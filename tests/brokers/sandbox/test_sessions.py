@@ -2,7 +2,7 @@
 
 import pytest
 
-from brokers.sandbox import SandboxConfig
+from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.exchange import SandboxExchange
 from engine.errors import DataError
 

@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta, timezone
 
 import pytest
 
-from brokers.sandbox import SandboxConfig
+from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.exchange import SandboxExchange
 from brokers.sandbox.market.day_rules import DayRules
 from brokers.sandbox.market.exchange_listing import DerivativeContract, ExchangeListing, ListedIndex

@@ -9,9 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 from kiteconnect import KiteConnect
 
-from brokers.sandbox import Sandbox, SandboxConfig
 from brokers.sandbox.api import admin_key
+from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.http import SandboxRequest
+from brokers.sandbox.server import Sandbox
 from brokers.sandbox.state import SandboxStateFile
 from engine.errors import ConfigError, DataError
 

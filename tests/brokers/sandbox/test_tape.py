@@ -5,7 +5,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from brokers.sandbox import SandboxConfig, ist
+from brokers.sandbox import ist
+from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.corporate_actions import apply_corporate_actions
 from brokers.sandbox.exchange import SandboxExchange
 from brokers.sandbox.overnight import CarriedAccount, CarriedHolding

@@ -9,11 +9,13 @@ import stat
 import aiohttp
 import pytest
 
-from brokers.sandbox import Sandbox, SandboxConfig, server
+from brokers.sandbox import server
 from brokers.sandbox.api import access_checks, admin_key
 from brokers.sandbox.api.admin_routes import is_admin
 from brokers.sandbox.api.kite_routes import SandboxApi
+from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.http import SandboxApiError
+from brokers.sandbox.server import Sandbox
 
 PART = {
     "variety": "regular",

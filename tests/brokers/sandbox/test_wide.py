@@ -7,7 +7,8 @@ import msgspec
 import pytest
 from kiteconnect import KiteConnect
 
-from brokers.sandbox import SandboxConfig, overnight
+from brokers.sandbox import overnight
+from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.exchange import SandboxExchange
 from brokers.sandbox.http import SandboxRequest
 from brokers.sandbox.state import SandboxStateFile

@@ -8,7 +8,8 @@ import json
 import numpy as np
 import pytest
 
-from brokers.sandbox import Sandbox, SandboxConfig
+from brokers.sandbox.config import SandboxConfig
+from brokers.sandbox.server import Sandbox
 from engine.history.golden_bars import golden_versions
 from store.bars.parquet_bars import ParquetBars
 from tests.conformance.bar_store import FOREVER, bar, fields
