@@ -6,8 +6,6 @@ Key map, footer, palette, help screen and docs/keys.md come from it.
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from textual.binding import Binding
-
 
 class KeyAction(NamedTuple):
     """One action; `run` is what Textual calls, in the namespace where the scope's bindings live."""
@@ -386,22 +384,6 @@ _CAPS: Final = {
     "pagedown": "pgdn",
     "pageup": "pgup",
 }
-
-
-def scope_bindings(scope: str) -> tuple[Binding, ...]:
-    """Return a scope's bindings; a widget's own scope runs in the widget."""
-    return tuple(_action_binding(action) for action in ACTIONS if action.scope == scope)
-
-
-def _action_binding(action: KeyAction) -> Binding:
-    return Binding(
-        action.keys,
-        action.run,
-        action.verb,
-        show=False,
-        priority=action.fixed or action.id in {"quit", "palette"},
-        id=None if action.fixed else action.id,
-    )
 
 
 def key_caps(keys: str) -> str:

@@ -8,7 +8,7 @@ import strategies
 from engine.config.schema import DeskConfig
 from engine.errors import ConfigError
 from engine.orders.killswitch import KillSwitch
-from tui.run.preflight import check_timeframes, strategies_of
+from tui.run.settings import check_timeframes, strategies_of
 
 CASES = {
     "an unknown key": (

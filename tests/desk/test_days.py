@@ -13,6 +13,7 @@ from tests.desk.support import rows
 from tests.reference.account import Account
 from tui.run.launch import launch_days, recorded_days
 from tui.run.session import DeskSession, RunPlan
+from tui.run.wiring import open_desk
 
 pytestmark = pytest.mark.real_data
 PATIENCE_S = 250
@@ -23,7 +24,7 @@ def evenings(folder, names, first, last):
     run = RunPlan("replay", folder, "", names, 0.0)
     for day in recorded_days(folder, names, "", first, last):
         station = DeskSession(load_config(None).values, replace(run, day=day))
-        desk = station.open()
+        desk = open_desk(station)
         assert desk.done.wait(PATIENCE_S)
         assert desk.error is None
         station.close()

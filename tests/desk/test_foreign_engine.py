@@ -13,6 +13,7 @@ from tests.desk.support import rows, wait_for
 from tests.foreign import HOSTILE
 from tui.commands.cli import run_command
 from tui.run.session import RunPlan
+from tui.run.wiring import open_desk
 
 LATIN = b"caf\xe9".decode(errors="surrogateescape")
 """What Python makes of a word that a shell passes in Latin-1."""
@@ -51,7 +52,7 @@ def held(station, tmp_path):
     made = station(RunPlan(speed=10.0, start="10:00"), CONFIG.format(database=database))
     stranger = Stranger()
     made.strategies = [stranger]
-    desk = made.open()
+    desk = open_desk(made)
     wait_for(
         lambda: made.board.positions.rows and not made.board.header.naked, lambda: made.board.events
     )

@@ -16,6 +16,7 @@ from tests.desk.support import wait_for
 from tui.commands.cli import run_command
 from tui.run.run_records import bars_folder
 from tui.run.session import RunPlan
+from tui.run.wiring import open_desk
 
 IST = timezone(timedelta(hours=5, minutes=30))
 DAY = "2026-11-20"
@@ -65,7 +66,7 @@ def lived(station, tape, tmp_path, monkeypatch, speed, *, feed=(), history=()):
     Return what golden bars of it differ in: (symbol, minute) and cause.
     """
     made = station(RunPlan("replay", tape, DAY, SYMBOLS, speed, start="09:11"), TEXT)
-    desk = made.open()
+    desk = open_desk(made)
     desk.ports.feed._late_after = float(
         "inf"
     )  # a machine that is late itself makes no packets stand for others

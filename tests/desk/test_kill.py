@@ -19,6 +19,7 @@ import pytest
 from engine.config.schema import load_config
 from tests.desk.support import PATIENCE_S, rows, status, wait_for
 from tui.run.session import DeskSession, RunPlan
+from tui.run.wiring import open_desk
 
 # wants to enter all the time, so that an entry that could leave would
 EAGER = """
@@ -287,7 +288,7 @@ def test_the_daily_loss_limit_halts_and_the_halt_is_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     (tmp_path / "config.toml").write_text(EAGER.format(risk="max_daily_loss = 20\n"))
     made = DeskSession(load_config(tmp_path / "config.toml").values, RunPlan(seed=3, speed=0.0))
-    desk = made.open()
+    desk = open_desk(made)
     try:
         wait_for(lambda: made.kill.latched, "twenty rupees are lost")
         limit = made.kill.latch

@@ -19,9 +19,10 @@ from tests.brokers.kite.browser import visit
 from tests.desk.support import get, wait_for
 from tests.desk.theirs import Theirs
 from tui.commands.cli import run_command
-from tui.commands.desk.login_commands import endpoint_of
 from tui.run import launch
+from tui.run.credentials import endpoint_of
 from tui.run.session import RunPlan
+from tui.run.wiring import open_desk
 
 NAMES = ("INFY", "ITC")
 CONFIG = """
@@ -133,7 +134,7 @@ def test_a_day_by_hand(theirs, station, capsys):
     made = station(RunPlan("live", live=True, confirm=theirs.endpoint.user_id), theirs.text)
     launch.authorise_session(made)
     assert "LIMIT orders only" in capsys.readouterr().err
-    made.open()
+    open_desk(made)
     board = made.board
     wait_for(lambda: board.header.state == "by hand", made.desk.describe)
     wait_for(

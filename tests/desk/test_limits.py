@@ -7,6 +7,7 @@ import pytest
 from engine.ops.control_socket import send_request, socket_path
 from tests.desk.support import rows, wait_for
 from tui.run.session import RunPlan
+from tui.run.wiring import open_desk
 
 KEPT = '[store]\ndatabase = "{database}"\n'
 
@@ -19,7 +20,7 @@ def running(station, tmp_path):
         made = station(
             RunPlan(speed=1.0, start="10:00"), KEPT.format(database=tmp_path / "kept.db")
         )
-        desk = made.open()
+        desk = open_desk(made)
         wait_for(lambda: made.board.header.state == "running", "the desk is open")
         return made, desk, socket_path(made.state)
 

@@ -20,6 +20,7 @@ from tui.commands.cli import run_command
 from tui.run import launch
 from tui.run.confirmation import _require_rupees
 from tui.run.session import RunPlan
+from tui.run.wiring import open_desk
 
 IST = timezone(timedelta(hours=5, minutes=30))
 EAGER = """
@@ -192,7 +193,7 @@ def test_a_broker_setting_that_cannot_be_meant_is_named(tmp_path, line, key):
 def run_day(station, kite, run, text=""):
     """Run a lockstep day to its end; return (station, what the exchange's books say)."""
     made = admitted(station, run, kite.text + text)
-    desk = made.open()
+    desk = open_desk(made)
     assert desk.done.wait(250)
     assert desk.error is None
     books = get(kite.endpoint.rest + "/sandbox/books")
@@ -263,7 +264,7 @@ def test_a_paper_day_fills_near_the_exchanges_own_and_sends_nothing(station, kit
 def test_a_paper_desk_goes_on_after_a_restart_with_what_it_held(station, kite_like):
     kite = kite_like(speed=30.0, symbols=NAMES, start="09:20")
     made = admitted(station, RunPlan("paper"), kite.text + EAGER)
-    made.open()
+    open_desk(made)
     wait_for(lambda: len(made.board.positions.rows) > 2, "it trades")
     wait_for(lambda: made.board.header.naked == 0, "it protects")
     made.close()
@@ -273,7 +274,7 @@ def test_a_paper_desk_goes_on_after_a_restart_with_what_it_held(station, kite_li
     )
     before = {row["symbol"]: row["n"] for row in rows(made.database, held)}
     again = admitted(station, RunPlan("paper"), kite.text + "[risk]\nmax_trades_per_day = 1\n")
-    desk = again.open()
+    desk = open_desk(again)
     wait_for(lambda: again.board.header.state in {"running", "read-only"}, "it opens")
     assert again.board.header.state == "running", desk.describe()
     assert again.database == made.database
@@ -329,7 +330,7 @@ def test_a_shadow_day_pairs_every_real_order_with_a_twin(station, kite_like, cap
 def test_budgets_the_account_cannot_pay_for_hold_entries_back_until_it_can(station, kite_like):
     kite = kite_like(speed=20.0, symbols=NAMES, start="09:20", cash=238_000_00)
     made = admitted(station, live(kite), kite.text + EAGER)
-    desk = made.open()
+    desk = open_desk(made)
     wait_for(lambda: "add funds" in desk.describe(), "the operator is told what is missing")
     text = desk.describe()
     assert "the account has \\u20b9238000.00" in text
@@ -357,7 +358,7 @@ def test_a_token_that_dies_holds_entries_back_and_the_next_login_goes_on_without
 ):
     kite = kite_like(speed=20.0, symbols=NAMES, start="09:20")
     made = admitted(station, live(kite), kite.text + EAGER)
-    desk = made.open()
+    desk = open_desk(made)
 
     def told(text):
         return [row for row in made.board.events if text in row.text]

@@ -17,6 +17,7 @@ from tests.desk.test_kill import Screen
 from tests.desk.test_restart import CONFIG
 from tui.commands.cli import USAGE
 from tui.run.session import RunPlan
+from tui.run.wiring import open_desk
 
 SETTLED = 5.0
 
@@ -57,7 +58,7 @@ def test_a_desk_that_is_told_to_stop_while_it_opens_stops(station, monkeypatch, 
         return read(*arguments)
 
     monkeypatch.setattr(engine.desk, moment, held_up)
-    desk = made.open()
+    desk = open_desk(made)
     assert held.wait(PATIENCE_S)
     desk.stop()
     go_on.set()
@@ -75,7 +76,7 @@ def test_a_strategy_that_fails_before_the_day_begins_is_told_of_and_the_desk_ope
 
     monkeypatch.setattr(MovingAverageCross, where, broken)
     made = station(RunPlan(speed=1.0, start="10:00"))
-    made.open()
+    open_desk(made)
     wait_for(lambda: made.board.header.state == "running", "the desk runs")
     told = rows(made.database, "SELECT * FROM events WHERE name = 'strategy_stopped'")
     assert [(each["level"], each["text"]) for each in told] == [
@@ -132,7 +133,7 @@ def test_what_is_only_watched_is_sent_in_brief_and_in_full_once_it_is_held(stati
         made = station(
             RunPlan("sandbox"), WATCHED.format(**{name: getattr(endpoint, name) for name in fields})
         )
-        desk = made.open()
+        desk = open_desk(made)
         wait_for(lambda: made.board.header.state == "running", "the desk runs")
 
         def full():

@@ -22,6 +22,7 @@ from tests.desk.support import PATIENCE_S
 from tests.engine.backtest.histories import history, walk
 from tui.commands.cli import run_command
 from tui.run.session import RunPlan
+from tui.run.wiring import open_desk
 
 DAY = "2024-06-04"
 DAYS = (date(2024, 6, 3), date(2024, 6, 4))
@@ -70,7 +71,7 @@ def compared(station, tape, tmp_path, monkeypatch, capsys):
         )
         made = station(RunPlan(mode, tape, DAY, (), 0.0, start="15:00"), text)
         scripted.ACTS.update({clock: partial(act, made) for clock, act in (acts or {}).items()})
-        made.open().join(PATIENCE_S)
+        open_desk(made).join(PATIENCE_S)
         made.close()
         assert made.desk.error is None
         scripted.ACTS.clear()

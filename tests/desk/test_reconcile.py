@@ -18,6 +18,7 @@ from compiled.model.values import SECOND, OrderPurpose
 from tests.desk.support import rows, wait_for
 from tui.commands.cli import run_command
 from tui.run.session import RunPlan
+from tui.run.wiring import open_desk
 
 NAMES = ("INFY", "TCS", "SBIN")
 CONFIG = """
@@ -57,7 +58,7 @@ class World:
         """Start the desk, or start it again; wait until it has compared the books."""
         self.close()
         self.running = self._station(RunPlan("sandbox"), self.config)
-        self.desk = self.running.open()
+        self.desk = open_desk(self.running)
         wait_for(lambda: self.state in {"running", "read-only"}, "the desk is open")
         return self
 

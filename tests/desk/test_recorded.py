@@ -11,6 +11,7 @@ from tests.desk.support import rows, wait_for
 from tui.run.recordings import RecordedRunReader, play_run, recorded_runs
 from tui.run.run_records import bars_folder
 from tui.run.session import RunPlan
+from tui.run.wiring import open_desk
 
 TEXT = """
 [feed]
@@ -34,7 +35,7 @@ def recorded(station, faults, bars):
     Return it, closed, and what it recorded.
     """
     made = station(RunPlan(speed=60.0, start="10:00"), TEXT)
-    desk = made.open()
+    desk = open_desk(made)
     wait_for(lambda: made.board.header.state == "running", "it runs")
     if faults:
         admin_key.call_admin(made.endpoint.rest, "POST", "/sandbox/faults", faults)

@@ -15,6 +15,7 @@ from store.bars.parquet_bars import ParquetBars
 from tests.desk.support import REPLAY_DAY, REPLAY_SYMBOLS, ROOT, Patang, get, rows
 from tests.reference import notes as reference
 from tui.run.session import DeskSession, RunPlan
+from tui.run.wiring import open_desk
 
 VARIES = ("wall_s", "peak_rss_mb")
 FIELDS = {
@@ -80,7 +81,7 @@ def day(tmp_path_factory, market_data):
             load_config(None).values,
             RunPlan("replay", market_data / "nse_1min", REPLAY_DAY, REPLAY_SYMBOLS, 0.0),
         )
-        desk = made.open()
+        desk = open_desk(made)
         assert desk.done.wait(250)
         assert desk.error is None
         books = get(made.endpoint.rest + "/sandbox/books")

@@ -16,6 +16,7 @@ from engine.ops import freeze_timer
 from tests.desk.support import wait_for
 from tui.run.launch import FAILED, report_day
 from tui.run.session import RunPlan
+from tui.run.wiring import open_desk
 
 
 class Unruly(Strategy):
@@ -53,7 +54,7 @@ def running(station):
         RunPlan(speed=1.0, start="10:00", symbols=("INFY",)), "[watchdog]\nengine_s = 1.0\n"
     )
     made.strategies = [strategy := Unruly()]
-    made.open()
+    open_desk(made)
     wait_for(
         lambda: [row.stop for row in made.board.positions.rows if row.stop],
         "something is held, with its stop",
@@ -159,7 +160,7 @@ def test_a_desk_that_finds_such_a_record_opens_latched_and_says_why(station):
     made = station(RunPlan(speed=1.0, start="10:00", symbols=("INFY",)))
     made.state.mkdir(mode=0o700, parents=True)
     (made.state / freeze_timer.NAME).write_text("in on_tick")
-    made.open()
+    open_desk(made)
     assert "native code" in made.kill.latch.reason
     wait_for(lambda: "native code" in alarms(made), "it is told")
     assert freeze_timer.read_freeze_record(made.state) == "", "the record is told once"

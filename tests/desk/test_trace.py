@@ -15,9 +15,10 @@ from tests.conftest import ROOT
 from tests.desk.support import rows, wait_for
 from tests.engine.market.test_hours import clock
 from tui.commands.cli import run_command
-from tui.commands.desk.trace_commands import trace_lines
 from tui.run.opening import OpeningDesk
 from tui.run.session import DeskSession, RunPlan
+from tui.run.wiring import open_desk
+from tui.trace_text import trace_lines
 
 NAMES = ("INFY", "TCS", "SBIN", "ITC", "RELIANCE", "HDFCBANK")
 LIMITED = """
@@ -41,7 +42,7 @@ def ran(tmp_path_factory):
         load_config(folder / "config.toml").values,
         RunPlan(seed=7, speed=0.0, start="09:20", symbols=NAMES),
     )
-    station.open()
+    open_desk(station)
     wait_for(lambda: "10:00" < clock(station.board.header.now) < "15:00", "it is ten o'clock")
     station.close()
     return station.database

@@ -17,6 +17,7 @@ from engine.ops.watchdog import MachineSources, Watchdog, resident_bytes
 from engine.orders.killswitch import KillSwitch
 from tests.desk.support import wait_for
 from tui.run.session import RunPlan
+from tui.run.wiring import open_desk
 
 SECOND = 1_000_000_000
 
@@ -41,7 +42,7 @@ def opened(station, text, strategy=None):
         RunPlan(speed=1.0, start="10:00", symbols=("INFY", "TCS")), "[watchdog]\n" + text
     )
     made.strategies = [strategy or Hanging()]
-    made.open()
+    open_desk(made)
     wait_for(
         lambda: made.board.header.state == "running" and made.board.header.feed_age >= 0,
         "the desk is open",

@@ -7,9 +7,8 @@ from types import SimpleNamespace
 
 from brokers.session.kite_login import KiteSession
 from compiled.model.values import SECOND
-from tui.commands.desk.login_commands import BrokerEndpoint
 from tui.run import feed as markets
-from tui.run.credentials import Credentials
+from tui.run.credentials import BrokerEndpoint, Credentials
 
 LIVES_S = 7 * 86_400
 

@@ -21,7 +21,7 @@ from engine.errors import ConfigError
 from tests.engine.market.test_hours import at
 from tests.simulation.trader import Want
 from tests.simulation.world import World
-from tui.run.preflight import rebuild_strategies
+from tui.run.settings import rebuild_strategies
 
 FRIDAY, MONDAY = "2026-11-20", "2026-11-23"  # the Tuesday after is a holiday
 
@@ -370,7 +370,7 @@ def test_a_strategy_that_cannot_be_made_again_is_told_once_and_the_rest_of_the_d
         )
 
     world = weekend()
-    monkeypatch.setattr("tui.run.preflight.build", build)
+    monkeypatch.setattr("tui.run.settings.build", build)
     config = parse_config("", Path("config.toml")).values
     world.ports["tomorrow"] = lambda: rebuild_strategies(config)
     world.process.desk.ports = world.process.desk.ports._replace(tomorrow=world.ports["tomorrow"])

@@ -10,6 +10,7 @@ from engine.config.schema import DeskConfig
 from engine.orders.killswitch import KillSwitch
 from tests.tui.fake import FakeDesk
 from tui.app.app import PatangApp
+from tui.app.screen_runner import run_screen
 from tui.run import launch
 from tui.run.forced_ending import ForcedEnding
 from tui.run.session import DeskSession, RunPlan
@@ -33,7 +34,7 @@ class Desk:
 
 
 @pytest.fixture
-def station(tmp_path):
+def station(tmp_path, monkeypatch):
     board = Board("SANDBOX")
     made = SimpleNamespace(
         config=DeskConfig(),
@@ -45,7 +46,7 @@ def station(tmp_path):
         run=RunPlan(speed=1.0),
     )
     made.desk = Desk(board)
-    made.open = lambda: made.desk
+    monkeypatch.setattr("tui.run.wiring.open_desk", lambda _: made.desk)
     made.fail = lambda name, error: made.failures.append((name, error))
     made.summary = lambda: {"halted": False}
     return made
@@ -57,7 +58,7 @@ def test_a_screen_that_dies_leaves_the_desk_at_work_and_is_told_of(station, monk
         app._exception = ZeroDivisionError("a pane")
 
     monkeypatch.setattr(PatangApp, "run", run)
-    desk = launch.run_screen(station, ForcedEnding(station))
+    desk = run_screen(station, ForcedEnding(station))
     assert desk is station.desk
     assert desk.alarms == [
         "the screen died: ZeroDivisionError: a pane; the desk goes on without it"
@@ -74,7 +75,7 @@ def test_a_screen_that_dies_leaves_the_desk_at_work_and_is_told_of(station, monk
 
 def test_a_screen_that_was_left_is_no_failure(station, monkeypatch):
     monkeypatch.setattr(PatangApp, "run", lambda app: app._on_picture())
-    desk = launch.run_screen(station, ForcedEnding(station))
+    desk = run_screen(station, ForcedEnding(station))
     assert station.failures == []
     assert (
         launch.report_day(station, desk, interrupted=False, as_json=False, screen=True)

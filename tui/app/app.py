@@ -28,11 +28,12 @@ from tui.app.screens.dialog_set import DialogSet
 from tui.app.screens.paned_screen import PanedScreen
 from tui.app.screens.screen_frame import DrawnScreen, FullScreen, ScreenFrame
 from tui.app.terminal import TerminalDriver
+from tui.app.widgets.key_bindings import scope_bindings
 from tui.app.widgets.live_table import LiveTable
 from tui.app.widgets.notice_bar import MOST, NoticeList
 from tui.app.widgets.status_bands import KillState
 from tui.app.widgets.theme import DIRECTIONS, THEMES, ToneStyles
-from tui.key_actions import ACTIONS, key_caps, keys_of, scope_bindings
+from tui.key_actions import ACTIONS, key_caps, keys_of
 from tui.keymap import check_keymap
 
 FLATTEN_WITHIN: Final = 3 * SECOND

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from cyclopts import (
     App,
@@ -24,8 +24,15 @@ from engine.config.desk_modes import Mode
 from engine.errors import ConfigError, PatangError, in_words
 from engine.texts import plain_text
 from tui.commands import memory_check
-from tui.commands.shared.strict_values import convert_any_length, convert_strictly, number_of
+from tui.commands.shared.options import AsJson, ConfigFile, speed_of
+from tui.commands.shared.strict_values import convert_any_length, convert_strictly
 from tui.standard_streams import leave_stdout, take_streams
+
+if TYPE_CHECKING:
+    from engine.desk import Desk
+    from tui.run.forced_ending import ForcedEnding
+    from tui.run.launch import ScreenRunner
+    from tui.run.session import DeskSession
 
 MOST_RUNS = 1_000
 LONGEST = 1_000
@@ -34,12 +41,6 @@ DONE, FAILED, USAGE, UNREACHABLE, KILLED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 Benchmark = Literal[
     "book", "frames", "bars", "charges", "backtest", "sweep", "sandbox", "feed", "memory", "history"
-]
-ConfigFile = Annotated[
-    Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")
-]
-AsJson = Annotated[
-    bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")
 ]
 NoUi = Annotated[bool, Parameter(name="--no-ui", negative="", help="Run without the screen.")]
 Speed = Annotated[
@@ -77,17 +78,18 @@ config_app = App(name="config", help="Check or show the configuration.", help_fo
 app.command(config_app)
 
 
-def speed_of(text: str) -> float:
-    """Return a speed as a factor, 0.0 for "max"; raise `ConfigError`."""
-    if text == "max":
-        return 0.0
-    try:
-        factor = number_of(text)
-    except ValueError:
-        factor = -1.0
-    if not 0 < factor <= 10_000:
-        raise ConfigError(f"speed {text}: expected a factor above 0 and at most 10000, or max")
-    return factor
+def wanted_screen(*, no_ui: bool) -> "ScreenRunner | None":
+    """Return what puts a run under a screen, None for a headless one."""
+    from tui.run.launch import has_screen
+
+    return None if no_ui or not has_screen() else _run_screen
+
+
+def _run_screen(station: "DeskSession", ending: "ForcedEnding") -> "Desk":
+    """Put a run under the screen, whose library is imported when the run may start."""
+    from tui.app.screen_runner import run_screen
+
+    return run_screen(station, ending)
 
 
 @app.default
@@ -109,12 +111,14 @@ def run(
     as_json: AsJson = False,
 ) -> int:
     """Run the desk: with its screen in a terminal, without one headless."""
-    from tui.run.launch import configuration, launch
+    from tui.run.configured import configuration
+    from tui.run.launch import launch
     from tui.run.session import SENDING, RunPlan
 
     values = configuration(config)
     wanted = mode or (values.desk.mode if not live or values.desk.mode in SENDING else "live")
-    return launch(values, RunPlan(wanted, live=live, confirm=confirm), no_ui=no_ui, as_json=as_json)
+    plan = RunPlan(wanted, live=live, confirm=confirm)
+    return launch(values, plan, wanted_screen(no_ui=no_ui), as_json=as_json)
 
 
 @app.command
@@ -136,11 +140,12 @@ def demo(
 
     Without a terminal, run its whole day headless.
     """
-    from tui.run.launch import configuration, has_screen, launch, launch_days, simulated_days
+    from tui.run.configured import configuration
+    from tui.run.launch import launch, launch_days, simulated_days
     from tui.run.session import RunPlan
 
-    headless = no_ui or days > 1 or not has_screen()
-    pace = speed_of(speed or ("max" if headless else "10"))
+    screen = wanted_screen(no_ui=no_ui or days > 1)
+    pace = speed_of(speed or ("10" if screen else "max"))
     if days > 1:
         settings = configuration(config)
         return launch_days(
@@ -152,7 +157,7 @@ def demo(
     return launch(
         configuration(config),
         RunPlan(seed=seed, speed=pace, fleeting=True),
-        no_ui=headless,
+        screen,
         as_json=as_json,
     )
 
@@ -194,7 +199,8 @@ def replay(
     as_json: AsJson = False,
 ) -> int:
     """Run a recorded day, or several, through the whole desk."""
-    from tui.run.launch import configuration, launch, launch_days, recorded_day, recorded_days
+    from tui.run.configured import configuration
+    from tui.run.launch import launch, launch_days, recorded_day, recorded_days
     from tui.run.recording_replay import recorded_range, recording_of
     from tui.run.session import RunPlan
 
@@ -218,13 +224,13 @@ def replay(
             since=begins,
             until=ends,
         )
-        return launch(values, plan, no_ui=no_ui, as_json=as_json)
+        return launch(values, plan, wanted_screen(no_ui=no_ui), as_json=as_json)
     if since or until:
         days = recorded_days(path, names, date, since, until)
         plan = RunPlan("replay", path, "", names, speed_of(speed), fleeting=True)
         return launch_days(values, plan, days, as_json=as_json)
     plan = RunPlan("replay", path, recorded_day(date), names, speed_of(speed), fleeting=True)
-    return launch(values, plan, no_ui=no_ui, as_json=as_json)
+    return launch(values, plan, wanted_screen(no_ui=no_ui), as_json=as_json)
 
 
 @app.command
@@ -323,8 +329,12 @@ def sandbox(
     as_json: AsJson = False,
 ) -> int:
     """Serve the local exchange alone, until interrupted."""
-    from tui.commands.sandbox_account import carried_positions, carried_shares
-    from tui.run.launch import exchange_day, serve_sandbox
+    from tui.commands.sandbox_account import (
+        carried_positions,
+        carried_shares,
+        exchange_day,
+        serve_sandbox,
+    )
 
     fields = {
         "seed": seed,
@@ -694,7 +704,7 @@ def config_check(*, config: ConfigFile = None) -> int:
 def config_show(*, config: ConfigFile = None) -> int:
     """Print the effective configuration with the origin of each value."""
     from engine.config.schema import render_config
-    from tui.run.launch import find_configuration
+    from tui.run.configured import find_configuration
 
     sys.stdout.write(render_config(find_configuration(config)))
     return DONE

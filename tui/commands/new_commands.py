@@ -8,6 +8,7 @@ from cyclopts import App, Parameter
 
 from engine.errors import ConfigError, OperatorError, in_words
 from engine.texts import plain_text
+from strategies.strategy_sources import SHIPPED, user_folder
 
 DONE = 0
 new_app = App(name="new", help="Begin something of your own.", help_format="plaintext")
@@ -20,7 +21,6 @@ from strategies import Bar, Context, Parameters, Side, Strategy
 
 class {name}(Strategy):
     """Rides what breaks out; a stop at the broker protects it."""
-
     def __init__(self, parameters: Parameters) -> None:
         super().__init__(parameters.name, parameters.integer("timeframe_s", default=60))
         self.bars = parameters.integer("bars", low=2, default=20)
@@ -67,8 +67,6 @@ def strategy(
     ],
 ) -> int:
     """Write a strategy to begin with, and its test, into the folder of your own strategies."""
-    from strategies.strategy_sources import SHIPPED, user_folder  # noqa: PLC0415
-
     if (
         not name.isidentifier()
         or name != name.lower()

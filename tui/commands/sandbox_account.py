@@ -1,8 +1,23 @@
-"""Shares and positions of a local exchange's account from earlier days, as texts."""
+"""The local exchange alone, in the foreground, with an account from texts."""
 
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from brokers.sandbox.assumptions import assumptions_from_texts
+from brokers.sandbox.config import SandboxConfig, SandboxEndpoint
+from brokers.sandbox.fault_moods import faults_from_text
 from brokers.sandbox.http import DECIMAL, WHOLE
+from brokers.sandbox.server import Sandbox
 from engine.errors import ConfigError
+from tui.commands.shared.options import IST, read_day
+from tui.run.settings import latest_day
 
+INTERRUPTED = 130
 PRODUCTS = ("CNC", "MIS", "NRML", "MTF")
 SHARES = "SYMBOL:SHARES:PRICE"
 POSITION = "EXCHANGE:SYMBOL:PRODUCT:QUANTITY:PRICE"
@@ -47,3 +62,49 @@ def _quantity_and_price(text: str, what: str, form: str) -> tuple[int, float]:
     if not WHOLE.fullmatch(quantity) or not DECIMAL.fullmatch(price) or not float(price) > 0.0:
         raise ConfigError(f"{what}: expected {form}, whole numbers and a price in rupees")
     return int(quantity), float(price)
+
+
+def exchange_day(text: str) -> str:
+    """Return the day an exchange shall play: the one asked for, or the latest trading day."""
+    return read_day(text).isoformat() if text else latest_day()
+
+
+def serve_sandbox(
+    fields: dict[str, Any], faults: tuple[str, ...], choices: tuple[str, ...], *, as_json: bool
+) -> int:
+    """Serve the exchange of these `SandboxConfig` fields in the foreground until interrupted."""
+
+    def started(endpoint: SandboxEndpoint) -> None:
+        names = ("rest", "ws", "api_key", "api_secret", "access_token", "admin")
+        told = {name: getattr(endpoint, name) for name in names}
+        if as_json:
+            sys.stdout.write(json.dumps(told) + "\n")
+        else:
+            sys.stdout.write("".join(f"{name:<12}  {value}\n" for name, value in told.items()))
+        sys.stdout.flush()
+        for what in sandbox.exchange.dropped if sandbox.exchange is not None else ():
+            sys.stderr.write(f"patang: left behind in the night: {what}\n")
+
+    config = SandboxConfig(
+        faults=tuple(rule for text in faults for rule in faults_from_text(text)),
+        choices=assumptions_from_texts(choices),
+        **fields,
+    )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    sandbox = Sandbox(config, replay_progress())
+    sandbox.serve_forever(started)
+    return INTERRUPTED
+
+
+def replay_progress() -> Callable[[str, int], None]:
+    """Return a reporter of replayed days on stderr, once a second at most."""
+    told = time.monotonic()
+
+    def tell(date: str, now: int) -> None:
+        nonlocal told
+        if time.monotonic() - told >= 1.0:
+            told = time.monotonic()
+            clock = datetime.fromtimestamp(now // 1_000_000_000, IST)
+            sys.stderr.write(f"patang: playing {date} again, {clock:%H:%M} IST\n")
+
+    return tell

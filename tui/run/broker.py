@@ -3,7 +3,6 @@
 import os
 import random
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -19,16 +18,12 @@ from brokers.sandbox.server import Sandbox
 from brokers.session.kite_login import REST
 from engine.config.schema import desk_paths
 from engine.day.desk_clocks import ScaledClock, SteppedClock
-from engine.errors import DataError
-from engine.market.calendar import Calendar
 from engine.market.instrument_dumps import DumpFolder
 from engine.ports import FeedRecord
-from tui.commands.desk.login_commands import BrokerEndpoint
-from tui.run.credentials import Credentials, find_credentials
+from tui.run.credentials import BrokerEndpoint, Credentials, find_credentials
 from tui.run.exchange_clock import clock_at
 from tui.run.session import DeskSession
-
-IST = timezone(timedelta(hours=5, minutes=30))
+from tui.run.settings import latest_day
 
 
 class ExchangeLink(NamedTuple):
@@ -147,33 +142,3 @@ def connect_broker(
         record=record,
     )
     return broker, feed
-
-
-def latest_day() -> str:
-    """Return the latest trading day up to today with known hours.
-
-    An exchange of our own needs no list of today.
-    """
-    calendar, day = Calendar.load(), datetime.now(IST).date()
-    while True:
-        try:
-            day = calendar.latest_trading_day(day)
-            if calendar.session(day) is not None:
-                return str(day)
-        except (
-            DataError
-        ):  # a special session whose clock time nobody knows, or a year without a list
-            day -= timedelta(days=1)
-
-
-def last_days(count: int, last: str) -> list[str]:
-    """Return so many trading days up to one, oldest first.
-
-    Raise `DataError` at the calendar's end.
-    """
-    calendar, days, day = Calendar.load(), list[str](), date.fromisoformat(last or latest_day())
-    while len(days) < count:
-        if calendar.session(day) is not None:
-            days.append(day.isoformat())
-        day -= timedelta(days=1)
-    return days[::-1]

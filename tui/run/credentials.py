@@ -1,15 +1,55 @@
 """Credentials of the desk at a broker: the address, today's token, and the next one."""
 
+import getpass
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
+from brokers.kite import zerodha_sandbox
+from brokers.sandbox.config import SandboxConfig
 from brokers.session import kite_login as kite
-from brokers.session.vault import open_vault
+from brokers.session.vault import SecretVault, open_vault
+from engine.config import addresses
 from engine.config.schema import DeskConfig, desk_paths
-from engine.errors import OperatorError
-from tui.commands.desk.login_commands import BrokerEndpoint, ask_passphrase, endpoint_of
+from engine.errors import ConfigError, OperatorError
+from engine.texts import plain_text
 from tui.run.exchange_clock import clock_at
+
+HOST_VARIABLE = "PATANG_HOST"
+PASSPHRASE_VARIABLE = "PATANG_PASSPHRASE"  # noqa: S105 (the name of a variable)
+_NAMED: set[str] = set()
+"""Hosts named at the terminal: none is asked for twice by one command."""
+
+
+class BrokerEndpoint(NamedTuple):
+    """Address and key of a broker; `token` empty: not logged in."""
+
+    rest: str
+    ws: str
+    page: str
+    api_key: str
+    token: str = ""
+    expires: int = 0
+    sandbox: bool = False
+    user: str = ""
+    """User of the session, where the market data socket asks for it."""
+
+    @property
+    def hosts(self) -> str:
+        """Return the hosts that get the token; it goes to no other."""
+        hosts = (urlsplit(each).netloc for each in (self.rest, self.ws))
+        return " ".join(dict.fromkeys(hosts))
+
+    def with_session(self, session: kite.KiteSession) -> "BrokerEndpoint":
+        """Return the place with a session."""
+        user = session.user_id if zerodha_sandbox.is_zerodha_sandbox(self.rest) else ""
+        return self._replace(token=session.access_token, expires=session.expires, user=user)
+
+    def __repr__(self) -> str:
+        return f"BrokerEndpoint(rest={self.rest!r})"
 
 
 class Credentials(NamedTuple):
@@ -50,3 +90,119 @@ def find_credentials(config: DeskConfig) -> Credentials:
         session,
         lambda: kite.stored_session(vault, place.hosts, place.api_key),
     )
+
+
+def endpoint_of(config: DeskConfig) -> BrokerEndpoint:
+    """Return where the configured broker is.
+
+    Raise `ConfigError` where there is nothing to log in to.
+    """
+    broker = config.broker
+    if not broker.rest and broker.name != "kite":
+        raise ConfigError(
+            'broker.name: the embedded sandbox needs no login; set "kite", or give broker.rest'
+        )
+    theirs = zerodha_sandbox.is_zerodha_sandbox(broker.rest)
+    if theirs and broker.name != "kite":
+        raise ConfigError('broker.name: Kite\'s own sandbox is a broker; set "kite"')
+    if theirs and broker.access_token_env:
+        raise ConfigError(
+            "broker.access_token_env: Kite's own sandbox asks whose token it is; run `patang "
+            "login` instead"
+        )
+    api_key = broker.key(os.environ) or (zerodha_sandbox.API_KEY if theirs else "")
+    if not api_key:
+        raise ConfigError(
+            "broker.api_key: the key of your Kite application is needed, here or in "
+            "broker.api_key_env"
+        )
+    if not broker.rest:
+        return BrokerEndpoint(kite.REST, kite.WS, kite.LOGIN, api_key)
+    for place in filter(None, map(addresses.parse_address, (broker.rest, broker.ws))):
+        _check_host(place)
+    root, prefix = zerodha_sandbox.split_root(broker.rest)
+    return BrokerEndpoint(
+        root + prefix,
+        broker.ws,
+        f"{root}/connect/login",
+        api_key,
+        sandbox=addresses.are_local(root, broker.ws),
+    )
+
+
+def _check_host(place: addresses.BrokerAddress) -> None:
+    """Have the operator name a host that is neither Kite's nor this machine's.
+
+    A file alone decides no such thing.
+    """
+    host = place.host
+    if place.is_local or f".{host}".endswith(f".{kite.DOMAIN}") or host in _NAMED:
+        return
+    named = os.environ.get(HOST_VARIABLE, "").split(",")
+    if host not in named and sys.stdin.isatty():
+        text = (
+            f"the configuration sends orders, and the token with them, to {host}: neither Kite "
+            "nor this machine"
+        )
+        sys.stderr.write(f"{plain_text(text)}\nType its name to go on: ")
+        sys.stderr.flush()
+        named = [sys.stdin.readline().strip().lower()]
+        _NAMED.update(each for each in named if each == host)
+    if host not in named:
+        raise OperatorError(
+            f"broker.rest, broker.ws: {host} is neither Kite nor this machine: say "
+            f"{HOST_VARIABLE}={host}"
+        )
+
+
+@contextmanager
+def open_endpoint(config: DeskConfig) -> Iterator[BrokerEndpoint]:
+    """Yield the configured broker with its token, or an embedded sandbox started for it."""
+    if config.broker.rest or config.broker.name == "kite":
+        yield _with_token(endpoint_of(config), config)
+        return
+    from brokers.sandbox.server import Sandbox  # noqa: PLC0415  a second, for an exchange of our own
+
+    sandbox = Sandbox(SandboxConfig())
+    endpoint = sandbox.start()
+    try:
+        yield BrokerEndpoint(
+            endpoint.rest, endpoint.ws, "", endpoint.api_key, endpoint.access_token, sandbox=True
+        )
+    finally:
+        sandbox.stop()
+
+
+def _with_token(place: BrokerEndpoint, config: DeskConfig) -> BrokerEndpoint:
+    if config.broker.access_token or config.broker.access_token_env:
+        return place._replace(token=config.broker.credentials(os.environ)[1])
+    session = kite.stored_session(vault_of(config), place.hosts, place.api_key)
+    return place if session is None else place.with_session(session)
+
+
+def vault_of(config: DeskConfig) -> SecretVault:
+    """Return where this user's secrets are kept."""
+    return open_vault(desk_paths(config, os.environ).state / "credentials", ask_passphrase)
+
+
+def ask_passphrase(new: bool) -> str:
+    """Ask for the passphrase of the encrypted file, twice for a new one.
+
+    The environment may hold it.
+    """
+    if os.environ.get(PASSPHRASE_VARIABLE):
+        return os.environ[PASSPHRASE_VARIABLE]
+    words = ask_secret("Passphrase of patang's secrets: ", PASSPHRASE_VARIABLE)
+    if new and words != ask_secret("The same again: ", PASSPHRASE_VARIABLE):
+        raise OperatorError("the passphrases differ; nothing was kept")
+    return words
+
+
+def ask_secret(prompt: str, variable: str) -> str:
+    """Return what is typed without showing it; raise `OperatorError` without a terminal."""
+    if not sys.stdin.isatty():
+        raise OperatorError(f"no terminal to ask at; set {variable}")
+    words = getpass.getpass(prompt, sys.stderr).strip()
+    if not words:
+        raise OperatorError("nothing was entered")
+    return words

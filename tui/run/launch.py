@@ -1,4 +1,4 @@
-"""Launch of a run: configuration, a desk under a screen or progress line, the report."""
+"""Launch of a run: its checks, a desk under a screen or progress line, the report."""
 
 import contextlib
 import ctypes
@@ -9,23 +9,24 @@ import os
 import signal
 import sys
 import termios
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from engine.config import schema as settings
-from engine.config.schema import DeskConfig, LoadedConfig
+from engine.config.schema import DeskConfig
 from engine.errors import ConfigError, DataError, PatangError, in_words
 from engine.orders.killswitch import FLATTEN, HALT
 from engine.texts import plain_text
 from tui import native_core
 from tui.formats import aligned_fields
+from tui.run.configured import find_configuration
 from tui.run.forced_ending import ForcedEnding
+from tui.run.preflight import check_start, check_symbols
 from tui.run.session import SENDING, DeskSession, EveningHandover, RunPlan
+from tui.run.settings import last_days
 from tui.standard_streams import begin_line
 
 if TYPE_CHECKING:
@@ -36,28 +37,12 @@ DONE, FAILED, KILLED, INTERRUPTED = 0, 1, 4, 130
 SCREEN = "textual-screen"
 """Name of a dead screen among the failures of a run."""
 
-
-def find_configuration(file: Path | None) -> LoadedConfig:
-    """Read the configuration that applies here; raise `ConfigError`."""
-    from strategies.strategy_sources import SOURCE, names  # noqa: PLC0415  only a run needs them
-
-    configuration = settings.load_config(settings.find_config(file, Path.cwd(), os.environ))
-    elsewhere = [
-        name for name, table in configuration.values.strategy.other.items() if table.get(SOURCE)
-    ]
-    settings.check_strategies(configuration, [*names(), *elsewhere])
-    return configuration
-
-
-def configuration(file: Path | None) -> DeskConfig:
-    """Return the values of the configuration that applies here."""
-    return find_configuration(file).values
+ScreenRunner = Callable[[DeskSession, ForcedEnding], "Desk"]
+"""Puts up the screen, opens the desk behind it, and returns the desk when the operator leaves."""
 
 
 def check_configuration(file: Path | None) -> int:
     """Report on stderr whether the desk could be started, by the start's own checks."""
-    from tui.run.preflight import check_start, check_symbols  # noqa: PLC0415  a status needs none of it
-
     configured = find_configuration(file)
     mode, kite = configured.values.desk.mode, configured.values.broker.name == "kite"
     station = DeskSession(configured.values, RunPlan(mode, live=kite and mode in SENDING))
@@ -79,7 +64,7 @@ def recorded_days(
     folder: Path, names: tuple[str, ...], day: str, first: str, last: str
 ) -> list[str]:
     """Return the recorded days from the first to the last; raise `ConfigError` or `DataError`."""
-    from brokers.sandbox.universe.recorded_tape import tape_days  # noqa: PLC0415  a replay of several days
+    from brokers.sandbox.universe.recorded_tape import tape_days  # noqa: PLC0415  0.3 s, for a replay of several days
 
     if day or not first or not last:
         raise ConfigError("a replay takes --date DAY, or --from DAY and --to DAY")
@@ -88,8 +73,6 @@ def recorded_days(
 
 def simulated_days(config: DeskConfig, count: int) -> list[str]:
     """Return so many days of the simulated market, up to the configured or latest one."""
-    from tui.run.broker import last_days  # noqa: PLC0415  a demo of several days
-
     return last_days(count, config.sandbox.date)
 
 
@@ -99,12 +82,12 @@ def has_screen() -> bool:
     return all(stream.isatty() for stream in streams) and os.environ.get("TERM", "dumb") != "dumb"
 
 
-def launch(config: DeskConfig, run: RunPlan, *, no_ui: bool, as_json: bool) -> int:
-    """Run a desk to its end and return the exit code."""
+def launch(config: DeskConfig, run: RunPlan, screen: ScreenRunner | None, *, as_json: bool) -> int:
+    """Run a desk to its end, under a screen where one is given, and return the exit code."""
     if run.tape is not None and not run.tape.is_dir():
         raise DataError(f"{run.tape}: no such folder")
     warn_of_an_old_core()
-    return run_session(DeskSession(config, run), screen=not no_ui and has_screen(), as_json=as_json)
+    return run_session(DeskSession(config, run), screen, as_json=as_json)
 
 
 def launch_days(config: DeskConfig, run: RunPlan, days: Sequence[str], *, as_json: bool) -> int:
@@ -128,7 +111,7 @@ def _run_day(
 ) -> tuple[int, EveningHandover | None]:
     """Run a desk through its day; return its exit code and its account, None at the last."""
     station = DeskSession(config, run)
-    code = run_session(station, screen=False, as_json=as_json)
+    code = run_session(station, None, as_json=as_json)
     return code, station.evening() if code in {DONE, KILLED} else None
 
 
@@ -142,10 +125,8 @@ def _free_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def run_session(station: DeskSession, *, screen: bool, as_json: bool) -> int:
+def run_session(station: DeskSession, screen: ScreenRunner | None, *, as_json: bool) -> int:
     """Run the desk of a station to its end and return the exit code."""
-    from tui.run.preflight import check_start  # noqa: PLC0415  see `check_configuration`
-
     interrupted, ending = False, ForcedEnding(station)
     with latching_on_signal(station):
         try:
@@ -153,10 +134,10 @@ def run_session(station: DeskSession, *, screen: bool, as_json: bool) -> int:
             station.claim()
             warn_of_a_latch(station)
             authorise_session(station)
-            if screen:
-                desk = run_screen(station, ending)
+            if screen is not None:
+                desk = screen(station, ending)
             else:
-                desk = station.open()
+                desk = _open_headless(station)
                 interrupted = wait_headless(station, desk, ending)
         finally:
             if hasattr(station, "desk"):
@@ -165,18 +146,26 @@ def run_session(station: DeskSession, *, screen: bool, as_json: bool) -> int:
                 station.close()
             finally:
                 ending.cancel_timer()
-    return report_day(station, desk, interrupted=interrupted, as_json=as_json, screen=screen)
+    return report_day(
+        station, desk, interrupted=interrupted, as_json=as_json, screen=screen is not None
+    )
+
+
+def _open_headless(station: DeskSession) -> "Desk":
+    from tui.run.wiring import open_desk  # noqa: PLC0415  the engine, a second that a refused start need not pay
+
+    return open_desk(station)
 
 
 def authorise_session(station: DeskSession) -> None:
     """Find the account, and let the operator confirm real orders, on the plain terminal."""
     if station.is_embedded:
         return
-    from tui.run.credentials import find_credentials  # noqa: PLC0415  only a broker wants to know
+    from tui.run.credentials import find_credentials  # noqa: PLC0415  0.1 s, for a broker alone
 
     station.access = find_credentials(station.config)
     if station.sends_real_orders:
-        from tui.run.confirmation import confirm_orders  # noqa: PLC0415
+        from tui.run.confirmation import confirm_orders  # noqa: PLC0415  0.2 s, for real orders alone
 
         confirm_orders(station, station.access)
 
@@ -197,40 +186,6 @@ def warn_of_a_latch(station: DeskSession) -> None:
         else:
             told = f"is latched ({why}): no entries until patang resume --reason TEXT"
         sys.stderr.write(f"patang: the kill switch {told}\n")
-
-
-def run_screen(station: DeskSession, ending: ForcedEnding) -> "Desk":
-    """Put up the screen, open the desk behind it, and return the desk when the operator leaves."""
-    from tui.app.app import PatangApp  # noqa: PLC0415  a headless run has no screen
-    from tui.run.opening import OpeningDesk  # noqa: PLC0415
-
-    def leave() -> None:
-        app.call_later(app.exit)
-
-    def failed() -> None:
-        loop = app._loop  # noqa: SLF001  the one thread-safe way in
-        if loop is not None:
-            loop.call_soon_threadsafe(app.exit)
-
-    ui = station.config.ui
-    opening = OpeningDesk(station, failed)
-    app = PatangApp(
-        opening, fps=ui.fps, direction=ui.colours, keymap=ui.keys, on_picture=opening.begin
-    )
-    with handling_signals(station, ending, opening.stop, leave) as caught:
-        app.run()
-        if signal.SIGHUP in caught:
-            detach_streams()
-        desk = opening.wait()
-        if opening.error is not None:
-            raise opening.error
-        if desk is None:
-            raise app.error or KeyboardInterrupt
-        if app.error is not None:
-            run_after_screen(station, desk, ending, app.error)
-        elif signal.SIGHUP in caught:
-            run_detached(desk)
-    return desk
 
 
 def run_after_screen(
@@ -397,55 +352,3 @@ def report_day(
     if summary.get("same_bars_as_the_desk") == "no" or summary.get("whole") is False:
         return FAILED
     return KILLED if summary["halted"] else DONE
-
-
-def exchange_day(text: str) -> str:
-    """Return the day an exchange shall play: the one asked for, or the latest trading day."""
-    from tui.run.broker import latest_day  # noqa: PLC0415  only the default needs the calendar
-
-    return recorded_day(text) if text else latest_day()
-
-
-def serve_sandbox(
-    fields: dict[str, Any], faults: tuple[str, ...], choices: tuple[str, ...], *, as_json: bool
-) -> int:
-    """Serve the exchange of these `SandboxConfig` fields in the foreground until interrupted."""
-    from brokers.sandbox.assumptions import assumptions_from_texts  # noqa: PLC0415
-    from brokers.sandbox.config import SandboxConfig, SandboxEndpoint  # noqa: PLC0415
-    from brokers.sandbox.fault_moods import faults_from_text  # noqa: PLC0415
-    from brokers.sandbox.server import Sandbox  # noqa: PLC0415
-
-    def started(endpoint: SandboxEndpoint) -> None:
-        names = ("rest", "ws", "api_key", "api_secret", "access_token", "admin")
-        told = {name: getattr(endpoint, name) for name in names}
-        if as_json:
-            sys.stdout.write(json.dumps(told) + "\n")
-        else:
-            sys.stdout.write("".join(f"{name:<12}  {value}\n" for name, value in told.items()))
-        sys.stdout.flush()
-        for what in sandbox.exchange.dropped if sandbox.exchange is not None else ():
-            sys.stderr.write(f"patang: left behind in the night: {what}\n")
-
-    config = SandboxConfig(
-        faults=tuple(rule for text in faults for rule in faults_from_text(text)),
-        choices=assumptions_from_texts(choices),
-        **fields,
-    )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    sandbox = Sandbox(config, replay_progress())
-    sandbox.serve_forever(started)
-    return INTERRUPTED
-
-
-def replay_progress() -> Callable[[str, int], None]:
-    """Return a reporter of replayed days on stderr, once a second at most."""
-    told = time.monotonic()
-
-    def tell(date: str, now: int) -> None:
-        nonlocal told
-        if time.monotonic() - told >= 1.0:
-            told = time.monotonic()
-            clock = datetime.fromtimestamp(now // 1_000_000_000, IST)
-            sys.stderr.write(f"patang: playing {date} again, {clock:%H:%M} IST\n")
-
-    return tell

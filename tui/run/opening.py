@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from engine.orders.killswitch import FLATTEN, HALT
+from store.decision_trace import trace_decision
 from tui.run.session import DeskSession
+from tui.trace_text import trace_lines
 
 if TYPE_CHECKING:
     from engine.desk import Desk
@@ -43,8 +45,10 @@ class OpeningDesk:
         return self._desk
 
     def _open_session(self) -> None:
+        from tui.run.wiring import open_desk  # noqa: PLC0415  the engine, a second: not before the first paint
+
         try:
-            desk = self._station.open()
+            desk = open_desk(self._station)
         except Exception as error:  # noqa: BLE001  a thread's main: the launcher raises it again
             self.error = error
             self._failed()
@@ -84,9 +88,6 @@ class OpeningDesk:
 
         A foreign one (key "x…") goes by the broker's id.
         """
-        from store.decision_trace import trace_decision  # noqa: PLC0415  read when it is asked for
-        from tui.commands.desk.trace_commands import trace_lines  # noqa: PLC0415
-
         return trace_lines(trace_decision(self._station.database, key.removeprefix("x")))
 
     def stop(self) -> None:

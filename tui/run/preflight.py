@@ -2,22 +2,21 @@
 
 import asyncio
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from compiled.indicators.price import Indicator
 from compiled.model.values import Instrument
-from compiled.trading.strategy import Strategy
 from engine.config.schema import DeskConfig, desk_paths
 from engine.day.desk_clocks import ScaledClock
 from engine.errors import ConfigError, DataError, OperatorError, PatangError
 from engine.market.calendar import Calendar
+from engine.market.instrument_dumps import DumpFolder
 from store.bars.registry import check_store
-from strategies import build
+from tui.keymap import check_keymap
 from tui.run.run_records import state_folder
 from tui.run.session import DeskSession, RunPlan
-from tui.run.settings import actions_of, enabled_strategies
+from tui.run.settings import actions_of, enabled_strategies, strategies_of
 
 
 def check_start(station: DeskSession) -> None:
@@ -37,8 +36,6 @@ def check_start(station: DeskSession) -> None:
 def check_settings(config: DeskConfig) -> None:
     """Check keys, store, strategies and the bars they want; raise `ConfigError`."""
     if config.ui.keys:
-        from tui.keymap import check_keymap  # noqa: PLC0415  brings the screen's library, which a headless desk does without
-
         check_keymap(config.ui.keys)
     check_store(config.store.backend)
     strategies_of(config)
@@ -89,8 +86,8 @@ def unlisted_text(
 
     Raise `DataError` for more than the feed serves.
     """
-    from brokers.kite.kite_feed import CONNECTIONS, PER_CONNECTION  # noqa: PLC0415
-    from engine.day.opening import choose_instruments, no_such_symbols  # noqa: PLC0415  the engine, where there is something to check
+    from brokers.kite.kite_feed import CONNECTIONS, PER_CONNECTION  # noqa: PLC0415  0.4 s, as below
+    from engine.day.opening import choose_instruments, no_such_symbols  # noqa: PLC0415  where there is something to check
 
     further = () if only else (*config.feed.quote, *config.feed.ltp)
     traded = [symbol for _, symbols, _ in enabled_strategies(config) for symbol in symbols]
@@ -105,8 +102,8 @@ def unlisted_text(
 
 async def _broker_listings(config: DeskConfig) -> list[Instrument]:
     """Return NSE's instruments as the configured broker lists them."""
-    from brokers.kite.kite_broker import KiteBroker  # noqa: PLC0415  only a broker is asked
-    from tui.commands.desk.login_commands import endpoint_of  # noqa: PLC0415
+    from brokers.kite.kite_broker import KiteBroker  # noqa: PLC0415  0.1 s, for a broker alone
+    from tui.run.credentials import endpoint_of  # noqa: PLC0415  0.1 s, as above
 
     place, settings = endpoint_of(config), config.broker
     broker = KiteBroker(
@@ -132,7 +129,7 @@ def embedded_listings(station: DeskSession) -> list[Instrument]:
     Raise `ConfigError` or `DataError` where it cannot be made.
     """
     from brokers.sandbox.universe.day_universe import build_universe  # noqa: PLC0415  half a second, and only for those who ask
-    from tui.run.broker import sandbox_config  # noqa: PLC0415
+    from tui.run.broker import sandbox_config  # noqa: PLC0415  a second
 
     config = sandbox_config(station)
     config.check()
@@ -141,71 +138,11 @@ def embedded_listings(station: DeskSession) -> list[Instrument]:
 
 def _kept_listings(config: DeskConfig) -> tuple[list[Instrument], str]:
     """Return NSE's instruments by the last list that was kept, and its day; none where none was."""
-    from engine.market.instrument_dumps import DumpFolder  # noqa: PLC0415
-
     dumps = DumpFolder(desk_paths(config, os.environ).state / "instruments")
     if not dumps.versions("NSE"):
         return [], ""
     kept = dumps.latest(date.max, ["NSE"])
     return [each.instrument() for each in kept], str(kept.day)
-
-
-# strategies
-
-
-def strategies_of(config: DeskConfig) -> list[Strategy]:
-    """Build every strategy that runs.
-
-    Raise `ConfigError` for a parameter it cannot use, or for bars that are not built.
-    """
-    return check_timeframes(
-        [build(name, table) for name, _, table in enabled_strategies(config)], config.feed.spans_s
-    )
-
-
-class UnbuiltStrategy(Strategy):
-    """Stand-in for a strategy that could not be made again: it fails as that did.
-
-    What it holds stays protected.
-    """
-
-    def __init__(self, name: str, span: int, error: BaseException) -> None:
-        super().__init__(name, span)
-        self._error, self._trace = error, error.__traceback__
-
-    def follow(self, token: int) -> list[Indicator]:
-        """Fail."""
-        del token
-        raise self._error.with_traceback(self._trace)
-
-
-def rebuild_strategies(config: DeskConfig) -> list[Strategy]:
-    """Build every strategy that runs for a later day.
-
-    One that fails stops neither others nor day.
-    """
-    made: list[Strategy] = []
-    for name, _, table in enabled_strategies(config):
-        try:
-            made += check_timeframes([build(name, table)], config.feed.spans_s)
-        except BaseException as error:  # noqa: BLE001  a strategy's fault stops that strategy, never the desk
-            made.append(UnbuiltStrategy(name, config.feed.spans_s[0], error.__cause__ or error))
-    return made
-
-
-def check_timeframes(strategies: Sequence[Strategy], spans: Iterable[int]) -> list[Strategy]:
-    """Return the strategies; raise `ConfigError` for one that would never get a bar."""
-    for strategy in strategies:
-        if strategy.span not in spans:
-            there = ", ".join(map(str, spans))
-            raise ConfigError(
-                f"strategy.{strategy.name}.timeframe_s: no bar has {strategy.span} seconds; "
-                f"feed.spans_s builds {there}"
-            )
-    return list(strategies)
-
-
-# the rest
 
 
 def _check_files(config: DeskConfig, run: RunPlan) -> None:
@@ -232,7 +169,7 @@ def _check_day(config: DeskConfig, run: RunPlan) -> None:
 
 
 def _check_broker(config: DeskConfig) -> None:
-    from tui.commands.desk.login_commands import endpoint_of  # noqa: PLC0415  only a broker needs an address and a key
+    from tui.run.credentials import endpoint_of  # noqa: PLC0415  0.1 s, for a broker alone
 
     endpoint_of(config)
     if config.broker.name != "kite" or config.broker.access_token_env:

@@ -76,7 +76,7 @@ class RunPlan:
 
 
 class DeskSession:
-    """A desk to be: board and kill switch exist at once, `open` starts the rest, `close` ends."""
+    """A desk to be: board and kill switch exist at once, `open_desk` starts the rest, `close` ends."""
 
     def __init__(self, config: DeskConfig, run: RunPlan) -> None:
         check_mode(config, run)
@@ -170,18 +170,6 @@ class DeskSession:
             else self.state / "desk.db"
         )
 
-    def open(self) -> "Desk":
-        """Start exchange, journal, socket and desk; return the desk once its thread runs."""
-        from tui.run.wiring import wire_desk  # noqa: PLC0415  the engine is imported when it is started
-
-        try:
-            self.claim()
-            self.desk = wire_desk(self)
-        except BaseException:
-            self._undo_all()
-            raise
-        return self.desk
-
     def close(self) -> None:
         """Stop the desk, wait for it, and let go of everything; without `open` do nothing."""
         if self._closed:
@@ -190,9 +178,9 @@ class DeskSession:
         if hasattr(self, "desk"):
             self.desk.stop()
             self.desk.join(JOIN_S)
-        self._undo_all()
+        self.undo_all()
 
-    def _undo_all(self) -> None:
+    def undo_all(self) -> None:
         """Undo everything, last first, whatever goes wrong with one of them."""
         with contextlib.ExitStack() as undone:
             for closer in self.closers:
@@ -206,7 +194,7 @@ class DeskSession:
         by its input, and alone. The screen's own threads die with the terminal, and that is what
         `desk.on_terminal_loss` is for.
         """
-        from engine.system import structured_logs  # noqa: PLC0415  see open
+        from engine.system import structured_logs  # noqa: PLC0415  only what fails needs it
 
         structured_logs.log_failure(name, error)
         self.failures.append((name, error))

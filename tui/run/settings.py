@@ -1,23 +1,28 @@
 """The configuration in the units of the engine, light, for commands that start no desk."""
 
 import os
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
+from compiled.indicators.price import Indicator
 from compiled.model.order_terms import ExitEscalation
 from compiled.model.values import SECOND
 from compiled.trading.risk import RiskLimits
 from compiled.trading.strategy import Strategy
 from engine.config.schema import DeskConfig, desk_paths
+from engine.errors import ConfigError, DataError
 from engine.manual.limits import current_limits
 from engine.market.calendar import Calendar
 from engine.market.corporate_actions.action_list import CorporateActions
 from engine.market.instrument_dumps import DumpFolder
 from engine.market.instruments import InstrumentList
+from strategies import build
+
+IST = timezone(timedelta(hours=5, minutes=30))
 
 
 class StrategyTable(NamedTuple):
@@ -151,3 +156,85 @@ def settings_of(
         "square_off_before_s": config.risk.square_off_before_s,
         "code": run_identity.code_hash(),
     }
+
+
+def strategies_of(config: DeskConfig) -> list[Strategy]:
+    """Build every strategy that runs.
+
+    Raise `ConfigError` for a parameter it cannot use, or for bars that are not built.
+    """
+    return check_timeframes(
+        [build(name, table) for name, _, table in enabled_strategies(config)], config.feed.spans_s
+    )
+
+
+def rebuild_strategies(config: DeskConfig) -> list[Strategy]:
+    """Build every strategy that runs for a later day.
+
+    One that fails stops neither others nor day.
+    """
+    made: list[Strategy] = []
+    for name, _, table in enabled_strategies(config):
+        try:
+            made += check_timeframes([build(name, table)], config.feed.spans_s)
+        except BaseException as error:  # noqa: BLE001  a strategy's fault stops that strategy, never the desk
+            made.append(UnbuiltStrategy(name, config.feed.spans_s[0], error.__cause__ or error))
+    return made
+
+
+def check_timeframes(strategies: Sequence[Strategy], spans: Iterable[int]) -> list[Strategy]:
+    """Return the strategies; raise `ConfigError` for one that would never get a bar."""
+    for strategy in strategies:
+        if strategy.span not in spans:
+            there = ", ".join(map(str, spans))
+            raise ConfigError(
+                f"strategy.{strategy.name}.timeframe_s: no bar has {strategy.span} seconds; "
+                f"feed.spans_s builds {there}"
+            )
+    return list(strategies)
+
+
+class UnbuiltStrategy(Strategy):
+    """Stand-in for a strategy that could not be made again: it fails as that did.
+
+    What it holds stays protected.
+    """
+
+    def __init__(self, name: str, span: int, error: BaseException) -> None:
+        super().__init__(name, span)
+        self._error, self._trace = error, error.__traceback__
+
+    def follow(self, token: int) -> list[Indicator]:
+        """Fail."""
+        del token
+        raise self._error.with_traceback(self._trace)
+
+
+def latest_day() -> str:
+    """Return the latest trading day up to today with known hours.
+
+    An exchange of our own needs no list of today.
+    """
+    calendar, day = Calendar.load(), datetime.now(IST).date()
+    while True:
+        try:
+            day = calendar.latest_trading_day(day)
+            if calendar.session(day) is not None:
+                return str(day)
+        except (
+            DataError
+        ):  # a special session whose clock time nobody knows, or a year without a list
+            day -= timedelta(days=1)
+
+
+def last_days(count: int, last: str) -> list[str]:
+    """Return so many trading days up to one, oldest first.
+
+    Raise `DataError` at the calendar's end.
+    """
+    calendar, days, day = Calendar.load(), list[str](), date.fromisoformat(last or latest_day())
+    while len(days) < count:
+        if calendar.session(day) is not None:
+            days.append(day.isoformat())
+        day -= timedelta(days=1)
+    return days[::-1]

@@ -31,17 +31,20 @@ from tui.run.bar_stores import live_store, share_dumps
 from tui.run.broker import ExchangeLink, exchange_of
 from tui.run.feed import MarketConnection
 from tui.run.modes import adapters_for_mode
-from tui.run.preflight import check_symbols, check_timeframes, rebuild_strategies, strategies_of
+from tui.run.preflight import check_symbols
 from tui.run.recording_replay import RecordingReplay
 from tui.run.run_records import own_database, recordings_folder
 from tui.run.session import SENDING, DeskSession
 from tui.run.settings import (
     calendar_of,
+    check_timeframes,
     enabled_strategies,
     exits_of,
     limits_of,
     modes_of,
+    rebuild_strategies,
     settings_of,
+    strategies_of,
     totals_of,
 )
 
@@ -56,6 +59,19 @@ A whole market is read in one go where the exchange waits for us.
 """
 NOBODYS_CASH = 2**62
 """Paise by which an account's cash may differ from that of a run which never touches it."""
+
+
+def open_desk(station: DeskSession) -> Desk:
+    """Start the exchange, the journal, the door and the desk.
+
+    Return the desk once its thread runs.
+    """
+    try:
+        station.claim()
+        return wire_desk(station)
+    except BaseException:
+        station.undo_all()
+        raise
 
 
 def wire_desk(station: DeskSession) -> Desk:

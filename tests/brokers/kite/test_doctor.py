@@ -20,7 +20,7 @@ from engine.config.schema import load_config
 from engine.errors import ConnectionFailed, OperatorError, RetryableError
 from engine.ops import doctor
 from tui.commands.desk.desk_doctor import local_checks, outgoing_address
-from tui.commands.desk.login_commands import BrokerEndpoint
+from tui.run.credentials import BrokerEndpoint
 from tui.run.preflight import check_listed
 
 NOON = 1_767_335_400_000_000_000  # 2026-01-02 12:00 IST

@@ -13,9 +13,8 @@ from brokers.kite.kite_feed import KiteFeed
 from engine.config.schema import parse_config
 from engine.errors import ConfigError, OperatorError
 from tests.waiting import until
-from tui.commands.desk.login_commands import BrokerEndpoint
 from tui.run.broker import ExchangeLink, connect_broker
-from tui.run.credentials import Credentials
+from tui.run.credentials import BrokerEndpoint, Credentials
 
 
 def a_feed(sockets, clock, **options):

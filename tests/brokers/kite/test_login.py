@@ -22,7 +22,7 @@ from engine.day.desk_clocks import ScaledClock
 from engine.errors import OperatorError
 from tests.brokers.kite.browser import NoRedirect, visit
 from tui.commands.cli import run_command
-from tui.commands.desk.login_commands import endpoint_of, vault_of
+from tui.run.credentials import endpoint_of, vault_of
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def test_a_host_that_is_neither_kites_nor_ours_is_asked_for_by_name(
     )
     config = load_config(file).values
     monkeypatch.setattr("sys.stdin", io.StringIO())
-    monkeypatch.setattr("tui.commands.desk.login_commands._NAMED", set())
+    monkeypatch.setattr("tui.run.credentials._NAMED", set())
     if PLACES[host]:
         endpoint_of(config)
         return

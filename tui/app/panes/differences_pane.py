@@ -7,9 +7,9 @@ from textual.binding import BindingType
 
 from engine.board_rows import UNREADABLE, Board, DifferenceRow
 from engine.numbers import amount, time_of_day
+from tui.app.widgets.key_bindings import scope_bindings
 from tui.app.widgets.live_table import LiveTable
 from tui.app.widgets.pane_view import PaneCell, PaneColumn, View
-from tui.key_actions import scope_bindings
 
 
 class DifferencesPaneView(View[DifferenceRow]):

@@ -8,10 +8,10 @@ from textual.binding import BindingType
 from engine.board_rows import Board, LimitRow
 from engine.numbers import amount
 from tui.app.panes.risk_pane import exceeded_limits, is_reached
+from tui.app.widgets.key_bindings import scope_bindings
 from tui.app.widgets.live_table import LiveTable
 from tui.app.widgets.pane_view import PaneCell, PaneColumn, View
 from tui.formats import meter_bar
-from tui.key_actions import scope_bindings
 
 _BAR = 2
 

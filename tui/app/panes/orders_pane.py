@@ -7,9 +7,9 @@ from textual.binding import BindingType
 
 from engine.board_rows import Board, OrderRow
 from engine.numbers import count, price, time_of_day
+from tui.app.widgets.key_bindings import scope_bindings
 from tui.app.widgets.live_table import LiveTable
 from tui.app.widgets.pane_view import PaneCell, PaneColumn, View
-from tui.key_actions import scope_bindings
 
 EXTERNAL = "external"
 """The strategy of an order that is not the desk's."""

@@ -7,9 +7,9 @@ from textual.binding import BindingType
 
 from engine.board_rows import Board, PositionRow
 from engine.numbers import count, gain, percent_move, price
+from tui.app.widgets.key_bindings import scope_bindings
 from tui.app.widgets.live_table import LiveTable
 from tui.app.widgets.pane_view import PaneCell, PaneColumn, View
-from tui.key_actions import scope_bindings
 
 
 def is_naked(row: PositionRow) -> bool:

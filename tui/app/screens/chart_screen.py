@@ -15,11 +15,11 @@ from engine.numbers import SECOND, compact, percent_move, price, time_of_day
 from engine.texts import plain_text
 from tui.app.screens.screen_frame import FullScreen, ScreenFrame, show_bands
 from tui.app.widgets.header_bar import HeaderBar
+from tui.app.widgets.key_bindings import scope_bindings
 from tui.app.widgets.key_footer import KeyFooter, footer_keys
 from tui.app.widgets.notice_bar import NoticeBar
 from tui.app.widgets.status_bands import StatusBands
 from tui.app.widgets.theme import ToneStyles
-from tui.key_actions import scope_bindings
 
 EVERY: Final = 10
 """Frames between two drawings; a key draws at once."""

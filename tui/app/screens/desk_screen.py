@@ -18,10 +18,10 @@ from tui.app.panes.risk_pane import RiskPaneView, exceeded_limits
 from tui.app.panes.watchlist_pane import WatchlistPaneView
 from tui.app.screens.paned_screen import PanedScreen
 from tui.app.screens.screen_frame import ScreenFrame
+from tui.app.widgets.key_bindings import scope_bindings
 from tui.app.widgets.live_table import LiveTable
 from tui.app.widgets.pane_view import PaneCell
 from tui.app.widgets.theme import ToneStyles
-from tui.key_actions import scope_bindings
 
 NARROW, LOW = 100, 30
 """Below either of these the panes stand in one column, positions above one other."""

@@ -21,9 +21,9 @@ from tui.app.screens.dialog_set import DialogSet
 from tui.app.screens.modal_dialogs import EntryField
 from tui.app.screens.paned_screen import PanedScreen
 from tui.app.screens.screen_frame import ScreenFrame
+from tui.app.widgets.key_bindings import scope_bindings
 from tui.app.widgets.live_table import LiveTable
 from tui.app.widgets.theme import ToneStyles
-from tui.key_actions import scope_bindings
 
 NARROW, LOW = 100, 30
 """Below either of these the panes stand in one column."""

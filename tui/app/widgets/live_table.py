@@ -14,6 +14,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from engine.board_rows import Board
+from tui.app.widgets.key_bindings import scope_bindings
 from tui.app.widgets.pane_view import (
     ColumnSlot,
     PaneCell,
@@ -25,7 +26,6 @@ from tui.app.widgets.pane_view import (
     widths_of,
 )
 from tui.app.widgets.theme import ToneStyles
-from tui.key_actions import scope_bindings
 
 FLASH: Final = 3
 """Frames a changed cell is bright; it fades for as many more."""

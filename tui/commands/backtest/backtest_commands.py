@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 from engine.errors import ConfigError, PatangError
+from engine.numbers import rupees
+from engine.system.whole_files import write_whole
 from engine.texts import plain_text
 from tui.commands.backtest.backtest_request import (
     BarsVersion,
@@ -19,9 +21,11 @@ from tui.commands.backtest.backtest_request import (
     WarmUp,
     read_request,
 )
-from tui.commands.bars.bar_selection import AsJson, ConfigFile, Folder, From, To
+from tui.commands.shared.options import AsJson, ConfigFile, Folder, From, To
 from tui.commands.shared.progress_line import narrate
-from tui.run.launch import configuration
+from tui.commands.shared.text_tables import print_table
+from tui.run.configured import configuration
+from tui.run.settings import actions_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,8 +81,8 @@ def backtest(
     as_json: AsJson = False,
 ) -> int:
     """Run strategies on the history through the desk's own kernel. Ctrl-c keeps what is done."""
-    from tui.commands.backtest.backtest_job import BacktestJob, results_of  # noqa: PLC0415
-    from tui.commands.backtest.backtest_job import result_json as in_json  # noqa: PLC0415
+    from tui.commands.backtest.backtest_job import BacktestJob, results_of
+    from tui.commands.backtest.backtest_job import result_json as in_json
 
     if not 0 <= warm_up <= LONGEST_WARM_UP:
         raise ConfigError(f"--warm-up {warm_up}: expected 0 to {LONGEST_WARM_UP} sessions")
@@ -119,7 +123,7 @@ def backtest(
     if as_json:
         sys.stdout.write(in_json(result.outcome, result.metrics, result.findings) + "\n")
     else:
-        from tui.commands.backtest.backtest_report import print_report  # noqa: PLC0415
+        from tui.commands.backtest.backtest_report import print_report
 
         print_report(result.outcome, result.metrics, result.findings)
     if unkept is not None:
@@ -132,9 +136,6 @@ def backtest(
 @results_app.command(name="list")
 def list_results(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
     """List the results that are kept, the newest first."""
-    from engine.numbers import rupees  # noqa: PLC0415
-    from tui.commands.shared.text_tables import print_table  # noqa: PLC0415
-
     runs = _result_store(configuration(config)).runs()
     if not runs and not as_json:
         sys.stderr.write("no results yet: see patang backtest\n")
@@ -167,7 +168,7 @@ def show(
     as_json: AsJson = False,
 ) -> int:
     """Show a result as it was shown when it was made."""
-    from tui.commands.backtest.backtest_report import print_report as shown  # noqa: PLC0415
+    from tui.commands.backtest.backtest_report import print_report as shown
 
     values = configuration(config)
     chosen, found = trade_numbers(trades), _load_result(values, run)
@@ -182,7 +183,7 @@ def show(
         )
         narrate(f"report: {report}")
     if as_json:
-        from engine.backtest.results.outcome_export import as_json as exported  # noqa: PLC0415
+        from engine.backtest.results.outcome_export import as_json as exported
 
         sys.stdout.write(exported(found.outcome, found.metrics, found.findings).decode() + "\n")
     else:
@@ -195,8 +196,7 @@ def diff(
     before: Run, after: Run = "last", *, config: ConfigFile = None, as_json: AsJson = False
 ) -> int:
     """Compare two results: of what they were made, and what came of it."""
-    from engine.backtest.results.run_comparison import compare_outcomes  # noqa: PLC0415
-    from tui.commands.shared.text_tables import print_table  # noqa: PLC0415
+    from engine.backtest.results.run_comparison import compare_outcomes
 
     values = configuration(config)
     left, right = _load_result(values, before), _load_result(values, after)
@@ -222,7 +222,7 @@ def export(
     config: ConfigFile = None,
 ) -> int:
     """Write a result to files: round trips, days, equity and metrics."""
-    from engine.backtest.results.outcome_export import export_outcome as exported  # noqa: PLC0415
+    from engine.backtest.results.outcome_export import export_outcome as exported
 
     found = _load_result(configuration(config), run)
     for path in exported(out, format, found.outcome, found.metrics, found.findings):
@@ -267,8 +267,7 @@ def write_report(
 
     Raise `ConfigError` for round trips it does not have, `OperatorError` as disks do.
     """
-    from engine.backtest.report import html  # noqa: PLC0415
-    from engine.system.whole_files import write_whole  # noqa: PLC0415
+    from engine.backtest.report import html
 
     there = {each.number for each in outcome.trades}
     if strange := [number for number in asked if number not in there]:
@@ -293,11 +292,10 @@ class _ResultBars(dict[str, "BarSeries"]):
         self._manifest = kept.outcome.manifest
 
     def __missing__(self, symbol: str) -> "BarSeries":
-        from engine.backtest.run_bars import read_bars  # noqa: PLC0415
-        from engine.history.bar_adjustment import adjusted_series, adjustment_steps  # noqa: PLC0415
-        from engine.history.golden_bars import series_digest  # noqa: PLC0415
-        from tui.run.bar_stores import history_store  # noqa: PLC0415
-        from tui.run.settings import actions_of  # noqa: PLC0415
+        from engine.backtest.run_bars import read_bars
+        from engine.history.bar_adjustment import adjusted_series, adjustment_steps
+        from engine.history.golden_bars import series_digest
+        from tui.run.bar_stores import history_store
 
         manifest = self._manifest
         said = manifest.data[symbol]
@@ -321,7 +319,7 @@ class _ResultBars(dict[str, "BarSeries"]):
 
 
 def _result_store(config: "DeskConfig") -> "ResultStore":
-    from tui.commands.backtest.backtest_job import results_of  # noqa: PLC0415
+    from tui.commands.backtest.backtest_job import results_of
 
     return results_of(config)
 

@@ -37,8 +37,7 @@ from engine.texts import first_names, plain_text
 from store.backtest_results import ResultStore
 from strategies import build, failure_text
 from tui.commands.backtest.backtest_request import BacktestRequest, chosen_strategies, slippage_of
-from tui.commands.bars.bar_selection import END_OF_TIME
-from tui.commands.market.charge_commands import read_day
+from tui.commands.shared.options import END_OF_TIME, read_day
 from tui.commands.shared.progress_line import ProgressLine, interruptible, narrate
 from tui.run.bar_stores import history_store
 from tui.run.settings import (

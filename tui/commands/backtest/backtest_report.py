@@ -2,9 +2,14 @@
 
 import textwrap
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from rich import box
+from rich.columns import Columns
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.table import Table
+from rich.text import Text
 
 from engine.backtest.linter.result_linter import LinterFinding, overall_verdict
 from engine.backtest.report.svg_charts import spreads_wider
@@ -28,11 +33,6 @@ from engine.backtest.statistics.run_metrics import RunMetric
 from engine.history.bar_series import Floats
 from engine.numbers import count
 from engine.texts import plain_text
-
-if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-    from rich.table import Table
-    from rich.text import Text
 
 WIDE: Final = 130
 """Columns from which on tables show all they have."""
@@ -66,11 +66,9 @@ def print_report(
     outcome: RunOutcome,
     metrics: Sequence[RunMetric],
     findings: Sequence[LinterFinding],
-    console: "Console | None" = None,
+    console: Console | None = None,
 ) -> None:
     """Print the report on stdout, or on `console`, in colours on a terminal only."""
-    from rich.console import Console  # noqa: PLC0415 - 50 ms, for who shows a report
-
     out = console or Console(highlight=False, markup=False, emoji=False)
     for part in _report_parts(
         outcome, metrics, findings, out.width, coloured=out.color_system is not None
@@ -108,19 +106,14 @@ def _report_parts(
     yield _metric_tables(metrics, width)
 
 
-def _styled_text(text: str, style: str = "") -> "Text":
-    from rich.text import Text  # noqa: PLC0415
-
+def _styled_text(text: str, style: str = "") -> Text:
     return Text(plain_text(text), STYLES.get(style, style))
 
 
 def _report_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], left: int = 1
-) -> "Table":
+) -> Table:
     """Return a table of `left` columns of texts, then numbers to the right."""
-    from rich import box  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-
     edges = (
         box.MINIMAL if left > 1 else box.SIMPLE_HEAD
     )  # where texts wrap each line shows whose it is
@@ -152,7 +145,7 @@ def _signed_percent(value: float, places: int = 2) -> Cell:
     return percent(value, signed=True, places=places), tone(round(value, places))
 
 
-def verdict_line(findings: Sequence[LinterFinding]) -> "Text":
+def verdict_line(findings: Sequence[LinterFinding]) -> Text:
     """Return the verdict with its mark."""
     worst = next(
         (each for each in ("fail", "warn", "pass") if any(one.status == each for one in findings)),
@@ -179,7 +172,7 @@ class RunRemarks:
     def __init__(self, about: str, warnings: Sequence[str]) -> None:
         self._texts = [(about, ""), *((f"! {each}", "warn") for each in warnings)]
 
-    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield its lines, as wide as there is room for."""
         del console
         for text, style in self._texts:
@@ -187,11 +180,8 @@ class RunRemarks:
                 yield _styled_text(f"  │ {line}", style)
 
 
-def _key_figures(metrics: Sequence[RunMetric], width: int) -> "Table":
+def _key_figures(metrics: Sequence[RunMetric], width: int) -> Table:
     """Return the ten that matter, as many beside each other as there is room for."""
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
     cells = [
         Text.assemble(
             (f"{each.label}  ", "dim"),
@@ -262,10 +252,9 @@ def _plot_lines(
     labels: Sequence[str],
     *,
     coloured: bool,
-) -> "Text":
+) -> Text:
     """Draw lines above the days they begin and end on; the first one thinly, another with dots."""
-    import plotext  # noqa: PLC0415 - as much as all the rest
-    from rich.text import Text  # noqa: PLC0415
+    import plotext
 
     plotext.clear_figure()
     plotext.theme("clear")
@@ -298,7 +287,7 @@ def _axis_ticks(values: Floats) -> list[float]:
     return found
 
 
-def _months_table(outcome: RunOutcome, width: int) -> "Table":
+def _months_table(outcome: RunOutcome, width: int) -> Table:
     names = (
         "",
         "Jan",
@@ -332,7 +321,7 @@ def _months_table(outcome: RunOutcome, width: int) -> "Table":
     return made
 
 
-def _cost_ladder(outcome: RunOutcome, width: int) -> "Table":
+def _cost_ladder(outcome: RunOutcome, width: int) -> Table:
     steps = result_tables.cost_steps(outcome)
     whole = max((abs(each.amount) for each in steps), default=0) or 1
     room = 18 if width < WIDE else 60
@@ -350,7 +339,7 @@ def _cost_ladder(outcome: RunOutcome, width: int) -> "Table":
     return made
 
 
-def _breakdown_table(title: str, groups: Sequence[result_tables.TradeGroup], width: int) -> "Table":
+def _breakdown_table(title: str, groups: Sequence[result_tables.TradeGroup], width: int) -> Table:
     wide = width >= WIDE
     columns = [title, "Trades", "Won", "Net", "Average", "Profit factor" if wide else "Factor"]
     rows = []
@@ -376,7 +365,7 @@ def _breakdown_table(title: str, groups: Sequence[result_tables.TradeGroup], wid
     return made
 
 
-def _drawdown_table(outcome: RunOutcome, width: int) -> "Table":
+def _drawdown_table(outcome: RunOutcome, width: int) -> Table:
     rows: list[list[Cell]] = []
     for each in result_tables.drawdowns(outcome, 5):
         row = [
@@ -397,7 +386,7 @@ def _drawdown_table(outcome: RunOutcome, width: int) -> "Table":
     )
 
 
-def _stress_table(outcome: RunOutcome) -> "Table":
+def _stress_table(outcome: RunOutcome) -> Table:
     rows = [
         (
             (each.name, ""),
@@ -411,7 +400,7 @@ def _stress_table(outcome: RunOutcome) -> "Table":
     return _report_table("Days of a kind", ("", "Days", "Net", "Mean", "Worst"), rows)
 
 
-def findings_table(title: str, findings: Sequence[LinterFinding]) -> "Table":
+def findings_table(title: str, findings: Sequence[LinterFinding]) -> Table:
     """Return what each rule has found, and how to mend it."""
     rows = [
         (
@@ -423,9 +412,7 @@ def findings_table(title: str, findings: Sequence[LinterFinding]) -> "Table":
     return _report_table(title, ("", "Found, and how to mend it"), rows, left=2)
 
 
-def _metric_tables(metrics: Sequence[RunMetric], width: int) -> "RenderableType":
-    from rich.columns import Columns  # noqa: PLC0415
-
+def _metric_tables(metrics: Sequence[RunMetric], width: int) -> RenderableType:
     groups = [
         _report_table(
             name,

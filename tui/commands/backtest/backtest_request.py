@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from compiled.venue.slippage import FixedTicks, Slippage, SpreadFraction, VolumeShare
 from engine.config.schema import DeskConfig
 from engine.errors import ConfigError
-from tui.commands.bars.bar_selection import symbol_list
+from tui.commands.shared.options import symbol_list
 from tui.run.settings import StrategyTable, strategy_table, strategy_tables
 
 MOST_CASH = 10**10

@@ -8,7 +8,9 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Final, final
+from typing import Final, final
+
+from rich.console import Console
 
 from compiled.trading.strategy import Strategy
 from engine.backtest.bias.bias_suite import BiasFinding, run_suite
@@ -23,13 +25,11 @@ from engine.market.corporate_actions.action_list import AdjustmentStep
 from engine.numbers import counted
 from store.bars.parquet_bars import ParquetBars
 from tui.commands.backtest.backtest_job import BacktestJob, PreparedBacktest, strategy_failure
+from tui.commands.backtest.backtest_report import RunRemarks, findings_table, verdict_line
 from tui.commands.backtest.backtest_request import BacktestRequest
-from tui.commands.bars.bar_selection import END_OF_TIME
+from tui.commands.shared.options import END_OF_TIME
 from tui.commands.shared.progress_line import ProgressLine, interruptible
 from tui.run.settings import StrategyTable
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 STATE: Final = "XDG_STATE_HOME"
 ROOT: Final = Path(__file__).parents[3]
@@ -100,7 +100,6 @@ class BiasCheckJob:
                 self.was_stopped = interruption.has_come
 
     def _check_subject(self, prepared: PreparedBacktest, *, worldly: bool) -> BiasSubject:
-
         @contextlib.contextmanager
         def make(change: Change) -> Iterator[Sequence[Strategy]]:
             with (
@@ -244,13 +243,9 @@ def print_findings(
     found: Sequence[BiasFinding],
     about: str,
     warnings: Sequence[str],
-    console: "Console | None" = None,
+    console: Console | None = None,
 ) -> None:
     """Print the verdict, what was run, and a table of what each test has found."""
-    from rich.console import Console  # noqa: PLC0415
-
-    from tui.commands.backtest.backtest_report import RunRemarks, findings_table, verdict_line  # noqa: PLC0415
-
     out = console or Console(highlight=False, markup=False, emoji=False)
     findings = [each.finding for each in found]
     out.print(verdict_line(findings))

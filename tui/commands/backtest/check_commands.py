@@ -17,8 +17,8 @@ from tui.commands.backtest.backtest_request import (
     WarmUp,
     read_request,
 )
-from tui.commands.bars.bar_selection import AsJson, ConfigFile, Folder, From, To
-from tui.run.launch import configuration
+from tui.commands.shared.options import AsJson, ConfigFile, Folder, From, To
+from tui.run.configured import configuration
 
 
 def check(
@@ -44,8 +44,8 @@ def check(
 
     The exit code is 1 where something fails.
     """
-    from tui.commands.backtest.bias_check_job import BiasCheckJob, print_findings  # noqa: PLC0415
-    from tui.commands.backtest.bias_check_job import findings_json as in_json  # noqa: PLC0415
+    from tui.commands.backtest.bias_check_job import BiasCheckJob, print_findings
+    from tui.commands.backtest.bias_check_job import findings_json as in_json
 
     if not 0 <= warm_up <= 100:
         raise ConfigError(

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from engine.errors import NothingFound
-from tui.commands.bars.bar_selection import AsJson, ConfigFile, Folder
+from tui.commands.shared.options import AsJson, ConfigFile, Folder, read_day
+from tui.commands.shared.progress_line import narrate
+from tui.run.configured import configuration
 
 if TYPE_CHECKING:
     from engine.backtest.parity.attribution import ParityDifference
@@ -53,11 +55,8 @@ def parity(
     as_json: AsJson = False,
 ) -> int:
     """Compare what a desk did on a day with a backtest of that day, decision by decision."""
-    from tui.commands.backtest.backtest_job import results_of  # noqa: PLC0415
-    from tui.commands.backtest.parity_report import history_text, print_parity  # noqa: PLC0415
-    from tui.commands.market.charge_commands import read_day  # noqa: PLC0415
-    from tui.commands.shared.progress_line import narrate  # noqa: PLC0415
-    from tui.run.launch import configuration  # noqa: PLC0415
+    from tui.commands.backtest.backtest_job import results_of
+    from tui.commands.backtest.parity_report import history_text, print_parity
 
     values = configuration(config)
     if history:
@@ -68,7 +67,7 @@ def parity(
             json.dumps([each._asdict() for each in days]) + "\n" if as_json else history_text(days)
         )
         return DONE
-    from tui.commands.backtest.parity_run import ParityRequest, ParityRun  # noqa: PLC0415  the core, and what a desk is made of
+    from tui.commands.backtest.parity_run import ParityRequest, ParityRun
 
     request = ParityRequest(
         mode or values.desk.mode, read_day(day) if day else None, database, bars, folder
@@ -87,8 +86,8 @@ def parity(
 
 
 def _history_row(result: "ParityResult") -> "ParityDay":
-    from engine.backtest.parity.difference_causes import CAUSES  # noqa: PLC0415
-    from store.backtest_results import ParityDay  # noqa: PLC0415
+    from engine.backtest.parity.difference_causes import CAUSES
+    from store.backtest_results import ParityDay
 
     found, made = result.parity, result.curves
     data, timing, fill, cost, operator, broker, code, unexplained = (
@@ -139,7 +138,7 @@ def _result_fields(result: "ParityResult") -> dict[str, object]:
 
 
 def _difference_fields(each: "ParityDifference") -> dict[str, object]:
-    from tui.commands.backtest.parity_report import side_text  # noqa: PLC0415
+    from tui.commands.backtest.parity_report import side_text
 
     decision = each.decision
     return {

@@ -4,6 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
+from rich.console import Console
+from rich.text import Text
+
 from engine.backtest.parity.attribution import DayParity, ParityDifference
 from engine.backtest.parity.day_records import LEAVE, OK
 from engine.backtest.parity.decision_matching import PairedDecision
@@ -25,11 +28,8 @@ INDENT: Final = "    "
 SIDES: Final = {1: "long", -1: "short"}
 
 
-def print_parity(result: "ParityResult", *, every: bool, console: "Console | None" = None) -> None:
+def print_parity(result: "ParityResult", *, every: bool, console: Console | None = None) -> None:
     """Print a comparison on stdout, or on `console`, as wide as that is."""
-    from rich.console import Console  # noqa: PLC0415  50 ms, for who shows a report
-    from rich.text import Text  # noqa: PLC0415
-
     out = console or Console(highlight=False, markup=False, emoji=False)
     for line in parity_lines(result, out.width, every=every):
         out.print(Text(plain_text(line)), soft_wrap=True)

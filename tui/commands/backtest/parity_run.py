@@ -33,7 +33,6 @@ from store.journal_day import KeptDay, kept_day, last_day
 from strategies import build
 from tui.run.bar_stores import history_store as shelf
 from tui.run.bar_stores import local_store
-from tui.run.preflight import strategies_of
 from tui.run.run_records import bars_folder, database_of_day, latest_database
 from tui.run.settings import (
     actions_of,
@@ -41,6 +40,7 @@ from tui.run.settings import (
     limits_of,
     listed_on,
     settings_of,
+    strategies_of,
     with_derivatives,
 )
 

@@ -16,11 +16,15 @@ from cyclopts import App, Parameter
 from engine.config.desk_modes import MODES
 from engine.config.schema import DeskConfig, desk_paths
 from engine.errors import ConfigError, DataError, NothingFound, OperatorError, in_words
+from engine.market.calendar import ist_day
 from engine.system.file_hold import FileHold
 from engine.texts import plain_text
-from tui.commands.bars.bar_selection import AsJson, ConfigFile
+from store.bars.archived_bars import ArchivedBars
+from store.object_archive import AT_ONCE
+from tui.commands.shared.options import AsJson, ConfigFile
 from tui.commands.shared.text_tables import print_table
 from tui.run.bar_stores import KEYS, archive_of, archive_secret, archived_recordings, local_store
+from tui.run.configured import configuration
 
 if TYPE_CHECKING:
     from store.object_archive import ObjectArchive, StoredObject
@@ -46,9 +50,6 @@ def push(
 
     Each copy is read back before anything here goes.
     """
-    from engine.market.calendar import ist_day  # noqa: PLC0415
-    from store.bars.archived_bars import ArchivedBars  # noqa: PLC0415
-
     values, there = _open_archive(config)
     today = ist_day(time.time_ns())
     recordings, settings = archived_recordings(values, there), values.archive
@@ -132,8 +133,6 @@ def verify(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
 
     Exits with 1 where something differs.
     """
-    from store.object_archive import AT_ONCE  # noqa: PLC0415
-
     _, there = _open_archive(config)
     found = there.objects("")
 
@@ -161,8 +160,7 @@ def verify(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
 @archive.command
 def login(*, config: ConfigFile = None) -> int:
     """Ask for the storage's key and secret, and keep them in the keyring or encrypted file."""
-    from tui.commands.desk.login_commands import ask_secret, vault_of  # noqa: PLC0415
-    from tui.run.launch import configuration  # noqa: PLC0415
+    from tui.run.credentials import ask_secret, vault_of
 
     values = configuration(config)
     _require_bucket(values)
@@ -177,8 +175,6 @@ def login(*, config: ConfigFile = None) -> int:
 
 
 def _open_archive(config: Path | None) -> "tuple[DeskConfig, ObjectArchive]":
-    from tui.run.launch import configuration  # noqa: PLC0415
-
     values = configuration(config)
     _require_bucket(values)
     found = archive_of(values)

@@ -9,32 +9,23 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 from cyclopts import Parameter
 
 from engine.config.schema import DeskConfig, desk_paths
-from engine.errors import ConfigError, DataError, NothingFound, in_words
+from engine.errors import ConfigError, DataError, NothingFound
+from engine.market.calendar import DAY, Calendar, ist_day, midnight
+from tui.commands.shared.options import END_OF_TIME, read_day, symbol_set
+from tui.run.configured import configuration
 
 if TYPE_CHECKING:
     from engine.history.expected_bars import ExpectedBars
     from engine.ports import BarStore
 
-END_OF_TIME = 2**62
 NAMED = 40
 """Symbols that a refusal names."""
 
-Folder = Annotated[Path | None, Parameter(help="Folder of bars instead of the history.")]
-ConfigFile = Annotated[
-    Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")
-]
-AsJson = Annotated[
-    bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")
-]
 Symbols = Annotated[str, Parameter(help="Only these, with commas between.")]
 Version = Annotated[
     str, Parameter(help="Which version of the bars; empty: all, or the one there is.")
 ]
 Span = Annotated[int, Parameter(help="Length of the bars in seconds; 0: all, or the one there is.")]
-From = Annotated[
-    str, Parameter(name="--from", help="First day, YYYY-MM-DD; empty: the first bar's.")
-]
-To = Annotated[str, Parameter(name="--to", help="Last day, YYYY-MM-DD; empty: the last bar's.")]
 Exchange = Annotated[Literal["NSE", "BSE", "NFO", "BFO"], Parameter(help="Whose hours count.")]
 Kind = Annotated[
     Literal["EQ", "INDEX", "FUT", "OPT"], Parameter(help="What the hours are those of.")
@@ -56,23 +47,19 @@ def folder_of(folder: Path | None, config: Path | None) -> Path:
     """Return the folder that is meant, or that of the history."""
     if folder is not None:
         return folder
-    from tui.run.launch import configuration  # noqa: PLC0415
-
     return desk_paths(configuration(config), os.environ).history
 
 
 def store_of(folder: Path | None, config: Path | None) -> "BarStore":
     """Return the history, or the bars of a folder."""
-    from tui.run.bar_stores import history_store  # noqa: PLC0415
-    from tui.run.launch import configuration  # noqa: PLC0415
+    from tui.run.bar_stores import history_store
 
     return history_store(DeskConfig() if folder is not None else configuration(config), folder)
 
 
 def expected_bars(exchange: str, kind: str) -> "ExpectedBars":
     """Return what the calendar expects of an exchange's instruments of a kind."""
-    from engine.history.expected_bars import ExpectedBars  # noqa: PLC0415
-    from engine.market.calendar import Calendar  # noqa: PLC0415
+    from engine.history.expected_bars import ExpectedBars
 
     return ExpectedBars(Calendar.load(), exchange, kind)
 
@@ -118,31 +105,13 @@ def months_of(archived: Sequence[str]) -> str:
 
 def archived_files(store: "BarStore", start: int, end: int) -> "Sequence[Path]":
     """Return files on this disk with archived bars of the months [start, end) ns UTC touches."""
-    from store.bars.archived_bars import ArchivedBars  # noqa: PLC0415
+    from store.bars.archived_bars import ArchivedBars
 
     return store.files(start, end) if isinstance(store, ArchivedBars) else ()
 
 
-def symbol_set(symbols: str) -> set[str]:
-    """Return symbols as they are typed, with commas between."""
-    return {*symbol_list(symbols)}
-
-
-def symbol_list(symbols: str) -> list[str]:
-    """Return the names, in their order; `@FILE` stands for the lines of a file."""
-    if symbols.startswith("@"):
-        try:
-            symbols = ",".join(Path(symbols[1:]).read_text(encoding="utf-8").split())
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"{symbols[1:]}: {in_words(error)}") from None
-    return list(dict.fromkeys(name.strip().upper() for name in symbols.split(",") if name.strip()))
-
-
 def time_range(first: str, last: str) -> tuple[int, int]:
     """Return [start, end) in ns UTC of the days from `first` to `last`."""
-    from engine.market.calendar import DAY, midnight  # noqa: PLC0415
-    from tui.commands.market.charge_commands import read_day  # noqa: PLC0415
-
     start = midnight(read_day(first)) if first else 0
     end = midnight(read_day(last)) + DAY if last else END_OF_TIME
     if start >= end:
@@ -152,9 +121,6 @@ def time_range(first: str, last: str) -> tuple[int, int]:
 
 def day_range(starts: Any, first: str, last: str) -> tuple[date, date]:
     """Return the days that are meant, or those of the first and last of some starts (ns UTC)."""
-    from engine.market.calendar import ist_day  # noqa: PLC0415
-    from tui.commands.market.charge_commands import read_day  # noqa: PLC0415
-
     return read_day(first) if first else ist_day(int(starts[0])), read_day(
         last
     ) if last else ist_day(int(starts[-1]))

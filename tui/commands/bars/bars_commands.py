@@ -14,19 +14,15 @@ from cyclopts import App, Parameter
 from engine.config.desk_modes import Mode
 from engine.config.schema import desk_paths
 from engine.errors import ConfigError, NothingFound
+from engine.market.calendar import ist_day
+from engine.market.corporate_actions.action_list import CorporateActions
 from engine.texts import plain_text
 from store.bars.registry import FILES
 from tui.commands.bars.bar_selection import (
-    END_OF_TIME,
-    AsJson,
-    ConfigFile,
     Exchange,
-    Folder,
-    From,
     Kind,
     Span,
     Symbols,
-    To,
     Version,
     archived_files,
     day_range,
@@ -35,11 +31,22 @@ from tui.commands.bars.bar_selection import (
     months_of,
     select_bars,
     store_of,
-    symbol_list,
-    symbol_set,
     time_range,
 )
+from tui.commands.shared.options import (
+    END_OF_TIME,
+    AsJson,
+    ConfigFile,
+    Folder,
+    From,
+    To,
+    read_day,
+    symbol_list,
+    symbol_set,
+)
 from tui.commands.shared.text_tables import SHOWN, column_text, print_table
+from tui.run.configured import configuration
+from tui.run.run_records import latest_database
 
 if TYPE_CHECKING:
     from engine.history.expected_bars import MissingRun
@@ -87,10 +94,8 @@ def download(
 
     What is there already is not asked for again.
     """
-    from tui.commands.bars.bars_download import fetch_history  # noqa: PLC0415
-    from tui.commands.market.charge_commands import read_day  # noqa: PLC0415
-    from tui.run.bar_stores import history_store  # noqa: PLC0415
-    from tui.run.launch import configuration  # noqa: PLC0415
+    from tui.commands.bars.bars_download import fetch_history
+    from tui.run.bar_stores import history_store
 
     names, days = symbol_list(symbols), (read_day(first), read_day(last))
     if days[0] > days[1]:
@@ -115,8 +120,7 @@ def list_(
     as_json: AsJson = False,
 ) -> int:
     """List the bars: from when to when, how many, how many missing in between, bytes on disk."""
-    from engine.history.expected_bars import missing_starts  # noqa: PLC0415
-    from engine.market.calendar import ist_day  # noqa: PLC0415
+    from engine.history.expected_bars import missing_starts
 
     store, expected, wanted = (
         store_of(folder, config),
@@ -176,9 +180,9 @@ def gaps(
 
     First those that every symbol lacks.
     """
-    import numpy as np  # noqa: PLC0415
+    import numpy as np
 
-    from engine.history.expected_bars import missing_runs, missing_starts  # noqa: PLC0415
+    from engine.history.expected_bars import missing_runs, missing_starts
 
     chosen, expected = (
         select_bars(folder, config, symbols, version, span),
@@ -230,8 +234,8 @@ def check(
 
     Exits with 1 where there are some.
     """
-    from engine.history.bar_checks import check_bars as findings  # noqa: PLC0415
-    from store.export import ist_text  # noqa: PLC0415
+    from engine.history.bar_checks import check_bars as findings
+    from store.export import ist_text
 
     chosen, expected = (
         select_bars(folder, config, symbols, version, span),
@@ -282,9 +286,8 @@ def export(
     config: ConfigFile = None,
 ) -> int:
     """Write bars for other programs."""
-    from engine.market.corporate_actions.action_list import CorporateActions  # noqa: PLC0415
-    from store.export import BarRange  # noqa: PLC0415
-    from store.export import export_table as write  # noqa: PLC0415
+    from store.export import BarRange
+    from store.export import export_table as write
 
     chosen = select_bars(folder, config, symbols, version, span)
     book = CorporateActions.load(actions) if actions else None
@@ -329,9 +332,7 @@ def adjust(
 
     The raw ones stay.
     """
-    from engine.history.bar_adjustment import adjusted_series, adjustment_steps  # noqa: PLC0415
-    from engine.market.calendar import ist_day  # noqa: PLC0415
-    from engine.market.corporate_actions.action_list import CorporateActions  # noqa: PLC0415
+    from engine.history.bar_adjustment import adjusted_series, adjustment_steps
 
     chosen, book = (
         select_bars(folder, config, symbols, version, span),
@@ -373,7 +374,7 @@ def averages(
     as_json: AsJson = False,
 ) -> int:
     """Store the exponential averages (9, 21, 50, 200) of closes, as strategies compute them."""
-    from engine.history.moving_averages import moving_averages as made  # noqa: PLC0415
+    from engine.history.moving_averages import moving_averages as made
 
     chosen = select_bars(folder, config, symbols, version, span)
     rows: list[dict[str, object]] = []
@@ -428,11 +429,8 @@ def sql(
     config: ConfigFile = None,
 ) -> int:
     """Ask bars, trades, orders, fills and instruments in SQL; nothing can be changed by it."""
-    from store.sql_query import answer_rows, run_query, write_answer  # noqa: PLC0415
-    from tui.commands.market.charge_commands import read_day  # noqa: PLC0415
-    from tui.run.bar_stores import history_store  # noqa: PLC0415
-    from tui.run.launch import configuration  # noqa: PLC0415
-    from tui.run.run_records import latest_database  # noqa: PLC0415
+    from store.sql_query import answer_rows, run_query, write_answer
+    from tui.run.bar_stores import history_store
 
     values = configuration(config)
     source = database
@@ -471,7 +469,7 @@ def sql(
 
 
 def _gap_row(run: "MissingRun") -> dict[str, object]:
-    from store.export import ist_text  # noqa: PLC0415
+    from store.export import ist_text
 
     return {
         "symbol": run.symbol,

@@ -25,9 +25,8 @@ from engine.history.expected_bars import DAY_S, ExpectedBars, missing_starts
 from engine.market.calendar import ist_day, midnight
 from engine.ports import BarStore
 from engine.texts import plain_text
-from tui.commands.desk.desk_doctor import open_endpoint
-from tui.commands.desk.login_commands import BrokerEndpoint
 from tui.commands.shared.progress_line import StatusLine
+from tui.run.credentials import BrokerEndpoint, open_endpoint
 from tui.run.exchange_clock import clock_at
 from tui.run.settings import calendar_of
 

@@ -10,15 +10,8 @@ from cyclopts import Parameter
 
 from engine.errors import ConfigError, DataError, NothingFound
 from engine.texts import plain_text
-from tui.commands.bars.bar_selection import (
-    AsJson,
-    ConfigFile,
-    Exchange,
-    Folder,
-    Kind,
-    expected_bars,
-    store_of,
-)
+from tui.commands.bars.bar_selection import Exchange, Kind, expected_bars, store_of
+from tui.commands.shared.options import AsJson, ConfigFile, Folder
 
 if TYPE_CHECKING:
     from engine.history.bar_import import ImportReport
@@ -67,10 +60,10 @@ def import_(
     as_json: AsJson = False,
 ) -> int:
     """Bring files of bars in; what is there already stays, the same bar again replaces itself."""
-    from engine.history.bar_files import files_in, read_table  # noqa: PLC0415
-    from engine.history.bar_import import ImportOptions, import_bars  # noqa: PLC0415
-    from engine.history.bar_series import merge  # noqa: PLC0415
-    from engine.history.golden_bars import PREFIX  # noqa: PLC0415
+    from engine.history.bar_files import files_in, read_table
+    from engine.history.bar_import import ImportOptions, import_bars
+    from engine.history.bar_series import merge
+    from engine.history.golden_bars import PREFIX
 
     if not 0 <= span <= 86_400:
         raise ConfigError(f"span {span}: expected 1 to 86400 seconds, or 0")
@@ -140,7 +133,7 @@ def _column_mapping(columns: Sequence[str]) -> dict[str, str]:
 
 
 def _report_row(report: "ImportReport") -> dict[str, object]:
-    from store.export import ist_text  # noqa: PLC0415
+    from store.export import ist_text
 
     return {
         "symbol": report.symbol,

@@ -11,18 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from engine.errors import DataError, NothingFound, PatangError
+from engine.market.calendar import ist_day
 from engine.texts import plain_text
-from tui.commands.bars.bar_selection import (
-    END_OF_TIME,
-    AsJson,
-    ConfigFile,
-    Folder,
-    Symbols,
-    folder_of,
-    store_of,
-    symbol_set,
-)
+from tui.commands.bars.bar_selection import Symbols, folder_of, store_of
+from tui.commands.shared.options import END_OF_TIME, AsJson, ConfigFile, Folder, symbol_set
 from tui.commands.shared.text_tables import print_table
+from tui.run.configured import configuration
 
 DONE, FAILED = 0, 1
 
@@ -55,10 +49,9 @@ def build(
 
     Tell what differed, and why.
     """
-    from engine.history import golden_bars as made  # noqa: PLC0415
-    from tui.commands.bars.tick_evidence import runs_by_day  # noqa: PLC0415
-    from tui.run.launch import configuration  # noqa: PLC0415
-    from tui.run.recordings import all_runs  # noqa: PLC0415
+    from engine.history import golden_bars as made
+    from tui.commands.bars.tick_evidence import runs_by_day
+    from tui.run.recordings import all_runs
 
     store, place = store_of(folder, config), folder_of(folder, config)
     there = [
@@ -125,7 +118,7 @@ def build(
 @golden.command(name="list")
 def list_(*, folder: Folder = None, config: ConfigFile = None, as_json: AsJson = False) -> int:
     """List the golden versions: what they were made of, and what was healed."""
-    from engine.history.golden_bars import golden_versions, read_manifest  # noqa: PLC0415
+    from engine.history.golden_bars import golden_versions, read_manifest
 
     place = folder_of(folder, config)
     rows: list[dict[str, object]] = []
@@ -161,7 +154,7 @@ def verify(
 
     Exits with 1 where one differs.
     """
-    from engine.history.golden_bars import read_manifest, series_digest  # noqa: PLC0415
+    from engine.history.golden_bars import read_manifest, series_digest
 
     store, place = store_of(folder, config), folder_of(folder, config)
     manifest = read_manifest(place, version or newest_version(place))
@@ -198,7 +191,7 @@ def diff(
 
     Exits with 1 where there are some.
     """
-    from engine.history.golden_bars import count_changes  # noqa: PLC0415
+    from engine.history.golden_bars import count_changes
 
     store = store_of(folder, config)
     there = {each.version for each in store.contents() if each.span == span}
@@ -229,9 +222,8 @@ def _explained_results(
 
     A day's recording is read once.
     """
-    from engine.history.golden_bars import explain_differences  # noqa: PLC0415
-    from engine.market.calendar import ist_day  # noqa: PLC0415
-    from tui.commands.bars.tick_evidence import evidence_of  # noqa: PLC0415
+    from engine.history.golden_bars import explain_differences
+    from tui.commands.bars.tick_evidence import evidence_of
 
     wanted: defaultdict[date, set[str]] = defaultdict(set)
     for symbol, result in results.items():
@@ -250,7 +242,7 @@ def _explained_results(
 
 def newest_version(place: Path) -> str:
     """Return the newest golden version; raise `NothingFound` where there is none."""
-    from engine.history.golden_bars import golden_versions  # noqa: PLC0415
+    from engine.history.golden_bars import golden_versions
 
     there = golden_versions(place)
     if not there:

@@ -13,13 +13,18 @@ from compiled.model.events import BandUpdate, TickBatch, TimerEvent
 from compiled.model.values import SECOND, Bar
 from engine.config.desk_modes import Mode
 from engine.errors import DataError, NothingFound
+from engine.history.bar_files import files_in
+from engine.history.bar_series import from_bars
+from engine.history.tick_files import SPAN, bars_of
+from engine.market.calendar import Calendar
 from engine.texts import plain_text
 from store.export import ColumnKind, ist_text, write_rows
 from store.recordings.recording_blocks import BlockScan
-from tui.commands.bars.bar_selection import store_of, symbol_set
+from tui.commands.bars.bar_selection import store_of
+from tui.commands.shared.options import AsJson, ConfigFile, speed_of, symbol_set
 from tui.commands.shared.text_tables import print_table
 from tui.formats import aligned_fields
-from tui.run.launch import configuration
+from tui.run.configured import configuration
 from tui.run.recording_replay import recorded_range
 from tui.run.recordings import (
     RecordedRun,
@@ -50,12 +55,6 @@ Recording = Annotated[
     ),
 ]
 OfMode = Annotated[Mode | None, Parameter(help="Only those of this mode.")]
-ConfigFile = Annotated[
-    Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")
-]
-AsJson = Annotated[
-    bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")
-]
 Symbols = Annotated[str, Parameter(help="Only these, with commas between.")]
 From = Annotated[
     str, Parameter(name="--from", help="From this time of day on, IST, HH:MM or HH:MM:SS.")
@@ -129,8 +128,6 @@ def replay(
 
     What comes before --from is played at once and not printed.
     """
-    from tui.commands.cli import speed_of  # noqa: PLC0415  it imports the commands
-
     run, factor = find_run(all_runs(configuration(config)), recording), speed_of(speed)
     reading = RecordedRunReader(run)
     names, (start, end) = _chosen_tokens(reading, symbols), recorded_range(run.day, since, until)
@@ -202,11 +199,6 @@ def import_(
     as_json: AsJson = False,
 ) -> int:
     """Make bars of one minute of the tick files of others, and put them into the history."""
-    from engine.history.bar_files import files_in  # noqa: PLC0415
-    from engine.history.bar_series import from_bars  # noqa: PLC0415
-    from engine.history.tick_files import SPAN, bars_of  # noqa: PLC0415
-    from engine.market.calendar import Calendar  # noqa: PLC0415
-
     store, calendar = store_of(folder, config), Calendar.load()
     rows: list[dict[str, object]] = []
     refused = 0

@@ -10,6 +10,7 @@ from typing import Final
 
 from engine.config.schema import DeskConfig, desk_paths
 from engine.errors import ConfigError, ConnectionFailed, DataError, NothingFound, OperatorError
+from engine.market.corporate_actions.action_list import CorporateActions
 from engine.numbers import rupees, time_of_day
 from engine.ops.control_socket import send_request, socket_path
 from engine.system.processes import UserProcess
@@ -17,6 +18,8 @@ from engine.texts import plain_text
 from tui.commands.desk import desk_places
 from tui.commands.desk.desk_places import DeskPlace
 from tui.formats import aligned_fields
+from tui.run.configured import configuration
+from tui.run.run_records import bars_folder, latest_database
 
 DONE = 0
 WHO = "terminal"
@@ -117,12 +120,9 @@ def export_table(
 
     Raise `NothingFound` where it has no row; the empty table is written then.
     """
-    from engine.market.corporate_actions.action_list import CorporateActions  # noqa: PLC0415
-    from store.bars.parquet_bars import ParquetBars  # noqa: PLC0415
-    from store.export import BarRange  # noqa: PLC0415
-    from store.export import export_table as write  # noqa: PLC0415
-    from tui.run.launch import configuration  # noqa: PLC0415
-    from tui.run.run_records import bars_folder, latest_database  # noqa: PLC0415
+    from store.bars.parquet_bars import ParquetBars
+    from store.export import BarRange
+    from store.export import export_table as write
 
     if actions and what != "bars":
         raise ConfigError(f"--actions adjusts bars, not {what}")

@@ -7,14 +7,12 @@ import os
 import random
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from brokers.session import kite_login as kite
 from compiled.model.values import SECOND
 from engine.books.depository import MEND
 from engine.config import addresses
@@ -29,16 +27,18 @@ from engine.numbers import rupees
 from engine.ops import doctor as ops
 from engine.texts import plain_text
 from store.bars.registry import FILES, open_shared_store
-from tui.commands.desk.login_commands import DONE, FAILED, BrokerEndpoint, endpoint_of, vault_of
+from store.database_integrity import check_database
+from tui.commands.desk.login_commands import DONE, FAILED
+from tui.run.configured import configuration
+from tui.run.credentials import BrokerEndpoint, open_endpoint, vault_of
 from tui.run.exchange_clock import clock_at
 from tui.run.preflight import check_listed, check_settings
-from tui.run.run_records import owner_of
+from tui.run.run_records import latest_database, owner_of, state_folder
 from tui.run.session import OWN_EXCHANGE, RunPlan, check_mode, sends_real
 from tui.run.settings import calendar_of, enabled_strategies, limits_of, totals_of
 
 if TYPE_CHECKING:
     from brokers.kite.kite_broker import KiteBroker
-    from brokers.sandbox.config import SandboxEndpoint
 
 KEYLOG = "SSLKEYLOGFILE"
 SIMULATED = {"dry-run": "DRY-", "paper": "PAPER-"}
@@ -59,8 +59,6 @@ IST = timezone(timedelta(hours=5, minutes=30))
 
 def run_doctor(file: Path | None, static_ip: str, *, as_json: bool) -> int:
     """Examine the desk's surroundings; return 1 where something would keep it from trading."""
-    from tui.run.launch import configuration  # noqa: PLC0415
-
     config = configuration(file)
     registered = _read_address(static_ip or config.broker.static_ip)
     with open_endpoint(config) as place:
@@ -99,7 +97,7 @@ def _bars_check(config: DeskConfig) -> ops.HealthCheck:
 
 def _archive_check(config: DeskConfig) -> ops.HealthCheck:
     """Look whether the archive answers; the desk trades without it."""
-    from tui.run.bar_stores import archive_of  # noqa: PLC0415
+    from tui.run.bar_stores import archive_of
 
     settings = config.archive
     where = f"{settings.bucket}/{settings.prefix} at {settings.endpoint or settings.region}"
@@ -117,32 +115,6 @@ def _archive_check(config: DeskConfig) -> ops.HealthCheck:
         )
     size = sum(each.size for each in found) / 1e6
     return ops.HealthCheck("archive", ops.OK, f"{where}: {len(found):,} objects, {size:,.1f} MB")
-
-
-@contextmanager
-def open_endpoint(config: DeskConfig) -> Iterator[BrokerEndpoint]:
-    """Yield the configured broker with its token, or an embedded sandbox started for it."""
-    if config.broker.rest or config.broker.name == "kite":
-        yield _with_token(endpoint_of(config), config)
-        return
-    from brokers.sandbox.config import SandboxConfig  # noqa: PLC0415
-    from brokers.sandbox.server import Sandbox  # noqa: PLC0415
-
-    sandbox = Sandbox(SandboxConfig())
-    endpoint: SandboxEndpoint = sandbox.start()
-    try:
-        yield BrokerEndpoint(
-            endpoint.rest, endpoint.ws, "", endpoint.api_key, endpoint.access_token, sandbox=True
-        )
-    finally:
-        sandbox.stop()
-
-
-def _with_token(place: BrokerEndpoint, config: DeskConfig) -> BrokerEndpoint:
-    if config.broker.access_token or config.broker.access_token_env:
-        return place._replace(token=config.broker.credentials(os.environ)[1])
-    session = kite.stored_session(vault_of(config), place.hosts, place.api_key)
-    return place if session is None else place.with_session(session)
 
 
 def local_checks(config: DeskConfig, place: BrokerEndpoint, now: int) -> list[ops.HealthCheck]:
@@ -326,10 +298,8 @@ async def _demat_checks(config: DeskConfig, broker: "KiteBroker") -> list[ops.He
 async def _broker_checks(
     config: DeskConfig, place: BrokerEndpoint, registered: ops.Address | None
 ) -> list[ops.HealthCheck]:
-    from brokers.kite.kite_broker import KiteBroker  # noqa: PLC0415
-    from brokers.kite.kite_feed import KiteFeed  # noqa: PLC0415  Twisted comes with the client below it
-    from store.database_integrity import check_database  # noqa: PLC0415
-    from tui.run.run_records import latest_database, state_folder  # noqa: PLC0415
+    from brokers.kite.kite_broker import KiteBroker
+    from brokers.kite.kite_feed import KiteFeed
 
     clock = ScaledClock.real()
     broker = KiteBroker(

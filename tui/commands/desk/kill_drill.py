@@ -32,6 +32,7 @@ from store.database_integrity import open_for_reading
 from tui.run.forced_ending import ForcedEnding
 from tui.run.launch import handling_signals, latching_on_signal
 from tui.run.session import DeskSession, RunPlan
+from tui.run.wiring import open_desk
 
 DONE, BROKEN = 0, 1
 LIVE: Final = frozenset(
@@ -187,7 +188,7 @@ def _run_exercise(exercise: DrillExercise, seed: int) -> DrillResult:
         station.strategies = [DrillStrategy()]
         watch = LatchWatch(station)
         station.kill.listeners.append(watch.note_latch)
-        desk, ending = station.open(), ForcedEnding(station)
+        desk, ending = open_desk(station), ForcedEnding(station)
         try:
             admin_key.call_admin(station.endpoint.rest, "POST", FAULTS, [LEFT_OPEN])
             with (

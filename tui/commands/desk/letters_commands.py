@@ -16,9 +16,10 @@ from engine.errors import NothingFound
 from engine.texts import plain_text
 from store.database_integrity import open_for_reading
 from store.export import ist_text
+from tui.commands.shared.options import AsJson, ConfigFile
 from tui.commands.shared.text_tables import print_table
 from tui.formats import aligned_fields
-from tui.run.launch import configuration
+from tui.run.configured import configuration
 from tui.run.run_records import latest_database
 
 DONE, FAILED = 0, 1
@@ -31,12 +32,6 @@ letters = App(
 
 OfMode = Annotated[Mode | None, Parameter(help="Whose last run; empty: as configured.")]
 Database = Annotated[Path | None, Parameter(help="Database to read instead.")]
-ConfigFile = Annotated[
-    Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")
-]
-AsJson = Annotated[
-    bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")
-]
 
 
 @letters.command(name="list")

@@ -13,15 +13,10 @@ from engine.numbers import amount
 from engine.ops.control_socket import send_request, socket_path
 from engine.texts import plain_text
 from tui.commands.desk.desk_commands import WHO, desk_folders
-from tui.run.launch import configuration
+from tui.commands.shared.options import AsJson, ConfigFile
+from tui.run.configured import configuration
 
 DONE = 0
-ConfigFile = Annotated[
-    Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")
-]
-AsJson = Annotated[
-    bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")
-]
 Which = Annotated[Mode | None, Parameter(help="Only the desk of this mode.")]
 
 limits_app = App(

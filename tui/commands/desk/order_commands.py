@@ -6,8 +6,8 @@ from cyclopts import Parameter
 
 from engine.config.desk_modes import Mode
 from engine.errors import ConfigError
-from tui.commands.cli import AsJson, ConfigFile
 from tui.commands.desk import order_requests
+from tui.commands.shared.options import AsJson, ConfigFile
 
 
 def order(

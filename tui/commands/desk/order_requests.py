@@ -10,6 +10,7 @@ from engine.errors import ConnectionFailed, OperatorError
 from engine.ops.control_socket import send_request, socket_path
 from engine.texts import plain_text
 from tui.commands.desk.desk_commands import DONE, desk_folders
+from tui.run.configured import configuration
 
 PATIENCE_S = 20.0
 PAUSE_S = 0.05
@@ -79,8 +80,6 @@ def find_desk(file: Path | None, mode: str) -> tuple[Path, str]:
 
     Raise `ConnectionFailed` for none, `OperatorError` for several.
     """
-    from tui.run.launch import configuration  # noqa: PLC0415  see tui/commands/desk/reconcile_commands.py
-
     found = []
     for folder in desk_folders(configuration(file)):
         if mode and folder.name != mode:

@@ -12,6 +12,7 @@ from engine.ops.control_socket import send_request, socket_path
 from engine.texts import plain_text
 from tui.commands.desk.desk_commands import DONE, desk_folders
 from tui.commands.desk.order_requests import find_desk, submit_act
+from tui.run.configured import configuration
 
 IST = timedelta(hours=5, minutes=30)
 
@@ -34,8 +35,6 @@ def decide_difference(file: Path | None, mode: str, detail: str, *, as_json: boo
 
 
 def _desk_answers(file: Path | None, mode: str) -> list[tuple[Path, dict[str, Any]]]:
-    from tui.run.launch import configuration  # noqa: PLC0415  reading the configuration takes what a listing does not need
-
     found = []
     for folder in desk_folders(configuration(file)):
         if mode and folder.name != mode:

@@ -14,7 +14,8 @@ from engine.market.calendar import DAY, ist_day, midnight
 from engine.texts import plain_text
 from store.database_integrity import open_for_reading
 from tui.formats import aligned_fields
-from tui.run.launch import configuration, recorded_day
+from tui.run.configured import configuration
+from tui.run.launch import recorded_day
 from tui.run.run_records import latest_database
 
 DONE = 0

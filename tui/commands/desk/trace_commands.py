@@ -15,8 +15,10 @@ from engine.texts import plain_text
 from store.decision_trace import DecisionTrace, TraceStep, VerdictCount, strategy_failures
 from store.decision_trace import trace_decision as read_trace
 from store.decision_trace import verdicts_of_symbol as read_why
-from tui.run.launch import configuration
+from tui.commands.shared.options import AsJson, ConfigFile
+from tui.run.configured import configuration
 from tui.run.run_records import latest_database
+from tui.trace_text import last_line, trace_lines
 
 DONE = 0
 MS = 1_000_000
@@ -42,12 +44,8 @@ def trace(
         Parameter(help="Whose journal; without it, the configured mode's."),
     ] = None,
     database: Annotated[Path | None, Parameter(help="Database to read instead.")] = None,
-    config: Annotated[
-        Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")
-    ] = None,
-    as_json: Annotated[
-        bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")
-    ] = False,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
 ) -> int:
     """Follow one id from tick to fills, or show why a symbol was not traded."""
     if bool(name) == bool(why):
@@ -79,65 +77,6 @@ def _print_why(file: Path, symbol: str, strategy: str, *, as_json: bool) -> None
         raise NothingFound(f"{symbol}: no strategy asked for it on the last day of {file}")
 
 
-def trace_lines(found: DecisionTrace) -> list[str]:
-    """Return a trace as text: one line per step, with IST and the time since the step before."""
-    row = found.decision
-    if found.strategy:
-        return [
-            f"strategy {found.strategy}",
-            *(line for step in found.steps for line in _failure_lines(step)),
-        ]
-    title = (
-        f"D{row['decision']}  {row['strategy']}  {row['symbol']}  {row['verdict']}"
-        if row
-        else "no decision of ours"
-    )
-    return [
-        title,
-        *(
-            f"{instant(step.ts)}  {gap:>10}  {step.what:<10}  {step.text}"
-            for step, gap in _step_gaps(found.steps)
-        ),
-    ]
-
-
-def _failure_lines(step: TraceStep) -> list[str]:
-    """Return the traceback of a strategy, what it raised first."""
-    return [
-        f"{instant(step.ts)}  failed: {_last_line(step)}",
-        *(f"  {line}" for line in step.text.splitlines()),
-    ]
-
-
-def _last_line(step: TraceStep) -> str:
-    """Return the last line of a traceback, "" where there is none."""
-    return (step.text.splitlines() or [""])[-1]
-
-
-def _step_gaps(steps: tuple[TraceStep, ...]) -> list[tuple[TraceStep, str]]:
-    """Return each step with the time since those before.
-
-    It is None for the first, and for a stamp that lies before theirs.
-    """
-    told: list[tuple[TraceStep, str]] = []
-    latest = 0
-    for step in steps:
-        told.append((step, _span_text(step.ts - latest) if 0 < latest <= step.ts else ""))
-        latest = max(latest, step.ts)
-    return told
-
-
-def _span_text(ns: int) -> str:
-    seconds = ns / 1e9
-    return (
-        f"+{seconds * 1e3:.1f} ms"
-        if seconds < 1
-        else f"+{seconds:.2f} s"
-        if seconds < 60
-        else f"+{seconds / 60:.1f} min"
-    )
-
-
 def _trace_fields(found: DecisionTrace) -> dict[str, object]:
     first = found.steps[0].ts if found.steps else 0
     return {
@@ -162,7 +101,7 @@ def _why_fields(
         | {"meaning": reason_meaning(answer.code), "decision": f"D{answer.decision}"}
         for answer in answers
     ]
-    fallen = [{"strategy": name, "ts": step.ts, "error": _last_line(step)} for name, step in failed]
+    fallen = [{"strategy": name, "ts": step.ts, "error": last_line(step)} for name, step in failed]
     return {
         "symbol": symbol,
         "asked": sum(answer.times for answer in answers),
@@ -183,7 +122,7 @@ def _why_text(answers: list[VerdictCount], failed: list[tuple[str, TraceStep]]) 
     for name, step in failed:
         text += (
             plain_text(
-                f"{name}  failed at {instant(step.ts)}: {_last_line(step)}  (patang trace {name})"
+                f"{name}  failed at {instant(step.ts)}: {last_line(step)}  (patang trace {name})"
             )
             + "\n"
         )

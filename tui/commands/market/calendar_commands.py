@@ -20,17 +20,10 @@ from engine.market.instruments import INDICES, day_as_number
 from engine.market.safeguards import TradingSafeguards
 from engine.market.session_table import HoursClass
 from engine.texts import plain_text
-from tui.commands.desk.login_commands import ask_secret, vault_of
-from tui.commands.market.charge_commands import (
-    DONE,
-    IST,
-    KINDS,
-    AsJson,
-    Day,
-    clock_text,
-    moment_text,
-    read_day,
-)
+from tui.commands.market.charge_commands import DONE, KINDS, clock_text, moment_text
+from tui.commands.shared.options import IST, AsJson, Day, read_day
+from tui.run.configured import configuration
+from tui.run.credentials import ask_secret, vault_of
 from tui.run.settings import calendar_of
 
 DIFFERS, NOT_CHECKED = 1, 1
@@ -84,8 +77,6 @@ def calendar(
     The hours are the desk's: where new ones are not confirmed, what is right under the old ones,
     too.
     """
-    from tui.run.launch import configuration  # noqa: PLC0415
-
     settings = configuration(config)
     if keep_token or forget_token:
         return _manage_token(settings, keep=keep_token)
@@ -220,8 +211,8 @@ def _manage_token(config: DeskConfig, *, keep: bool) -> int:
 
 
 def _check_calendar(config: DeskConfig, first: date, *, as_json: bool) -> int:
-    from brokers.upstox.market_days import REST, MarketDays  # noqa: PLC0415  only here is it asked
-    from tui.commands.market.calendar_check import CalendarComparison, CalendarFinding  # noqa: PLC0415
+    from brokers.upstox.market_days import REST, MarketDays
+    from tui.commands.market.calendar_check import CalendarComparison, CalendarFinding
 
     rest, last = config.market.upstox or REST, first + timedelta(days=AHEAD - 1)
     token = vault_of(config).get(SECRET)

@@ -6,7 +6,7 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, NamedTuple, get_args
 
@@ -29,10 +29,10 @@ from engine.market.break_even import break_even_ticks
 from engine.market.calendar import ist_day
 from engine.market.order_rules import OrderRules, TickClass
 from engine.texts import plain_text
+from tui.commands.shared.options import IST, AsJson, Day, read_day
 from tui.commands.shared.strict_values import NUMBER
 
 DONE = 0
-IST = timezone(timedelta(hours=5, minutes=30))
 KINDS = {"NSE": "EQ", "BSE": "EQ"}
 TICK_CLASSES: dict[str, tuple[str, TickClass]] = {
     "EQ_DELIVERY": ("", "stock"),
@@ -56,11 +56,7 @@ TOO_MUCH = 1e12
 LEAST_TICK = 0.0001
 COLUMNS = ("exchange", "segment", "side", "qty", "price")
 
-AsJson = Annotated[
-    bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")
-]
 Many = Parameter(negative="", consume_multiple=False)
-Day = Annotated[str, Parameter(name="--date", help="YYYY-MM-DD, IST; empty: today.")]
 
 
 class ChargeLeg(NamedTuple):
@@ -277,16 +273,6 @@ def _break_even_text(leg: Mapping[str, object]) -> str:
 
 
 # shared with the other market commands
-
-
-def read_day(text: str) -> date:
-    """Return a day as it is written, today (IST) where it is not; raise `ConfigError`."""
-    if not text:
-        return datetime.now(IST).date()
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(f"date {text}: expected YYYY-MM-DD, a day that exists") from None
 
 
 def clock_text(ts: int | None) -> str | None:

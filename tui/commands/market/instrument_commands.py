@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from engine.config.schema import DeskConfig, desk_paths
+from engine.config.schema import desk_paths
 from engine.errors import ConfigError, DataError
 from engine.market.calendar import Calendar
 from engine.market.corporate_actions.action_list import CorporateAction, CorporateActions
@@ -18,10 +18,10 @@ from engine.market.instrument_dumps import DumpFolder, content_of
 from engine.market.instruments import InstrumentList, InstrumentListing
 from engine.market.safeguards import TradingSafeguards
 from engine.texts import plain_text
-from tui.commands.bars.bar_selection import symbol_list
-from tui.commands.market.charge_commands import AsJson, Day, read_day
+from tui.commands.shared.options import AsJson, ConfigFile, Day, read_day, symbol_list
 from tui.commands.shared.text_tables import print_table
 from tui.run.bar_stores import share_dumps, shared_dumps
+from tui.run.configured import configuration
 
 if TYPE_CHECKING:
     from store.bars.postgres_instruments import PostgresDumps
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 DONE, FAILED = 0, 1
 
 Folder = Annotated[Path | None, Parameter(help="Folder of the dumps instead of the desk's own.")]
-ConfigFile = Annotated[
-    Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")
-]
 
 instruments = App(
     name="instruments",
@@ -56,14 +53,14 @@ def keep(
     for version in _local_dumps(folder, config).keep(read_day(day), content):
         sys.stdout.write(f"{plain_text(str(version.path))}\n")
     if folder is None:
-        share_dumps(_load_config(config))
+        share_dumps(configuration(config))
     return DONE
 
 
 @instruments.command
 def share(*, config: ConfigFile = None) -> int:
     """Give the Postgres of the bars every dump that is kept here and not there."""
-    values = _load_config(config)
+    values = configuration(config)
     if values.store.backend != "postgres":
         raise ConfigError('store.backend is not "postgres": there is no server to share dumps with')
     sys.stderr.write(f"{share_dumps(values)} dumps given\n")
@@ -286,19 +283,13 @@ def _listing_row(book: InstrumentList, each: InstrumentListing) -> dict[str, obj
     }
 
 
-def _load_config(config: Path | None) -> DeskConfig:
-    from tui.run.launch import configuration  # noqa: PLC0415  as below
-
-    return configuration(config)
-
-
 def _kept_dumps(folder: Path | None, config: Path | None) -> "DumpFolder | PostgresDumps":
     """Return the dumps of this machine, or where it has none those of the server."""
     found = _local_dumps(folder, config)
     if (
         folder is None
         and not found.exchanges()
-        and (values := _load_config(config)).store.backend == "postgres"
+        and (values := configuration(config)).store.backend == "postgres"
     ):
         return shared_dumps(values)
     return found
@@ -307,8 +298,7 @@ def _kept_dumps(folder: Path | None, config: Path | None) -> "DumpFolder | Postg
 def _local_dumps(folder: Path | None, config: Path | None) -> DumpFolder:
     if folder is not None:
         return DumpFolder(folder)
-    # only the desk's own folder needs the configuration
-    return DumpFolder(desk_paths(_load_config(config), os.environ).state / "instruments")
+    return DumpFolder(desk_paths(configuration(config), os.environ).state / "instruments")
 
 
 def _latest_listings(folder: Path | None, config: Path | None, day: str) -> InstrumentList:

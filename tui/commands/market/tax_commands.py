@@ -40,6 +40,9 @@ from engine.system.whole_files import write_whole
 from engine.system.workbook import SpreadsheetTable, as_csv, write_workbook
 from engine.texts import plain_text
 from store.database_integrity import open_for_reading
+from tui.commands.shared.options import AsJson
+from tui.run.configured import configuration
+from tui.run.run_records import latest_database
 
 DONE = 0
 
@@ -83,9 +86,7 @@ def tax(
     config: Annotated[
         Path | None, Parameter(help="Configuration file instead of ./config.toml.")
     ] = None,
-    as_json: Annotated[
-        bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> int:
     """State capital gains, intraday and derivatives of a financial year, first in first out.
 
@@ -335,9 +336,6 @@ def _read_fills(database: Path) -> list[AccountDeal]:
 
 
 def _latest_database(mode: str | None, config: Path | None) -> Path:
-    from tui.run.launch import configuration  # noqa: PLC0415  only the desk's own database needs the configuration
-    from tui.run.run_records import latest_database  # noqa: PLC0415
-
     values = configuration(config)
     found = latest_database(values, mode or values.desk.mode)
     sys.stderr.write(f"{plain_text(f'fills of {found}')}\n")

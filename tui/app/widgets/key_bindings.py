@@ -1,0 +1,21 @@
+"""The action table as Textual's bindings."""
+
+from textual.binding import Binding
+
+from tui.key_actions import ACTIONS, KeyAction
+
+
+def scope_bindings(scope: str) -> tuple[Binding, ...]:
+    """Return a scope's bindings; a widget's own scope runs in the widget."""
+    return tuple(_action_binding(action) for action in ACTIONS if action.scope == scope)
+
+
+def _action_binding(action: KeyAction) -> Binding:
+    return Binding(
+        action.keys,
+        action.run,
+        action.verb,
+        show=False,
+        priority=action.fixed or action.id in {"quit", "palette"},
+        id=None if action.fixed else action.id,
+    )

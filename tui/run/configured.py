@@ -1,0 +1,23 @@
+"""The configuration that applies here, read and checked."""
+
+import os
+from pathlib import Path
+
+from engine.config import schema
+from engine.config.schema import DeskConfig, LoadedConfig
+from strategies.strategy_sources import SOURCE, names
+
+
+def find_configuration(file: Path | None) -> LoadedConfig:
+    """Read the configuration that applies here; raise `ConfigError`."""
+    configuration = schema.load_config(schema.find_config(file, Path.cwd(), os.environ))
+    elsewhere = [
+        name for name, table in configuration.values.strategy.other.items() if table.get(SOURCE)
+    ]
+    schema.check_strategies(configuration, [*names(), *elsewhere])
+    return configuration
+
+
+def configuration(file: Path | None) -> DeskConfig:
+    """Return the values of the configuration that applies here."""
+    return find_configuration(file).values
