@@ -10,7 +10,7 @@ import pytest
 
 from tests.engine.market.test_market_commands import answer, at_home, run  # noqa: F401  fixtures
 from tui.commands.market import calendar_commands
-from tui.run import broker
+from tui.run import settings
 
 IST = ZoneInfo("Asia/Kolkata")
 TOKEN = "eyJ0eXAi.Analytics.token"
@@ -330,8 +330,8 @@ def test_an_exchange_of_our_own_plays_the_last_known_day_where_a_list_is_missing
         def now(cls, tz=None):
             return datetime(2027, 1, 4, 12, 0, tzinfo=tz)
 
-    monkeypatch.setattr(broker, "datetime", January)
-    assert broker.latest_day() == "2026-12-31"
+    monkeypatch.setattr(settings, "datetime", January)
+    assert settings.latest_day() == "2026-12-31"
 
 
 def test_the_first_day_without_a_list_is_one_line_that_names_the_file(run):  # noqa: F811
