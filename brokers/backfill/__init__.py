@@ -1,1 +1,1 @@
-"""The room `brokers/backfill`: see its README."""
+"""Backfill from a broker's history: gaps of the feed, and bars by download."""

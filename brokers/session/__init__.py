@@ -1,1 +1,1 @@
-"""The room `brokers/session`: see its README."""
+"""Session with Kite: login, token of the day, vault of secrets."""

@@ -1,1 +1,1 @@
-"""The room `compiled/accounting`: see its README."""
+"""Money of the core: charges, contract notes and the ledger, exact to the paisa."""

@@ -1,1 +1,1 @@
-"""The room `compiled/backtest`: see its README."""
+"""Replay loops: recorded bars or ticks through one kernel and one venue."""

@@ -1,1 +1,1 @@
-"""The room `compiled/book`: see its README."""
+"""Order book of an exchange: price-time priority, and the call auction."""

@@ -1,1 +1,1 @@
-"""The room `compiled/market_data`: see its README."""
+"""Bars from ticks: every span in one pass, and the fields of a tick they need."""

@@ -1,1 +1,1 @@
-"""The room `compiled/model`: see its README."""
+"""Values, events and commands of the core, and the bounds of numbers from outside."""

@@ -1,1 +1,1 @@
-"""The room `compiled/trading`: see its README."""
+"""Kernel of the desk: strategies, sizing, risk, orders, ladders and their protection."""

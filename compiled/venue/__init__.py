@@ -1,1 +1,1 @@
-"""The room `compiled/venue`: see its README."""
+"""Simulated exchange of backtests and paper trading."""

@@ -1,1 +1,1 @@
-"""The room `engine/board`: see its README."""
+"""Board of the desk: what the kernel knows, written down for every screen."""

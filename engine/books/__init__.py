@@ -1,1 +1,1 @@
-"""The room `engine/books`: see its README."""
+"""Books compared: shares, divisions and deposits as the broker has them and as we do."""

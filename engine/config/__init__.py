@@ -1,1 +1,1 @@
-"""The room `engine/config`: see its README."""
+"""Configuration of the desk: every setting with bounds, default and origin."""

@@ -1,1 +1,1 @@
-"""The room `engine/day`: see its README."""
+"""Day of the desk: opening, warm-up, the loop's turn, the two ways time passes."""

@@ -1,1 +1,1 @@
-"""Bars of the past: files of others, the calendar's expectation, gaps, and impossible values."""
+"""Bars of the past: files of others, gaps, checks, adjustments, golden versions."""

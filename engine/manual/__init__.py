@@ -1,1 +1,1 @@
-"""The room `engine/manual`: see its README."""
+"""Requests of the operator: orders by hand, limits of the day, margins, reasons in words."""

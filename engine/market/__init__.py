@@ -1,1 +1,1 @@
-"""The market as dated data: sessions, instruments, charges."""
+"""Market as dated data: sessions, instruments, charges, order rules."""

@@ -1,1 +1,1 @@
-"""Running the desk: control socket, logs, health."""
+"""Operation of a running desk: control socket, watchdog, doctor, register of desks."""

@@ -1,1 +1,1 @@
-"""The order path: loop, gateway, governor, kill switch, reconciliation, board."""
+"""Order path: intent on disk, governor, kill switch, send, unknown answers looked up."""

@@ -1,1 +1,1 @@
-"""The room `engine/reconcile`: see its README."""
+"""Reconciliation: the broker's books beside ours, and decisions about what differs."""

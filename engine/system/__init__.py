@@ -1,1 +1,1 @@
-"""The room `engine/system`: see its README."""
+"""Services of the machine: private files, whole files, locks, processes, structured logs."""

@@ -1,1 +1,1 @@
-"""The room `tui/app`: see its README."""
+"""Screen of the desk: a Textual app over the board, and a terminal driver for slow lines."""

@@ -1,1 +1,1 @@
-"""The room `tui/commands`: see its README."""
+"""Command line: one module a command group, which pays only for what it needs."""

@@ -1,1 +1,1 @@
-"""The room `tui/run`: see its README."""
+"""Run of the desk: configuration, credentials, session, wiring, launch."""

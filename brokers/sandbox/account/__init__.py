@@ -1,1 +1,1 @@
-"""The room `brokers/sandbox/account`: see its README."""
+"""Account at the sandbox: funds, margins, shares, mutual funds, login."""

@@ -1,1 +1,1 @@
-"""The room `brokers/sandbox/api`: see its README."""
+"""Routes of the sandbox: Kite's and its own, with access checks and rates."""

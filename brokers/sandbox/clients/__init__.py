@@ -1,1 +1,1 @@
-"""The room `brokers/sandbox/clients`: see its README."""
+"""Clients of the sandbox: connections, frames and updates to them, quotes, postbacks."""

@@ -1,1 +1,1 @@
-"""The room `brokers/sandbox/market`: see its README."""
+"""Market of the sandbox: books, crowd, phases of the day, checks of orders."""

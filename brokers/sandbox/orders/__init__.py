@@ -1,1 +1,1 @@
-"""The room `brokers/sandbox/orders`: see its README."""
+"""Orders of the account at the sandbox: plain ones, varieties, GTTs, alerts."""

@@ -1,1 +1,1 @@
-"""The room `brokers/sandbox/universe`: see its README."""
+"""Universe of a day: what is listed, from a dump, a generator or a tape."""

@@ -1,1 +1,1 @@
-"""The room `engine/backtest/bias`: see its README."""
+"""Bias suite: the same backtest with another future, past or order, and a lint of the source."""

@@ -1,1 +1,1 @@
-"""The room `engine/backtest/linter`: see its README."""
+"""Linter of a backtest: rules for the usual reasons of results too good to be true."""

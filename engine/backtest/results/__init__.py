@@ -1,1 +1,1 @@
-"""The room `engine/backtest/results`: see its README."""
+"""Results of a backtest: its round trips, its account, comparisons and exports."""

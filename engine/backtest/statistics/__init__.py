@@ -1,1 +1,1 @@
-"""The room `engine/backtest/statistics`: see its README."""
+"""Statistics of a backtest: metrics by definition, tables, significance, stress days."""

@@ -1,1 +1,1 @@
-"""The room `engine/market/accounts`: see its README."""
+"""Accounts of a financial year: deals, lots matched first in first out, tax, statements."""

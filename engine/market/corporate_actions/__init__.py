@@ -1,1 +1,1 @@
-"""The room `engine/market/corporate_actions`: see its README."""
+"""Corporate actions: NSE's list, read, and what a split or a dividend does to a price."""

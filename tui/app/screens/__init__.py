@@ -1,1 +1,1 @@
-"""The screens and the modals."""
+"""Screens and modals of the desk."""

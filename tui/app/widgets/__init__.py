@@ -1,1 +1,1 @@
-"""The widgets the screens are made of."""
+"""Widgets of the screens: live table, bands, header, footer, theme."""

@@ -1,1 +1,1 @@
-"""The room `tui/commands/backtest`: see its README."""
+"""Commands about backtests: run, results, bias checks, parity with a desk."""

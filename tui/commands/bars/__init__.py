@@ -1,1 +1,1 @@
-"""The room `tui/commands/bars`: see its README."""
+"""Commands about history and recordings: bars, golden versions, archive, ticks."""

@@ -1,1 +1,1 @@
-"""The room `tui/commands/desk`: see its README."""
+"""Commands on a desk: status, kill, orders by hand, limits, differences, login, doctor."""

@@ -1,1 +1,1 @@
-"""The room `tui/commands/market`: see its README."""
+"""Commands about the market: calendar, charges, instruments, tax."""

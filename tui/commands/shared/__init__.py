@@ -1,1 +1,1 @@
-"""The room `tui/commands/shared`: see its README."""
+"""Options, values, tables and progress that commands share."""
