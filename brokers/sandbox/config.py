@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 from zlib import crc32
 
 from brokers.sandbox import faults, ist
-from brokers.sandbox.api.rate_limits import Strictness
 from brokers.sandbox.assumptions import GUESSED, KiteAssumptions
 from brokers.sandbox.faults import Fault
+from brokers.sandbox.rate_limits import Strictness
 from compiled.model.number_bounds import MONEY
 from engine.errors import ConfigError
 

@@ -8,8 +8,13 @@ from math import floor, log
 import msgspec
 
 from brokers.sandbox import ist
+from brokers.sandbox.account.carried_account import (
+    CarriedAccount,
+    CarriedGtt,
+    CarriedHolding,
+    CarriedPosition,
+)
 from brokers.sandbox.config import SandboxConfig
-from brokers.sandbox.overnight import CarriedAccount, CarriedGtt, CarriedHolding, CarriedPosition
 from brokers.sandbox.universe import recorded_tape
 from engine.market.corporate_actions.action_list import SHARES, CorporateAction, CorporateActions
 from engine.market.corporate_actions.action_subject import ActionKind

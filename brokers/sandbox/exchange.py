@@ -11,10 +11,11 @@ from collections.abc import Callable, Collection
 from typing import final
 
 from brokers.sandbox import ist, overnight
+from brokers.sandbox.account import carried_account
 from brokers.sandbox.account.account_funds import AccountFunds
+from brokers.sandbox.account.carried_account import CarriedAccount
 from brokers.sandbox.account.login_session import APP_ID, SandboxSession
 from brokers.sandbox.account.margin_estimates import MarginEstimates
-from brokers.sandbox.api.rate_limits import RequestRateLimits
 from brokers.sandbox.clients import quotes
 from brokers.sandbox.clients.broadcast import ClientBroadcast
 from brokers.sandbox.clients.client_connection import ClientConnection
@@ -32,7 +33,7 @@ from brokers.sandbox.orders.alert_desk import AlertDesk
 from brokers.sandbox.orders.gtt_desk import GttDesk
 from brokers.sandbox.orders.order_desk import OrderDesk
 from brokers.sandbox.orders.order_varieties import OrderVarieties
-from brokers.sandbox.overnight import CarriedAccount
+from brokers.sandbox.rate_limits import RequestRateLimits
 from brokers.sandbox.scheduler import Action, ActionScheduler
 from brokers.sandbox.universe.day_universe import build_universe, starting_instant, traders_of
 from brokers.sandbox.universe.dump_universe import AwakeInstrument
@@ -106,11 +107,13 @@ class SandboxExchange:
         self.circuits.halts_market = watched is None
         for share in self.index.members:
             self.circuits.watch(share)
-        carried = carried or overnight.configured_account(config, self.listings)
+        carried = carried or carried_account.configured_account(config, self.listings)
         self._auctioneer = CallAuctioneer(self.market.leave, self._drop_from_auction)
         self.dropped: list[str] = []
         """What the day before has left, and this one refuses."""
-        self.portfolio = overnight.morning_portfolio(carried, self.listings, config, self.dropped)
+        self.portfolio = carried_account.morning_portfolio(
+            carried, self.listings, config, self.dropped
+        )
         self.funds = AccountFunds(carried.cash, self.portfolio)
         self.orders = OrderDesk(
             self.session.user_id,

@@ -20,6 +20,7 @@ from urllib.parse import parse_qsl
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from brokers.sandbox import ist
+from brokers.sandbox.account.carried_account import CarriedAccount
 from brokers.sandbox.api import access_checks, admin_key
 from brokers.sandbox.api.admin_routes import ADVANCE, PACE, is_admin
 from brokers.sandbox.api.fault_responses import refusal_response
@@ -37,7 +38,7 @@ from brokers.sandbox.http import (
     invalid,
     parse_json,
 )
-from brokers.sandbox.overnight import CarriedAccount, collect_account
+from brokers.sandbox.overnight import collect_account
 from brokers.sandbox.state import Progress, SandboxStateFile
 from compiled.model.values import SECOND
 from engine.errors import BusyError, ConnectionFailed, in_words

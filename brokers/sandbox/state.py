@@ -18,6 +18,7 @@ from typing import Any, Self, final
 import msgspec
 
 from brokers.sandbox import overnight
+from brokers.sandbox.account.carried_account import CarriedAccount
 from brokers.sandbox.api.admin_routes import FAULTS, WAKE
 from brokers.sandbox.api.kite_routes import SandboxApi
 from brokers.sandbox.assumptions import KiteAssumptions
@@ -25,7 +26,6 @@ from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.corporate_actions import apply_corporate_actions
 from brokers.sandbox.exchange import SandboxExchange
 from brokers.sandbox.http import SandboxRequest
-from brokers.sandbox.overnight import CarriedAccount
 from brokers.sandbox.universe import known_shares
 from compiled.model.values import MINUTE
 from engine.errors import ConfigError, DataError

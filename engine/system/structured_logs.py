@@ -7,11 +7,10 @@ import logging
 import queue
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, final
-
-from engine.ports import Failure
 
 WAITING: Final = 1_000
 """How many lines may wait for the disk; further ones are lost."""
@@ -127,7 +126,7 @@ def log_alarm(text: str) -> None:
     _import_structlog().get_logger().error("watchdog", text=text)
 
 
-def hook_exceptions(failure: Failure) -> None:
+def hook_exceptions(failure: Callable[[str, BaseException], None]) -> None:
     """Have unhandled exceptions of any thread logged and passed to `failure`.
 
     It lasts until `unhook_exceptions`.

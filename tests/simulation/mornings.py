@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from brokers.sandbox import ist
+from brokers.sandbox.account.carried_account import CarriedHolding
 from brokers.sandbox.corporate_actions import split_shares, without_gtts
-from brokers.sandbox.overnight import CarriedHolding
 from tests.simulation import away
 from tests.simulation.away import DAYS, Away
 from tests.simulation.names import Names, renamed

@@ -20,7 +20,7 @@ from engine.system.file_hold import FileHold
 from tui.run.run_records import kept_latches, state_folder
 
 if TYPE_CHECKING:
-    from brokers.sandbox.overnight import CarriedAccount
+    from brokers.sandbox.account.carried_account import CarriedAccount
     from brokers.sandbox.server import Sandbox
     from compiled.trading.strategy import Strategy
     from engine.desk import Desk

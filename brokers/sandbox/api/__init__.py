@@ -1,1 +1,1 @@
-"""Routes of the sandbox: Kite's and its own, with access checks and rates."""
+"""Routes of the sandbox: Kite's and its own, with access checks."""

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, final
+from typing import NamedTuple, final
 
 import msgspec
 
 from brokers.sandbox import ist
+from brokers.sandbox.account.carried_account import FIRST_ID, CarriedGtt
 from brokers.sandbox.assumptions import KiteAssumptions
 from brokers.sandbox.http import (
     Form,
@@ -22,12 +23,8 @@ from brokers.sandbox.market.client_order import ClientOrder, OrderRequest
 from brokers.sandbox.market.exchange_listing import ExchangeListing
 from brokers.sandbox.market.order_checks import Listings
 
-if TYPE_CHECKING:
-    from brokers.sandbox.overnight import CarriedGtt
-
 PRODUCTS = ("CNC", "NRML", "MTF")
 LISTED_DAYS = 7
-FIRST_ID = 100_001
 HIGHEST = 1e7
 """Rupees; no share trades anywhere near."""
 
@@ -170,7 +167,7 @@ class GttDesk:
                 trigger
             )
 
-    def restore_gtt(self, old: "CarriedGtt") -> None:
+    def restore_gtt(self, old: CarriedGtt) -> None:
         """Put a GTT of an earlier day back, whatever the price has done since."""
         condition, legs = self._read_form(old.form, fresh=False)
         trigger = ClientGtt(

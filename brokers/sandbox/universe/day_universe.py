@@ -23,7 +23,7 @@ from engine.market.instruments import InstrumentListing as Row
 from engine.market.session_table import HoursClass
 
 if TYPE_CHECKING:
-    from brokers.sandbox.overnight import CarriedAccount
+    from brokers.sandbox.account.carried_account import CarriedAccount
 
 RUN_CHANCE = 0.02
 """Of a share, each day, to run into its circuit limit."""

@@ -13,8 +13,8 @@ import pytest
 import requests
 
 from brokers.sandbox.api.access_checks import bearer_header
-from brokers.sandbox.api.rate_limits import RequestRateLimits
 from brokers.sandbox.http import SandboxApiError, SandboxRequest, decimal_field, whole_field
+from brokers.sandbox.rate_limits import RequestRateLimits
 from compiled.model.values import SECOND
 from engine.market.order_rules import OrderRules
 

@@ -6,10 +6,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from brokers.sandbox import ist
+from brokers.sandbox.account.carried_account import CarriedAccount, CarriedHolding
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.corporate_actions import apply_corporate_actions
 from brokers.sandbox.exchange import SandboxExchange
-from brokers.sandbox.overnight import CarriedAccount, CarriedHolding
 from brokers.sandbox.universe.recorded_tape import PriceCandle, printed_prices
 from compiled.adapters.kite_frames import FrameDecoder
 from compiled.model.values import Instrument

@@ -8,6 +8,7 @@ import pytest
 from kiteconnect import KiteConnect
 
 from brokers.sandbox import overnight
+from brokers.sandbox.account import carried_account
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.exchange import SandboxExchange
 from brokers.sandbox.http import SandboxRequest
@@ -212,7 +213,7 @@ def test_the_next_day_begins_with_what_the_whole_market_would_have_left(
         [(packed,)] = state._db.execute(
             "select carried from day where date = '2026-11-20'"
         ).fetchall()
-    began = msgspec.json.decode(packed, type=overnight.CarriedAccount)
+    began = msgspec.json.decode(packed, type=carried_account.CarriedAccount)
     # what nobody named is not played to its close: it goes on from where it was seen last
     closes = shown | {
         key: left.closes[key]
