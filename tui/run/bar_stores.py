@@ -25,8 +25,6 @@ from store.object_archive import ObjectArchive
 from tui.run.run_records import bars_folder, recordings_folder, state_folder
 
 if TYPE_CHECKING:
-    from store.bars.postgres_instruments import PostgresDumps
-    from store.object_archive import ObjectArchive
     from store.recordings.archived_recordings import ArchivedRecordings
 
 KEYS = ("PATANG_ARCHIVE_KEY", "PATANG_ARCHIVE_SECRET")
@@ -41,7 +39,6 @@ def history_store(config: DeskConfig, folder: Path | None) -> BarStore:
     archive = archive_of(config)
     if archive is None:
         return local_store(config)
-
     return ArchivedBars(local_store(config), archive, time.time_ns() - LEAST_DAYS * DAY)
 
 
@@ -52,7 +49,7 @@ def local_store(config: DeskConfig) -> BarStore:
     return ParquetBars(desk_paths(config, os.environ).history)
 
 
-def shared_dumps(config: DeskConfig) -> "PostgresDumps":
+def shared_dumps(config: DeskConfig) -> PostgresDumps:
     """Return the instrument dumps in the Postgres of the bars."""
     return PostgresDumps(open_store(config.store))
 
@@ -64,7 +61,6 @@ def share_dumps(config: DeskConfig) -> int:
     """
     if config.store.backend != "postgres":
         return 0
-
     kept, shared = (
         DumpFolder(desk_paths(config, os.environ).state / "instruments"),
         shared_dumps(config),
@@ -80,11 +76,10 @@ def share_dumps(config: DeskConfig) -> int:
     return count
 
 
-def archive_of(config: DeskConfig) -> "ObjectArchive | None":
+def archive_of(config: DeskConfig) -> ObjectArchive | None:
     """Return the archive that is configured; raise `OperatorError` without credentials for it."""
     if not config.archive.bucket:
         return None
-
     settings, place = config.archive, addresses.parse_address(config.archive.endpoint)
     key, secret = archive_keys(config)
     files = S3FileSystem(
@@ -110,7 +105,7 @@ def archive_of(config: DeskConfig) -> "ObjectArchive | None":
     )
 
 
-def archived_recordings(config: DeskConfig, archive: "ObjectArchive") -> "ArchivedRecordings":
+def archived_recordings(config: DeskConfig, archive: ObjectArchive) -> "ArchivedRecordings":
     """Return the recordings in the archive that is configured."""
     from store.recordings.archived_recordings import ArchivedRecordings  # noqa: PLC0415  0.05 s, for the archive alone
 
@@ -147,6 +142,5 @@ def live_store(
     """Return the store of a desk's own bars; those of an own exchange stay beside its run."""
     if embedded or config.store.backend == FILES:
         return ParquetBars(bars_folder(config, mode, database))
-
     waiting = state_folder(config, mode) / "bars-waiting"
     return WaitingBars(open_shared_store(config.store), waiting, tell)

@@ -76,7 +76,7 @@ class RunPlan:
 
 
 class DeskSession:
-    """A desk to be: board and kill switch exist at once, `open_desk` starts the rest, `close` ends."""
+    """A desk to be: board and kill switch at once, the rest by `open_desk`; `close` ends it."""
 
     def __init__(self, config: DeskConfig, run: RunPlan) -> None:
         check_mode(config, run)
