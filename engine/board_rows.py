@@ -334,8 +334,8 @@ class BoardSection(Generic[Row]):
 class Board:
     """The engine's face to every screen."""
 
-    def __init__(self, mode: str) -> None:
-        self.header = BoardHeader(mode=mode)
+    def __init__(self, mode: str, place: str = "") -> None:
+        self.header = BoardHeader(mode=mode, place=place)
         self.watch: BoardSection[WatchRow] = BoardSection()
         self.positions: BoardSection[PositionRow] = BoardSection()
         self.ladders: BoardSection[LadderRow] = BoardSection()
@@ -365,7 +365,5 @@ class Board:
 
         Written for every watched token and span.
         """
-        self.answers: dict[int, str] = {}
-        """Command id → what became of it ("done: ...", "refused: ..."); absent while pending."""
         self.heartbeat = 0
         """Monotonic ns of the engine loop's last turn."""

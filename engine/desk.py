@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import json
 import random
 import threading
 from collections import deque
@@ -16,13 +15,14 @@ from compiled.trading.desk_state import StrategyState
 from compiled.trading.kernel import Kernel, KernelSetup
 from compiled.trading.strategy import Strategy
 from compiled.trading.strategy_host import error_text
+from engine.board.board_writer import BoardWriter
 from engine.board.event_log import EventLog
 from engine.board.risk_view import governor_fields
 from engine.board_rows import Board
 from engine.books.depository import NO_STANDING, DepositoryWatch
 from engine.books.share_divisions import kept_divisions, last_opening_day, recognise_divisions
 from engine.books.share_register import ShareRegister
-from engine.day.day_loop import DayLoop, OperatorRequest
+from engine.day.day_loop import DayLoop, DeskAlarm, NumberedRequest
 from engine.day.desk_clocks import SteppedClock
 from engine.day.opening import (
     check_account,
@@ -50,13 +50,8 @@ from engine.day.warm_up import PART, WarmUp
 from engine.engine_settings import EnginePorts, EngineSettings
 from engine.errors import BusyError, DataError, OperatorError, PatangError, RetryableError
 from engine.history.feed_recording import FeedRecording
-from engine.manual.limits import (
-    DayLimitChange,
-    current_limits,
-    listed_limits,
-    request_detail,
-    restore_limits,
-)
+from engine.manual.limits import current_limits, listed_limits, restore_limits
+from engine.manual.operator_requests import EngineRequest, OperatorOutcome, ResumeRequest
 from engine.manual.reasons import LIMIT_ONLY
 from engine.market.calendar import ist_day, midnight
 from engine.market.corporate_actions.action_list import CorporateActions
@@ -78,7 +73,6 @@ CLEARANCE = 0.05
 TAG_DIGITS = 6
 """Of a tag's intent: more than a day's orders have."""
 OPENING_TRIES = 5
-ANSWER_TRIES, ANSWER_WAIT_S = 40, 0.05
 REST = 30 * MINUTE
 """How long after the last order of the day is done the desk still looks at the books."""
 BEFORE_OPENING = 15 * MINUTE
@@ -105,6 +99,7 @@ class Desk:
         self.ports = ports
         self.strategies = list(strategies)
         self.board = board
+        self._writer = BoardWriter(board)
         self.spans = settings.spans
         self.error: BaseException | None = None
         self.done = threading.Event()
@@ -117,7 +112,8 @@ class Desk:
         self._log = EventLog(ports.journal, ports.clock)
         self._failure = failure
         self._numbers = itertools.count(1)
-        self._requests: deque[OperatorRequest] = deque()
+        self._requests: deque[NumberedRequest] = deque()
+        self._outcomes: dict[int, OperatorOutcome] = {}
         self._stopping = False
         self._holdings: list[BrokerHolding] = []
         """What the broker held when the day was opened, by our tokens."""
@@ -161,73 +157,45 @@ class Desk:
 
     def alarm(self, text: str) -> None:
         """Have a line shown and written down as an alarm as soon as the engine turns."""
-        self.submit("alarm", detail=text)
+        self._queue(DeskAlarm(text))
 
     def resume(self, reason: str, who: str) -> KillLatch | None:
         """Unlatch the kill switch; return the latch."""
         old = self.ports.kill.resume(reason, who)
         if old is not None:
-            self.submit("resumed", detail=f"{who}: {reason}")
+            self._queue(ResumeRequest(reason, who))
         return old
 
-    def limits(self) -> str:
-        """Return every limit with its configured value as one line of JSON."""
-        changes = self._loop.changes if self._loop else {}
-        return json.dumps(
-            {
-                "mode": self.board.header.mode,
-                "limits": listed_limits(self.settings.limits, self._configured, changes),
-            }
-        )
+    def submit(self, request: EngineRequest) -> int:
+        """Queue a request for the engine; return the number under which it answers."""
+        return self._queue(request)
 
-    def set_limit(self, change: DayLimitChange, *, confirmed: bool) -> str:
-        """Change a limit for the rest of the day and return the engine's answer.
-
-        Raise `ConfigError`.
-        """
-        number = self.submit(
-            "limit", detail=request_detail(self.settings.limits, change, confirmed=confirmed)
-        )
-        return self._await_answer(number)
-
-    def _await_answer(self, number: int) -> str:
-        """Wait a moment for the engine; an answer that takes longer appears in the event log."""
-        for _ in range(ANSWER_TRIES):
-            if number in self.board.answers:
-                return self.board.answers[number]
-            self.done.wait(ANSWER_WAIT_S)
-        return "pending: the engine has not answered yet"
-
-    def submit(self, act: str, token: int = 0, detail: str = "") -> int:
-        """Ask for "exit" (a token), "cancel" (an order's key) or "reconcile".
-
-        The last is as `engine.reconcile.reconcile_actions.parse_decision` reads it. "preview" and
-        "order" take a `Ticket` as JSON, "modify" an `Alteration` (`engine.manual.manual_orders`),
-        "acknowledge" the name of a strategy that has failed. The outcome appears in
-        `board.answers`.
-        """
+    def _queue(self, request: EngineRequest | ResumeRequest | DeskAlarm) -> int:
         number = next(self._numbers)
-        self._requests.append(OperatorRequest(number, act, token, detail))
+        self._requests.append(NumberedRequest(number, request))
         self._wake_loop()
         return number
 
-    def answer(self, number: int) -> str:
-        """Return the outcome of a request, empty while it is pending."""
-        return self.board.answers.get(number, "")
+    def outcome(self, number: int) -> OperatorOutcome | None:
+        """Return the outcome of a request, None while it is pending."""
+        return self._outcomes.get(number)
 
-    def differences(self) -> str:
-        """Return the differences between the broker's books and ours as one line of JSON.
+    def limits(self) -> dict[str, object]:
+        """Return every limit with its configured value; safe from any thread."""
+        changes = self._loop.changes if self._loop else {}
+        return {
+            "mode": self.board.header.mode,
+            "limits": listed_limits(self.settings.limits, self._configured, changes),
+        }
 
-        It is safe from any thread.
-        """
+    def differences(self) -> dict[str, object]:
+        """Return the differences between the broker's books and ours; safe from any thread."""
         header, rows = self.board.header, self.board.differences.rows[:]
-        return json.dumps(
-            {
-                "mode": header.mode,
-                "state": header.state,
-                "differences": [row._asdict() for row in rows],
-            }
-        )
+        return {
+            "mode": header.mode,
+            "state": header.state,
+            "differences": [row._asdict() for row in rows],
+        }
 
     def _wake_loop(self) -> None:
         loop, events = self._loop, self._events
@@ -239,6 +207,7 @@ class Desk:
     # the thread
 
     def _run_thread(self) -> None:
+        self._writer.claim()
         try:
             asyncio.run(self.run())
         except BaseException as error:  # noqa: BLE001  a thread's main: an exit or a cancellation that nobody asked for
@@ -250,6 +219,8 @@ class Desk:
         An early end is logged, kept in `error`, and latches the switch. A cancellation is passed
         on: the owner of the loop knows whether it was meant.
         """
+        self._writer.claim()
+        self._writer.replace_header(self.board.header._replace(speed=self.settings.speed))
         try:
             await self._run_days()
         except Exception as error:  # noqa: BLE001  nothing dies quietly
@@ -266,9 +237,8 @@ class Desk:
             if self._opened:
                 self.ports.kill.trigger(HALT, f"the engine died: {error_text(error)}", "engine")
             self._failure("engine", error)
-        self.board.header = self.board.header._replace(
-            state="stopped" if error is None else "failed"
-        )
+        state = "stopped" if error is None else "failed"
+        self._writer.replace_header(self.board.header._replace(state=state))
         self.done.set()
 
     async def _run_days(self) -> None:
@@ -505,7 +475,7 @@ class Desk:
                 ports.keep_past([bar for bar in read if bar.start < today])
 
         def take(each: Instrument, bars: list[Bar], read: list[Bar]) -> None:
-            loop.board_writer.put_bars(bars)
+            loop.kernel_view.put_bars(bars)
             keep(read)
             loop.gaps.check_history(bars, ports.clock.now(), [int(each.token)])
             loop.failures.record_new()
@@ -521,7 +491,7 @@ class Desk:
                 days=daily_tokens(self.kernel),
             )
             self.kernel.strategy_host.warm_up(bars)
-            loop.board_writer.put_bars(bars)
+            loop.kernel_view.put_bars(bars)
             keep(bars)
             loop.gaps.check_history(bars, ports.clock.now())
             return
@@ -596,7 +566,7 @@ class Desk:
             if (
                 int(order.token) in self.kernel.state.markets
             ):  # what was sold long ago may be listed no more
-                loop.board_writer.put_order(order)
+                loop.kernel_view.put_order(order)
 
     async def _read_patiently(self, read: Callable[[], Awaitable[T]]) -> T:
         """Read something without which the day cannot open.
@@ -647,7 +617,7 @@ class Desk:
             ports.broker,
             journal=ports.journal,
             clock=ports.clock,
-            board=self.board,
+            writer=self._writer,
             terms=settings.reconcile,
             shares=self._shares,
         )
@@ -656,7 +626,7 @@ class Desk:
             self.gateway,
             books=books,
             inbox=inbox,
-            board=self.board,
+            writer=self._writer,
             log=self._log,
             journal=ports.journal,
             clock=ports.clock,
@@ -682,7 +652,8 @@ class Desk:
             self.kernel, self._log.add_event, self.gateway.unauthorised_tokens, standing=standing
         )
         reconciler.readers.append(watch.compare_holdings)
-        loop.requests, loop.margins = self._requests, ports.margins
+        loop.requests, loop.outcomes = self._requests, self._outcomes
+        loop.margins = ports.margins
         if ports.record is not None:
             loop.recording = FeedRecording(ports.record, self.kernel, settings.mode, settings.spans)
         return loop
@@ -823,36 +794,34 @@ class Desk:
             "bars": int(kernel.state.bar_count),
         }
 
-    def describe(self) -> str:
-        """Return the state as one line of JSON, for `patang status`; safe from any thread."""
+    def describe(self) -> dict[str, object]:
+        """Return the state, for `patang status`; safe from any thread."""
         header, latch = self.board.header, self.ports.kill.latch
-        return json.dumps(
-            {
-                "mode": header.mode,
-                "state": header.state,
-                "now": header.now,
-                "phase": header.phase,
-                "pnl": header.pnl,
-                "charges": header.charges,
-                "cash": header.cash,
-                "naked": header.naked,
-                "login": header.login,
-                "overdue": list(self._loop.overdue) if self._loop else [],
-                "kill": latch.level if latch else "",
-                "kill_reason": latch.reason if latch else "",
-                "clock_off_ms": self._clock_offset_ms(),
-                "feed_age_ms": header.feed_age // 1_000_000,
-                "feed_lag_ms": header.feed_lag // 1_000_000,
-                "positions": len(self.board.positions.rows),
-                "orders": len(self.board.orders.rows),
-                "governor": governor_fields(self.board.governor),
-                "differences": [*self._loop.differences, *self._loop.holds.values()]
-                if self._loop
-                else [],
-                "ex_dates": list(self._loop.flags) if self._loop else [],
-                "failed": [row.strategy for row in self.board.failures.rows[:]],
-            }
-        )
+        return {
+            "mode": header.mode,
+            "state": header.state,
+            "now": header.now,
+            "phase": header.phase,
+            "pnl": header.pnl,
+            "charges": header.charges,
+            "cash": header.cash,
+            "naked": header.naked,
+            "login": header.login,
+            "overdue": list(self._loop.overdue) if self._loop else [],
+            "kill": latch.level if latch else "",
+            "kill_reason": latch.reason if latch else "",
+            "clock_off_ms": self._clock_offset_ms(),
+            "feed_age_ms": header.feed_age // 1_000_000,
+            "feed_lag_ms": header.feed_lag // 1_000_000,
+            "positions": len(self.board.positions.rows),
+            "orders": len(self.board.orders.rows),
+            "governor": governor_fields(self.board.governor),
+            "differences": [*self._loop.differences, *self._loop.holds.values()]
+            if self._loop
+            else [],
+            "ex_dates": list(self._loop.flags) if self._loop else [],
+            "failed": [row.strategy for row in self.board.failures.rows[:]],
+        }
 
     def _clock_offset_ms(self) -> int | None:
         """Return the clock's lead over the exchange's in ms by its answers, None if unknown."""

@@ -74,6 +74,8 @@ class EngineSettings:
     """What the desk runs with, as JSON: the journal keeps it, so that the day can be run again."""
     rules: BrokerRules = field(default_factory=BrokerRules)
     """What the broker takes that orders go to."""
+    speed: float = 1.0
+    """How many times as fast as the machine's the desk's clock runs; 0.0: as fast as it can."""
     simulated: bool = False
     """Whether orders go to the core's own exchange."""
     jitter: int = 0

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from compiled.model.values import SECOND
 from compiled.trading.kernel import Kernel
-from engine.board.board_writer import unsent_value
+from engine.board.board_writer import BoardWriter
+from engine.board.kernel_view import unsent_value
 from engine.board_rows import (
-    Board,
     DayTrades,
     GovernorState,
     KillRow,
@@ -30,17 +30,16 @@ class RiskView:
     """Writes its sections of the board; limits once a second, as they look at everything held."""
 
     def __init__(
-        self, board: Board, kernel: Kernel, gateway: OrderGateway, kill: KillSwitch
+        self, writer: BoardWriter, kernel: Kernel, gateway: OrderGateway, kill: KillSwitch
     ) -> None:
-        self.board = board
+        self.writer = writer
+        self.board = writer.board
         self.kernel = kernel
         self.gateway = gateway
         self.kill = kill
         self._limits_at = 0
         self._recorded = -1
         self._trips = -1
-        board.strategies.keep(set())
-        board.trades = DayTrades()
 
     def publish(
         self, now: int, configured: Mapping[str, float], changes: Mapping[str, DayLimitChange]
@@ -64,9 +63,9 @@ class RiskView:
         for slot in kernel.state.slots:
             net = int(kernel.ledger.strategy_net(slot.name) - slot.net_at_open)
             left -= net
-            section.put(slot.name, StrategyRow(slot.name, slot.stopped, net))
+            self.writer.put(section, slot.name, StrategyRow(slot.name, slot.stopped, net))
         if left:
-            section.put(OTHERS, StrategyRow(OTHERS, "", left))
+            self.writer.put(section, OTHERS, StrategyRow(OTHERS, "", left))
 
     def _publish_trades(self) -> None:
         """Find the best and the worst trade of the day anew when another one is over."""
@@ -88,11 +87,11 @@ class RiskView:
         ]
         if found:
             by_pnl = sorted(found, key=lambda trade: trade.pnl)
-            self.board.trades = DayTrades(len(found), by_pnl[-1], by_pnl[0])
+            self.writer.set_trades(DayTrades(len(found), by_pnl[-1], by_pnl[0]))
 
     def _publish_governor(self, now: int) -> None:
         governor, waiting = self.gateway.governor, self.gateway.queued_requests()
-        self.board.governor = GovernorState(
+        state = GovernorState(
             governor.orders_last_second(now),
             governor.rates.per_second,
             last_minute=governor.orders_last_minute(now),
@@ -107,6 +106,7 @@ class RiskView:
             unknown=len(self.gateway.unresolved),
             disk=self.gateway.durable_journal.state,
         )
+        self.writer.set_governor(state)
         for number, one in enumerate(waiting):
             row = QueueRow(
                 number,
@@ -116,8 +116,8 @@ class RiskView:
                 since=one.since,
                 due=one.due,
             )
-            self.board.queue.put(number, row)
-        self.board.queue.keep(set(range(len(waiting))))
+            self.writer.put(self.board.queue, number, row)
+        self.writer.keep(self.board.queue, set(range(len(waiting))))
 
     def _publish_kills(self) -> None:
         """Show the kill switch's history when it has grown.
@@ -128,7 +128,7 @@ class RiskView:
             return
         self._recorded = self.kill.recorded
         for seq, row in enumerate(self.kill.history()[-KILLS_SHOWN:]):
-            self.board.kills.put(seq, KillRow(seq, *row))
+            self.writer.put(self.board.kills, seq, KillRow(seq, *row))
 
     def _publish_limits(
         self, configured: Mapping[str, float], changes: Mapping[str, DayLimitChange]
@@ -137,8 +137,10 @@ class RiskView:
         for name, limit in current_limits(self.kernel.limits).items():
             change = changes.get(name)
             note = f"{change.who}: {change.reason}" if change is not None else ""
-            self.board.limits.put(
-                name, LimitRow(name, used.get(name, -1.0), limit, configured.get(name, 0), note)
+            self.writer.put(
+                self.board.limits,
+                name,
+                LimitRow(name, used.get(name, -1.0), limit, configured.get(name, 0), note),
             )
 
     def _limit_usage(self) -> dict[str, float]:

@@ -4,7 +4,9 @@ import traceback
 from collections.abc import Sequence
 
 from compiled.trading.desk_state import StrategyState
-from engine.board_rows import Board, FailureRow
+from engine.board.board_writer import BoardWriter
+from engine.board_rows import FailureRow
+from engine.manual.operator_requests import OperatorOutcome, done, refused
 from engine.ports import Clock, Journal
 from engine.system import structured_logs
 
@@ -16,10 +18,10 @@ class StrategyFailures:
     """The failures of a day's strategies; belongs to the engine's thread."""
 
     def __init__(
-        self, slots: Sequence[StrategyState], board: Board, journal: Journal, clock: Clock
+        self, slots: Sequence[StrategyState], writer: BoardWriter, journal: Journal, clock: Clock
     ) -> None:
         self._slots = slots
-        self._board = board
+        self._writer = writer
         self._journal = journal
         self._clock = clock
         self._told: set[str] = set()
@@ -35,17 +37,17 @@ class StrategyFailures:
         now, text = self._clock.now(), "".join(traceback.format_exception(error)).rstrip()
         self._journal.append("audit", {"ts": now, "who": slot.name, "act": ACT, "detail": text})
         structured_logs.log_strategy(slot.name, error)
-        self._board.failures.put(
-            slot.name, FailureRow(slot.name, now, slot.stopped, tuple(text.splitlines()))
+        self._writer.put(
+            self._writer.board.failures,
+            slot.name,
+            FailureRow(slot.name, now, slot.stopped, tuple(text.splitlines())),
         )
 
-    def acknowledge(self, name: str) -> str:
-        """Take the mark away, and return the answer to whoever asked for it."""
-        marked: set[object] = {row.strategy for row in self._board.failures.rows}
+    def acknowledge(self, name: str) -> OperatorOutcome:
+        """Take the mark away."""
+        marked: set[object] = {row.strategy for row in self._writer.board.failures.rows}
         if name not in marked:
-            return (
-                f"refused: {name or 'it'} is not marked; marked: "
-                f"{', '.join(map(str, sorted(marked, key=str))) or 'none'}"
-            )
-        self._board.failures.keep(marked - {name})
-        return f"done: {name} is no longer marked; it stays stopped"
+            there = ", ".join(map(str, sorted(marked, key=str))) or "none"
+            return refused(f"{name or 'it'} is not marked; marked: {there}")
+        self._writer.keep(self._writer.board.failures, marked - {name})
+        return done(f"{name} is no longer marked; it stays stopped")

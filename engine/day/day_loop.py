@@ -1,9 +1,12 @@
 """The loop's one turn: events to the kernel, its commands to the journal and the gateway."""
 
 import asyncio
+import json
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
+
+from msgspec import structs
 
 from compiled.model.events import (
     FeedStatus,
@@ -24,9 +27,10 @@ from compiled.trading.order_store import BookedFill
 from compiled.trading.tick_filter import TickFilter
 from engine.board.board_writer import BoardWriter
 from engine.board.event_log import EventLog
+from engine.board.kernel_view import KernelView
 from engine.board.risk_view import RiskView
 from engine.board.strategy_failures import StrategyFailures
-from engine.board_rows import Board, BoardHeader
+from engine.board_rows import BoardHeader
 from engine.day.charge_remarks import ChargeRemarks
 from engine.day.dead_letters import AHEAD_S, DeadLetters
 from engine.day.price_bands import BandWatch
@@ -38,6 +42,22 @@ from engine.history.minute_gaps import MinuteGaps
 from engine.manual import limits
 from engine.manual.manual_orders import ManualOrderDesk
 from engine.manual.margin import Margins
+from engine.manual.operator_requests import (
+    AcknowledgeRequest,
+    CancelRequest,
+    DecideRequest,
+    EngineRequest,
+    ExitRequest,
+    LimitRequest,
+    ModifyRequest,
+    OperatorOutcome,
+    PlaceRequest,
+    PreviewRequest,
+    ResumeRequest,
+    done,
+    refused,
+    request_act,
+)
 from engine.manual.order_verdicts import OrderVerdicts
 from engine.market.calendar import ist_day
 from engine.market.instrument_hours import DayStage, InstrumentHours
@@ -60,13 +80,20 @@ SESSION, BROKER = "session", "broker"
 LEVELS = ("info", "fill", "warn", "alarm")
 
 
-class OperatorRequest(NamedTuple):
-    """A command from outside, waiting for the engine."""
+class DeskAlarm(NamedTuple):
+    """A line that another thread wants shown and written down as an alarm."""
+
+    text: str
+
+
+class NumberedRequest(NamedTuple):
+    """What waits for the engine, and the number under which it answers.
+
+    A resumption has happened by then: it is noted.
+    """
 
     number: int
-    act: str
-    token: int
-    detail: str
+    request: EngineRequest | ResumeRequest | DeskAlarm
 
 
 class DayLoop:
@@ -82,7 +109,7 @@ class DayLoop:
         gateway: OrderGateway,
         books: BrokerPoller,
         inbox: deque[object],
-        board: Board,
+        writer: BoardWriter,
         log: EventLog,
         journal: Journal,
         clock: Clock,
@@ -98,7 +125,9 @@ class DayLoop:
         self.gateway = gateway
         self.poller = books
         self.inbox = inbox
-        self.board = board
+        self.board_writer = log.board_writer = writer
+        self.board = board = writer.board
+        writer.begin_day()
         self.log = log
         self.journal = journal
         self.clock = clock
@@ -127,19 +156,21 @@ class DayLoop:
             AHEAD_S * int(max(1.0, board.header.speed)) * SECOND
         )
         self.dead_letters = DeadLetters(journal, log.add_event)
-        self.risk_view = RiskView(board, kernel, gateway, kill)
+        self.risk_view = RiskView(writer, kernel, gateway, kill)
         self.configured: dict[str, float] = {}
         """The limits of the configuration."""
         self.order_desk = ManualOrderDesk(kernel)
         self.verdicts = OrderVerdicts(books)
-        self.failures = StrategyFailures(kernel.state.slots, board, journal, clock)
+        self.failures = StrategyFailures(kernel.state.slots, writer, journal, clock)
         self.margins: Margins | None = None
         """Asks the broker what orders would block, where there is one to ask."""
         self._weighing: set[asyncio.Task[None]] = set()
         self._remarks = ChargeRemarks(kernel, log.add_event)
-        self.board_writer = log.board_writer = BoardWriter(board, kernel, gateway, stale_after)
+        self.kernel_view = KernelView(writer, kernel, gateway, stale_after)
         self.wake = asyncio.Event()
-        self.requests: deque[OperatorRequest] = deque()
+        self.requests: deque[NumberedRequest] = deque()
+        self.outcomes: dict[int, OperatorOutcome] = {}
+        """The outcomes of requests, by number."""
         self.changes: dict[str, limits.DayLimitChange] = {}
         """Limits the operator has changed today."""
         self.state = "reconciling"
@@ -163,8 +194,6 @@ class DayLoop:
         """Whether the feed was away: events meanwhile were missed."""
         self._away = False
         self.stopping = False
-        board.header = board.header._replace(day_over=False)
-        board.alarms = {}
         self._keep_bars = keep_bars
         self._stamped = stamped
         self._arrivals: deque[tuple[list[Tick], int, bytes]] = deque()
@@ -239,7 +268,7 @@ class DayLoop:
         # again.
         bars, self.kernel.market_feed.closed_bars = self.kernel.market_feed.closed_bars, []
         if bars:
-            self.board_writer.put_bars(
+            self.kernel_view.put_bars(
                 self.warming.hold_back(bars) if self.warming is not None else bars
             )
             self.gaps.note_closed(bars)
@@ -250,7 +279,7 @@ class DayLoop:
         now = self.clock.now()
         self.gaps.check_minutes(now)
         verdicts, wanted = self.verdicts.due_verdicts(now)
-        self.board.answers.update(verdicts)
+        self.outcomes.update(verdicts)
         self.has_hint = self.has_hint or wanted
 
     def _take_arrivals(self) -> None:
@@ -277,12 +306,12 @@ class DayLoop:
     def _carry_out(self, commands: list[KernelCommand]) -> None:
         """Write changes down, then queue the requests that follow from them."""
         for order in self.kernel.order_store.changed_orders.values():
-            self.board_writer.put_order(order)
+            self.kernel_view.put_order(order)
             self._remarks.look(int(order.token))
         # Facts first: rows of the changes are handed to the journal before any request that follows
         # from them can leave.
         for fill in self.recorder.flush():
-            self.board_writer.put_fill(fill)
+            self.kernel_view.put_fill(fill)
             if self.state == "reconciling":
                 self.early.append(fill)
         for command in commands:
@@ -343,116 +372,124 @@ class DayLoop:
         }
         self.journal.append("kill_log", row)
 
-    def _answer_request(self, ask: OperatorRequest) -> None:
+    def _answer_request(self, asked: NumberedRequest) -> None:
+        number, request = asked
         now = self.clock.now()
-        if ask.act == "alarm":
-            self.log.add_repeated("alarm", "watchdog", ask.detail)
-            return
+        if isinstance(request, DeskAlarm):
+            self.log.add_repeated("alarm", "watchdog", request.text)
+        elif isinstance(request, ResumeRequest):
+            text = f"{request.who}: {request.reason}"
+            self._audit_act("operator", "resumed", text)
+            self._log_kill("resume", KillLatch("", text, "operator", now))
+            self.log.add_event("warn", "resumed", f"resumed by {text}")
+        elif outcome := self._carry_out_request(number, request, now):
+            self.outcomes[number] = outcome
+
+    def _audit_act(self, who: str, act: str, detail: str) -> None:
         self.journal.append(
-            "audit",
-            {
-                "ts": now,
-                "who": "operator",
-                "act": ask.act,
-                "detail": f"{ask.token or ''} {ask.detail}".strip(),
-            },
+            "audit", {"ts": self.clock.now(), "who": who, "act": act, "detail": detail}
         )
-        if told := self._carry_out_request(ask, now):
-            self.board.answers[ask.number] = told
 
-    def _carry_out_request(self, ask: OperatorRequest, now: int) -> str:
-        """Carry out a request and answer it, unless its answer comes later."""
-        if ask.act == "exit":
-            self.inbox.append(
-                OperatorInstruction(now, OperatorAct.EXIT, token=ask.token, reason="operator")
-            )
-            return (
-                f"done: leaving; it waits: {self.unreachable}"
-                if self.unreachable
-                else "done: leaving"
-            )
-        if ask.act == "cancel":
-            return self._cancel_order(ask.detail, now)
-        if ask.act == "preview":
-            return self._preview_order(ask)
-        if ask.act in {"order", "modify"}:
-            take = (
-                self.order_desk.place_order if ask.act == "order" else self.order_desk.alter_order
-            )
-            told, commands = take(now, ask.detail)
-            self._carry_out(commands)
-            placed = next(
-                (command.order for command in commands if isinstance(command, PlaceOrder)), None
-            )
-            if ask.act == "modify" or placed is None:
-                return told
-            # The answer is the broker's verdict, and comes with the books: that the order was sent
-            # says little.
-            self.verdicts.await_verdict(ask.number, placed, told, now)
-            return ""
-        if ask.act == "limit":
-            return self._change_limit(ask.detail, now)
-        if ask.act == "resumed":
-            self._log_kill("resume", KillLatch("", ask.detail, "operator", now))
-            self.log.add_event("warn", "resumed", f"resumed by {ask.detail}")
-            return "done: resumed"
-        if ask.act == "acknowledge":
-            return self.failures.acknowledge(ask.detail)
-        if ask.act == "reconcile":
-            return self.reconcile_actions.queue_decision(ask.number, ask.detail)
-        return f"refused: no such act: {ask.act}"
+    def _audit_request(self, request: EngineRequest, **more: float) -> None:
+        """Write down what the operator asks for, in the fields it was asked with."""
+        detail = json.dumps(structs.asdict(request) | more, ensure_ascii=False)
+        self._audit_act("operator", request_act(request), detail)
 
-    def _preview_order(self, ask: OperatorRequest) -> str:
-        """Answer why an order would be refused.
+    def _carry_out_request(
+        self, number: int, request: EngineRequest, now: int
+    ) -> OperatorOutcome | None:
+        """Carry out a request and return its outcome, None where that comes later."""
+        if isinstance(request, LimitRequest):
+            return self._change_limit(request, now)
+        self._audit_request(request)
+        match request:
+            case ExitRequest():
+                act = OperatorInstruction(
+                    now, OperatorAct.EXIT, token=request.token, reason="operator"
+                )
+                self.inbox.append(act)
+                return done(
+                    f"leaving; it waits: {self.unreachable}" if self.unreachable else "leaving"
+                )
+            case CancelRequest():
+                return self._cancel_order(request.order, now)
+            case PreviewRequest():
+                return self._preview_order(number, request)
+            case PlaceRequest():
+                return self._place_order(number, request, now)
+            case ModifyRequest():
+                outcome, commands = self.order_desk.alter_order(now, request)
+                self._carry_out(commands)
+                return outcome
+            case DecideRequest():
+                return self.reconcile_actions.queue_decision(number, request)
+            case AcknowledgeRequest():
+                return self.failures.acknowledge(request.strategy)
+            case _:
+                assert_never(request)
+
+    def _place_order(self, number: int, ticket: PlaceRequest, now: int) -> OperatorOutcome | None:
+        """Place an order.
+
+        Its outcome is the broker's verdict, and comes with the books: that the order was sent says
+        little.
+        """
+        outcome, commands = self.order_desk.place_order(now, ticket)
+        self._carry_out(commands)
+        for command in commands:
+            if isinstance(command, PlaceOrder):
+                self.verdicts.await_verdict(number, command.order, outcome.text, now)
+                return None
+        return outcome
+
+    def _preview_order(self, number: int, ticket: PreviewRequest) -> OperatorOutcome | None:
+        """Return why an order would be refused.
 
         Its cost and margin follow when the broker has been asked.
         """
-        found = self.order_desk.preview_order(ask.detail)
-        if isinstance(found, str):
+        found = self.order_desk.preview_order(ticket)
+        if isinstance(found, OperatorOutcome):
             return found
 
         async def weigh() -> None:
-            self.board.answers[ask.number] = await found.margin_answer(self.margins)
+            self.outcomes[number] = await found.weigh(self.margins)
 
         task = asyncio.get_running_loop().create_task(weigh())
         # The event loop keeps only a weak reference; without this one the task could be collected
         # half done.
         self._weighing.add(task)
         task.add_done_callback(self._weighing.discard)
-        return ""
+        return None
 
-    def _cancel_order(self, name: str, now: int) -> str:
+    def _cancel_order(self, name: str, now: int) -> OperatorOutcome:
         try:
             order = self.order_desk.find_order(name)
         except ValueError as error:
-            return f"refused: {error}"
+            return refused(str(error))
         self.inbox.append(OperatorInstruction(now, OperatorAct.CANCEL, intent=int(order.intent)))
-        return f"done: cancelling order {order.intent}"
+        return done(f"cancelling order {order.intent}")
 
-    def _change_limit(self, detail: str, now: int) -> str:
+    def _change_limit(self, request: LimitRequest, now: int) -> OperatorOutcome:
         try:
-            change = limits.parse_change(detail)
+            change = limits.checked_change(self.kernel.limits, request)
         except ConfigError as error:
-            return f"refused: {error}"
+            return refused(str(error))
         before = limits.current_limits(self.kernel.limits).get(change.name, 0)
+        self._audit_request(request, before=before)
         self.inbox.append(limits.limit_event(now, change.name, change.value))
         self.changes[change.name] = change
         limits.keep_change(self.journal, now, str(ist_day(now)), change)
         text = f"{change.name} {before:g} to {change.value:g}"
         self.log.add_event("warn", "limit", f"{text} by {change.who}: {change.reason}")
         late = self.gateway.durable_journal.state.behind >= DISK_S
-        return (
-            f"done: "
-            f"{text}{'; the disk has not taken it yet, and a crash would lose it' if late else ''}"
-        )
+        lost = "; the disk has not taken it yet, and a crash would lose it" if late else ""
+        return done(text + lost)
 
-    def _note_decision(self, number: int, told: str) -> None:
+    def _note_decision(self, number: int, outcome: OperatorOutcome) -> None:
         """Keep the outcome of a decision, and compare again to see that it is so."""
-        self.board.answers[number] = told
-        self.journal.append(
-            "audit", {"ts": self.clock.now(), "who": "desk", "act": "reconciled", "detail": told}
-        )
-        self.log.add_event("warn", "reconciled", told)
+        self.outcomes[number] = outcome
+        self._audit_act("desk", "reconciled", str(outcome))
+        self.log.add_event("warn", "reconciled", str(outcome))
         self.compare_soon = True
 
     def apply_comparison(self) -> None:
@@ -558,7 +595,7 @@ class DayLoop:
     def publish(self, *, final: bool = False) -> None:
         """Bring the board up to date, at most ten times a second of the machine's time."""
         beat = int(asyncio.get_running_loop().time() * SECOND)
-        self.board.heartbeat = beat
+        self.board_writer.beat(beat)
         # The heartbeat above is for the watchdog and is set at every turn; screens need no more
         # than ten frames a second.
         if beat - self._published < FRAME and not final:
@@ -566,14 +603,14 @@ class DayLoop:
         self._published = beat
         now = self.clock.now()
         self.risk_view.publish(now, self.configured, self.changes)
-        self.board_writer.publish(self._board_header(now))
-        self.board_writer.put_worry("Missing minutes", self.gaps.count)
-        self.board_writer.put_worry("Dead letters", self.dead_letters.count)
-        self.board_writer.put_worry("Ex-date flags", len(self.flags))
+        self.kernel_view.publish(self._board_header(now))
+        self.kernel_view.put_worry("Missing minutes", self.gaps.count)
+        self.kernel_view.put_worry("Dead letters", self.dead_letters.count)
+        self.kernel_view.put_worry("Ex-date flags", len(self.flags))
         if self.warming is not None:
-            self.board_writer.put_worry("Warming up", self.warming.cold_count)
+            self.kernel_view.put_worry("Warming up", self.warming.cold_count)
         if self.doubts:
-            self.board_writer.put_worry("Unconfirmed hours", self.doubts)
+            self.kernel_view.put_worry("Unconfirmed hours", self.doubts)
 
     def _watched_instruments(self) -> list[Instrument]:
         return [market.instrument for market in self.kernel.state.markets.values()]
@@ -626,7 +663,7 @@ class DayLoop:
 
     def announce_day_over(self) -> None:
         """Say that the day is over."""
-        self.board.header = self.board.header._replace(day_over=True)
+        self.board_writer.replace_header(self.board.header._replace(day_over=True))
         self.log.add_event("info", "day_over", "the session is over")
 
     async def finish(self) -> None:

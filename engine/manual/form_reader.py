@@ -7,16 +7,28 @@ import msgspec
 from msgspec.structs import fields
 
 from engine.config.toml_reader import convert_setting, describe_type, nearest_hint
+from engine.texts import valid_text
 
 S = TypeVar("S", bound=msgspec.Struct)
 
 
-def read_form(text: str, kind: type[S]) -> S:
-    """Return the struct; raise `ValueError` naming the field, its bounds and its value."""
+def read_object(text: str | bytes) -> dict[str, object]:
+    """Return one JSON object, its texts valid; raise `ValueError` for anything else.
+
+    Python's own reader: it takes NaN and numbers of any size, so that they can be refused by the
+    name of their field.
+    """
     try:
         table = dict(json.loads(text).items())
     except (ValueError, AttributeError, RecursionError):
         raise ValueError("expected one JSON object") from None
+    return {
+        name: valid_text(item) if isinstance(item, str) else item for name, item in table.items()
+    }
+
+
+def read_form(table: dict[str, object], kind: type[S]) -> S:
+    """Return the struct; raise `ValueError` naming the field, its bounds and its value."""
     known = {field.name: field for field in fields(kind)}
     for name in table:
         if name not in known:
@@ -32,7 +44,7 @@ def read_form(text: str, kind: type[S]) -> S:
 def _field_value(name: str, kind: object, item: object) -> object:
     try:
         return convert_setting(kind, item)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, OverflowError):
         raise ValueError(
             f"{name}: expected {describe_type(kind)}, got {shorten_value(item)}"
         ) from None
@@ -40,5 +52,8 @@ def _field_value(name: str, kind: object, item: object) -> object:
 
 def shorten_value(item: object) -> str:
     """Return a value as it was given, shortened, in characters that any file can hold."""
-    text = json.dumps(item)
+    try:
+        text = json.dumps(item)
+    except RecursionError:
+        return "something too deep"
     return text if len(text) <= 60 else f"{text[:57]}..."

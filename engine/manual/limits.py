@@ -1,6 +1,5 @@
 """Limits changed while the desk runs: checked like settings, written down, kept for the day."""
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple, get_args
@@ -13,6 +12,7 @@ from compiled.trading.risk import RiskLimits
 from engine.config.schema import RiskSettings
 from engine.config.toml_reader import describe_type
 from engine.errors import ConfigError
+from engine.manual.operator_requests import LimitRequest
 from engine.ports import Journal
 
 RUPEES: Final = frozenset(
@@ -106,37 +106,20 @@ def keep_change(journal: Journal, ts: int, day: str, change: DayLimitChange) -> 
     )
 
 
-def request_detail(limits: RiskLimits, change: DayLimitChange, *, confirmed: bool) -> str:
-    """Return a change as the desk's loop takes it.
+def checked_change(limits: RiskLimits, request: LimitRequest) -> DayLimitChange:
+    """Return the change that is asked for.
 
     Raise `ConfigError` for a wrong one, or a looser one unconfirmed.
     """
-    value = checked_value(change.name, change.value)
-    if not change.reason.strip():
+    value = checked_value(request.name, request.value)
+    if not request.reason.strip():
         raise ConfigError("a reason is needed: --reason TEXT")
-    before = current_limits(limits).get(change.name, 0)
-    if loosens_limit(limits, change.name, value) and not confirmed:
+    if loosens_limit(limits, request.name, value) and not request.confirmed:
+        before = current_limits(limits).get(request.name, 0)
         raise ConfigError(
-            f"{change.name} from {before:g} to {value:g} allows more than now; confirm with --yes"
+            f"{request.name} from {before:g} to {value:g} allows more than now; confirm with --yes"
         )
-    return change_detail(change._replace(value=value), before)
-
-
-def change_detail(change: DayLimitChange, before: float) -> str:
-    """Return a checked change as the desk's loop takes it, with the value before."""
-    return json.dumps(change._asdict() | {"before": before})
-
-
-def parse_change(detail: str) -> DayLimitChange:
-    """Read a text of `request_detail`; raise `ConfigError` for any other."""
-    try:
-        fields = json.loads(detail)
-        change = DayLimitChange(
-            str(fields["name"]), float(fields["value"]), str(fields["reason"]), str(fields["who"])
-        )
-    except (ValueError, KeyError, TypeError):
-        raise ConfigError("not a change of a limit") from None
-    return change._replace(value=checked_value(change.name, change.value))
+    return DayLimitChange(request.name, value, request.reason, request.who)
 
 
 def restore_limits(

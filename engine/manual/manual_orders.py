@@ -1,12 +1,6 @@
 """Orders by hand: the operator's form, its preview with costs, and its outcome."""
 
-from typing import Annotated, Literal
-
-import msgspec
-from msgspec import Meta
-
 from compiled.accounting.charges import order_charges
-from compiled.model import number_bounds
 from compiled.model.events import KernelCommand, PlaceOrder
 from compiled.model.order_terms import OrderChange, OrderTerms, Variety
 from compiled.model.values import Order, OrderPurpose, OrderType, Product, Side, Validity, paise
@@ -16,14 +10,17 @@ from compiled.trading.ladder import EntryPlan, entry_plan, single_rung_plan
 from compiled.trading.risk import RefusalReason
 from compiled.trading.risk_gate import entry_verdict
 from compiled.trading.strategy import OPERATOR, ManualRequest, StrategyRequest
-from engine.config.schema import Symbol
-from engine.manual.form_reader import read_form
 from engine.manual.margin import OrderPreview
+from engine.manual.operator_requests import (
+    ModifyRequest,
+    OperatorOutcome,
+    OrderTicket,
+    done,
+    refused,
+)
 from engine.manual.reasons import reason_meaning
 from engine.market.charges import charge_doubt
 
-Price = Annotated[float, Meta(ge=0, le=int(number_bounds.PRICE))]
-Shares = Annotated[int, Meta(ge=0, le=int(number_bounds.ORDER))]
 VARIETIES = {
     "regular": Variety.REGULAR,
     "amo": Variety.AMO,
@@ -40,78 +37,36 @@ KINDS = {
 }
 
 
-class OrderTicket(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A new order; prices in rupees, 0: none.
-
-    `stop` and `target` are percent of the average price, `minutes` those of a TTL.
-    """
-
-    symbol: Symbol
-    side: Literal["BUY", "SELL"]
-    quantity: Annotated[int, Meta(ge=1, le=int(number_bounds.ORDER))]
-    stop: Annotated[float, Meta(ge=0, le=50, title="percent of the average price, from 0 to 50")]
-    target: Annotated[
-        float, Meta(ge=0, le=500, title="percent of the average price, from 0 to 500")
-    ] = 0.0
-    price: Price = 0.0
-    trigger: Price = 0.0
-    product: Literal["CNC", "MIS", "NRML", "MTF"] = "CNC"
-    validity: Literal["DAY", "IOC", "TTL"] = "DAY"
-    minutes: Annotated[int, Meta(ge=0, le=int(number_bounds.MINUTES))] = 0
-    variety: Literal["regular", "amo", "co", "iceberg"] = "regular"
-    legs: Annotated[int, Meta(ge=0, le=int(number_bounds.LEGS))] = 0
-    disclosed: Shares = 0
-    slices: bool = False
-    protection: Annotated[float, Meta(ge=-1, le=100, title="percent from 0 to 100, or -1")] = -1.0
-    trail: bool = True
-
-    def entry(self) -> EntryPlan:
-        """Return how it enters."""
-        terms = OrderTerms(
-            VARIETIES[self.variety], self.minutes, self.legs, self.disclosed, self.slices
-        )
-        return entry_plan(self.price, self.trigger, Validity[self.validity], self.protection, terms)
-
-
-class OrderAlteration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A change of a working order, by our number or the broker's; 0 leaves a value as it is."""
-
-    order: Annotated[
-        str, Meta(pattern=r"^\w{1,40}$", title="the number of an order, ours or the broker's")
-    ]
-    quantity: Shares = 0
-    price: Price = 0.0
-    trigger: Price = 0.0
-
-
 class ManualOrderDesk:
-    """Takes tickets on the engine's event loop; every answer begins with "done:" or "refused:"."""
+    """Carries tickets out on the engine's event loop."""
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
 
-    def preview_order(self, detail: str) -> OrderPreview | str:
-        """Return an order's preview with worth and costs, or why it would be refused."""
+    def preview_order(self, ticket: OrderTicket) -> OrderPreview | OperatorOutcome:
+        """Return what an order would be, what it is worth and costs, or why it would be refused."""
         try:
-            ticket, market, request = self._read_ticket(detail)
+            market, request = self._entry_request(ticket)
         except ValueError as error:
-            return f"refused: {error}"
+            return refused(str(error))
         plan = request.plan
         assert plan is not None
         ladder = self._kernel.order_entry.draft_ladder(OPERATOR, request, plan)
         verdict = entry_verdict(self._kernel.view, market, ladder, ladder.rungs[0])
         if verdict is not RefusalReason.OK:
-            return _refusal_text(
+            return _refusal_outcome(
                 verdict, market, self._kernel.order_entry.refusal_figures(market, ladder, verdict)
             )
         return self._make_preview(ticket, market, plan.entry)
 
-    def place_order(self, now: int, detail: str) -> tuple[str, list[KernelCommand]]:
-        """Ask the kernel for an order; return the answer and the kernel's commands."""
+    def place_order(
+        self, now: int, ticket: OrderTicket
+    ) -> tuple[OperatorOutcome, list[KernelCommand]]:
+        """Ask the kernel for an order; return the answer and what the kernel wants done."""
         try:
-            ticket, market, request = self._read_ticket(detail)
+            market, request = self._entry_request(ticket)
         except ValueError as error:
-            return f"refused: {error}", []
+            return refused(str(error)), []
         wish = ManualRequest(now, request)
         commands = self._kernel.handle(wish)
         placed = [command.order for command in commands if isinstance(command, PlaceOrder)]
@@ -119,24 +74,25 @@ class ManualOrderDesk:
             plan = request.plan
             assert plan is not None
             ladder = self._kernel.order_entry.draft_ladder(OPERATOR, request, plan)
-            return _refusal_text(
+            return _refusal_outcome(
                 wish.verdict,
                 market,
                 self._kernel.order_entry.refusal_figures(market, ladder, wish.verdict),
             ), commands
         entry = request.plan.entry if request.plan is not None else None
         assert entry is not None
-        return f"done: order {placed[0].intent}: {describe_ticket(ticket, entry)}", commands
+        return done(f"order {placed[0].intent}: {describe_ticket(ticket, entry)}"), commands
 
-    def alter_order(self, now: int, detail: str) -> tuple[str, list[KernelCommand]]:
+    def alter_order(
+        self, now: int, wanted: ModifyRequest
+    ) -> tuple[OperatorOutcome, list[KernelCommand]]:
         """Ask the kernel for a change of an order of ours."""
         try:
-            wanted = read_form(detail, OrderAlteration)
             order = self.find_order(wanted.order)
         except ValueError as error:
-            return f"refused: {error}", []
+            return refused(str(error)), []
         if not (wanted.quantity or wanted.price or wanted.trigger):
-            return "refused: say what to change: a quantity, a price or a trigger", []
+            return refused("say what to change: a quantity, a price or a trigger"), []
         change = OrderChange(wanted.quantity, wanted.price, wanted.trigger)
         wish = ManualRequest(
             now,
@@ -146,8 +102,8 @@ class ManualOrderDesk:
         )
         commands = self._kernel.handle(wish)
         if wish.verdict is not RefusalReason.OK:
-            return _refusal_text(wish.verdict, self._kernel.state.markets[order.token]), commands
-        return f"done: changing order {order.intent}", commands
+            return _refusal_outcome(wish.verdict, self._kernel.state.markets[order.token]), commands
+        return done(f"changing order {order.intent}"), commands
 
     def find_order(self, name: str) -> Order:
         """Return an order of ours by our number or the broker's; raise `ValueError`."""
@@ -160,8 +116,7 @@ class ManualOrderDesk:
             raise ValueError(f"order {name} is over: {order.status.name}")
         return order
 
-    def _read_ticket(self, detail: str) -> tuple[OrderTicket, InstrumentState, StrategyRequest]:
-        ticket = read_form(detail, OrderTicket)
+    def _entry_request(self, ticket: OrderTicket) -> tuple[InstrumentState, StrategyRequest]:
         markets = [
             each
             for each in self._kernel.state.markets.values()
@@ -175,10 +130,9 @@ class ManualOrderDesk:
             target_percent=ticket.target,
             product=Product[ticket.product],
             trail=ticket.trail,
-            entry=ticket.entry(),
+            entry=_ticket_entry(ticket),
         )
         return (
-            ticket,
             markets[0],
             StrategyRequest(markets[0].token, Side[ticket.side], plan, "by hand"),
         )
@@ -220,6 +174,14 @@ class ManualOrderDesk:
         )
 
 
+def _ticket_entry(ticket: OrderTicket) -> EntryPlan:
+    terms = OrderTerms(
+        VARIETIES[ticket.variety], ticket.minutes, ticket.legs, ticket.disclosed, ticket.slices
+    )
+    validity = Validity[ticket.validity]
+    return entry_plan(ticket.price, ticket.trigger, validity, ticket.protection, terms)
+
+
 def describe_ticket(ticket: OrderTicket, entry: EntryPlan) -> str:
     """Return an order in one line."""
     words = [ticket.side, str(ticket.quantity), ticket.symbol, KINDS[entry.order_type]]
@@ -238,15 +200,17 @@ def describe_ticket(ticket: OrderTicket, entry: EntryPlan) -> str:
     return f"{' '.join(words)}, {stop}{target}"
 
 
-def _refusal_text(reason: RefusalReason, market: InstrumentState, figures: str = "") -> str:
-    """Return a refusal with its code, its meaning, and the figure that met a limit."""
+def _refusal_outcome(
+    reason: RefusalReason, market: InstrumentState, figures: str = ""
+) -> OperatorOutcome:
+    """Return a refusal with its code, what that means, and the figure that met a limit."""
     silent = reason is RefusalReason.STALE_DATA and market.ltp <= 0.0
     words = (
         f"{market.instrument.symbol} has no price yet; try again when it ticks"
         if silent
         else reason_meaning(reason.name)
     )
-    return f"refused: {reason.name}: {words}" + (f": {figures}" if figures and not silent else "")
+    return refused(f"{reason.name}: {words}" + (f": {figures}" if figures and not silent else ""))
 
 
 def _other_side(side: str) -> Side:

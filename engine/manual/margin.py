@@ -1,11 +1,11 @@
 """An order's margin: the broker's own calculation, and our estimate beside it."""
 
-import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, NamedTuple
 
 from compiled.model.values import Order, Product
 from engine.errors import PatangError
+from engine.manual.operator_requests import OperatorOutcome, done
 
 INTRADAY_PERCENT: Final = 20
 """Of its value an intraday position blocks.
@@ -42,8 +42,8 @@ class OrderPreview(NamedTuple):
     rests_on: str = ""
     """What the charges rest on, where the instrument list leaves it open."""
 
-    async def margin_answer(self, margins: Margins | None) -> str:
-        """Return "done: " and it all as a JSON object in rupees.
+    async def weigh(self, margins: Margins | None) -> OperatorOutcome:
+        """Return it all in rupees.
 
         It says so where the broker could not be asked.
         """
@@ -53,7 +53,9 @@ class OrderPreview(NamedTuple):
                 [theirs] = await margins([self.order])
             except PatangError as error:
                 why = str(error)
-        return "done: " + json.dumps(
+        estimate = estimate_margin(self.order.product, self.value, self.charges)
+        return done(
+            self.text,
             {
                 "order": self.text,
                 "value": self.value / 100,
@@ -61,8 +63,7 @@ class OrderPreview(NamedTuple):
                 "charges_both_ways": (self.charges + self.back) / 100,
                 "charges_rest_on": self.rests_on,
                 "margin_broker": None if theirs is None else theirs / 100,
-                "margin_estimate": estimate_margin(self.order.product, self.value, self.charges)
-                / 100,
+                "margin_estimate": estimate / 100,
                 "margin_missing": why,
-            }
+            },
         )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final, final
 
 from compiled.model.values import SECOND, Order, OrderStatus
+from engine.manual.operator_requests import OperatorOutcome, done, refused
 from engine.reconcile.poller import BrokerPoller
 
 SOON: Final = SECOND
@@ -39,48 +40,45 @@ class OrderVerdicts:
         self._waiting: list[AwaitedVerdict] = []
 
     def await_verdict(self, number: int, order: Order, text: str, now: int) -> None:
-        """Take note of an order that is about to leave; `text` says that it was taken."""
+        """Take note of an order that is about to leave; `text` says which."""
         self._waiting.append(AwaitedVerdict(number, order, text, now + PATIENCE))
 
-    def due_verdicts(self, now: int) -> tuple[dict[int, str], bool]:
+    def due_verdicts(self, now: int) -> tuple[dict[int, OperatorOutcome], bool]:
         """Return the verdicts by number of the request, and whether the books are needed."""
-        found, wanted = dict[int, str](), False
+        found, wanted = dict[int, OperatorOutcome](), False
         for each in self._waiting:
-            answer = self._order_verdict(each, now)
-            if answer:
-                found[each.number] = answer
+            outcome = self._order_verdict(each, now)
+            if outcome is not None:
+                found[each.number] = outcome
             elif each.accepted and not each.look and now >= each.accepted + SOON:
                 each.look, each.until, wanted = self._books.polls + 1, now + PATIENCE, True
         self._waiting = [each for each in self._waiting if each.number not in found]
         return found, wanted
 
-    def _order_verdict(self, each: AwaitedVerdict, now: int) -> str:
+    def _order_verdict(self, each: AwaitedVerdict, now: int) -> OperatorOutcome | None:
         order = each.order
         if order.status in OVER:
-            return _ended_text(each)
+            return _ended_outcome(each)
         if order.order_id and not each.accepted:
             each.accepted, each.until = now, now + PATIENCE
         if each.look and self._books.polls >= each.look and order.proven:
             waits = order.status is OrderStatus.TRIGGER_PENDING
-            return f"{each.text}: {'waits for its trigger' if waits else 'is at the exchange'}"
+            where = "waits for its trigger" if waits else "is at the exchange"
+            return done(f"{each.text}: {where}")
         if now >= each.until and (each.look or not order.order_id):
             what = (
                 "has taken it, and does not list it yet" if order.order_id else "has not answered"
             )
-            text = each.text.removeprefix("done: ")
-            return f"unknown: {text}: the broker {what}; look at your orders before you ask again"
-        return ""
+            text = f"{each.text}: the broker {what}; look at your orders before you ask again"
+            return OperatorOutcome("unknown", text)
+        return None
 
 
-def _ended_text(each: AwaitedVerdict) -> str:
-    order, text = each.order, each.text.removeprefix("done: ")
+def _ended_outcome(each: AwaitedVerdict) -> OperatorOutcome:
+    order, text = each.order, each.text
     if order.status is OrderStatus.COMPLETE:
-        return (
-            f"{each.text}: filled at {order.average:.2f}"
-            if order.traded
-            else f"{each.text}: filled"
-        )
+        return done(f"{text}: filled" + (f" at {order.average:.2f}" if order.traded else ""))
     if order.status is OrderStatus.CANCELLED:
         why = f": {order.reason}" if order.reason else ""
-        return f"{each.text}: cancelled, {order.filled} of {order.quantity} filled{why}"
-    return f"refused: {text}: {order.reason or 'it never reached the broker'}"
+        return done(f"{text}: cancelled, {order.filled} of {order.quantity} filled{why}")
+    return refused(f"{text}: {order.reason or 'it never reached the broker'}")

@@ -1,9 +1,11 @@
 """The desk's door for other terminals: a Unix socket, and the kill file, watched by one thread.
 
-One JSON object per line in, one out. Each visitor is served by a thread of its own, so that a slow
-or silent one keeps neither others nor the kill file waiting. The threads touch nothing but the
-desk's face and the kill switch: they work while the screen, the event loop or the database is
-stuck.
+A Unix socket for questions, and the kill file, both watched by one thread.
+
+One request per line in, one outcome out, each a JSON object. Whoever comes is served by a thread of
+his own, so that nobody who is slow or silent keeps others, or the kill file, waiting. The threads
+touch nothing but the desk's face and the kill switch: they work while the screen, the event loop or
+the database is stuck.
 """
 
 import contextlib
@@ -18,12 +20,28 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from engine.errors import BusyError, ConfigError, ConnectionFailed, OperatorError, in_words
-from engine.manual.limits import DayLimitChange
+from msgspec import convert, structs
+
+from engine.errors import BusyError, ConnectionFailed, OperatorError, in_words
+from engine.manual.operator_requests import (
+    DeskRequest,
+    DifferencesRequest,
+    EngineRequest,
+    KillRequest,
+    LimitsRequest,
+    OperatorOutcome,
+    OutcomeRequest,
+    ResumeRequest,
+    StatusRequest,
+    done,
+    pending,
+    read_request,
+    refused,
+    write_request,
+)
 from engine.ops.descriptor_reserve import DescriptorReserve
 from engine.orders.killswitch import FLATTEN, HALT, KillLatch, KillSwitch
 from engine.system.private_files import TRUSTED
-from engine.texts import valid_text
 
 LONGEST = 100
 """Unix socket paths end at 107 bytes on Linux, sooner elsewhere."""
@@ -34,26 +52,21 @@ VISITORS = 16
 SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNABORTED})
 """What `accept` may fail of that passes."""
 LINE = 65_536
-ACTS = ("cancel", "preview", "order", "modify", "reconcile", "acknowledge")
-"""What may be submitted from outside.
-
-Limits and resumption have requests of their own, with their checks.
-"""
 
 
 class ControlledDesk(Protocol):
     """The door's needs of a desk."""
 
-    def describe(self) -> str:
-        """Return the state as one line of JSON."""
+    def describe(self) -> dict[str, object]:
+        """Return the state."""
         ...
 
-    def limits(self) -> str:
-        """Return every limit as one line of JSON."""
+    def limits(self) -> dict[str, object]:
+        """Return every limit."""
         ...
 
-    def set_limit(self, change: DayLimitChange, *, confirmed: bool) -> str:
-        """Change a limit and return the engine's answer; raise `ConfigError`."""
+    def differences(self) -> dict[str, object]:
+        """Return the differences between the broker's books and ours."""
         ...
 
     def resume(self, reason: str, who: str) -> KillLatch | None:
@@ -64,16 +77,12 @@ class ControlledDesk(Protocol):
         """Have a line shown and written down as an alarm."""
         ...
 
-    def differences(self) -> str:
-        """Return the differences between the broker's books and ours as one line of JSON."""
+    def submit(self, request: EngineRequest) -> int:
+        """Queue a request for the engine; return the number under which it answers."""
         ...
 
-    def submit(self, act: str, token: int = 0, detail: str = "") -> int:
-        """Ask the engine for something; return the number under which it answers."""
-        ...
-
-    def answer(self, number: int) -> str:
-        """Return the outcome of a request, empty while it is pending."""
+    def outcome(self, number: int) -> OperatorOutcome | None:
+        """Return the outcome of a request, None while it is pending."""
         ...
 
 
@@ -211,77 +220,48 @@ class ControlSocket:
                     return
                 line = _read_line(connection)
                 connection.settimeout(PATIENCE_S)
-                connection.sendall(self._answer_request(line).encode() + b"\n")
+                outcome = json.dumps(structs.asdict(self._answer_line(line)))
+                connection.sendall(outcome.encode() + b"\n")
         except Exception as error:  # noqa: BLE001  a thread's main: nothing dies quietly
             self._failure("control", error)
         finally:
             self._visitors.release()
 
-    def _answer_request(self, line: bytes) -> str:
+    def _answer_line(self, line: bytes) -> OperatorOutcome:
         try:
-            request = json.loads(line)
-            command = _text_value(request["cmd"])
-            reason, who = (
-                _text_value(request.get("reason", "")),
-                _text_value(request.get("who", "terminal")),
-            )
-            act, detail = (
-                _text_value(request.get("act", "")),
-                _text_value(request.get("detail", "")),
-            )
-            number = int(request.get("number", 0))
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
-            return json.dumps({"error": "not a request"})
-        if command == "status":
-            return self._desk.describe()
-        if command == "kill":
-            self._kill.trigger(
-                FLATTEN if request.get("flatten") else HALT, reason or "patang kill", who
-            )
-            return json.dumps(json.loads(self._desk.describe()) | {"unkept": self._kill.unkept})
-        if command == "limits":
-            return self._desk.limits()
-        if command == "limit":
-            return self._change_limit(request, reason, who)
-        if command == "resume":
-            if not reason:
-                return json.dumps({"error": "a reason is needed"})
-            return self._resume_desk(reason, who)
-        if command == "differences":
-            return self._desk.differences()
-        if command == "submit":
-            if act not in ACTS:
-                return json.dumps({"error": f"no such act {act}; there are {', '.join(ACTS)}"})
-            return json.dumps({"number": self._desk.submit(act, detail=detail)})
-        if command == "answer":
-            return json.dumps({"answer": self._desk.answer(number)})
-        return json.dumps({"error": f"unknown request {command}"})
+            request = read_request(line)
+        except ValueError as error:
+            return refused(str(error))
+        match request:
+            case StatusRequest():
+                return done(data=self._desk.describe())
+            case LimitsRequest():
+                return done(data=self._desk.limits())
+            case DifferencesRequest():
+                return done(data=self._desk.differences())
+            case KillRequest():
+                level = FLATTEN if request.flatten else HALT
+                self._kill.trigger(level, request.reason or "patang kill", request.who)
+                return done(data=self._desk.describe() | {"unkept": self._kill.unkept})
+            case ResumeRequest():
+                return self._resume_desk(request)
+            case OutcomeRequest():
+                return self._desk.outcome(request.number) or pending(request.number)
+            case _:
+                return pending(self._desk.submit(request))
 
-    def _resume_desk(self, reason: str, who: str) -> str:
+    def _resume_desk(self, request: ResumeRequest) -> OperatorOutcome:
+        if not request.reason:
+            return refused("a reason is needed")
         there = self._kill.path.exists()
         try:
-            old = self._desk.resume(reason, who)
+            old = self._desk.resume(request.reason, request.who)
         except OperatorError as error:
-            return json.dumps({"error": str(error)})
+            return refused(str(error))
         if old is None:
-            return json.dumps({"resumed": False, "was": ""})
-        return json.dumps(
-            {"resumed": True, "was": old.reason, "file": "removed" if there else "was gone"}
-        )
-
-    def _change_limit(self, request: dict[str, object], reason: str, who: str) -> str:
-        try:
-            change = DayLimitChange(
-                _text_value(request["name"]), float(_text_value(request["value"])), reason, who
-            )
-            answer = self._desk.set_limit(change, confirmed=request.get("confirmed") is True)
-        except (KeyError, ValueError, TypeError):
-            return json.dumps(
-                {"error": "not a change of a limit: name, value and reason are needed"}
-            )
-        except ConfigError as error:
-            return json.dumps({"error": str(error)})
-        return json.dumps({"answer": answer})
+            return done(data={"resumed": False, "was": ""})
+        file = "removed" if there else "was gone"
+        return done(data={"resumed": True, "was": old.reason, "file": file})
 
 
 def _read_line(connection: socket.socket) -> bytes:
@@ -297,13 +277,6 @@ def _read_line(connection: socket.socket) -> bytes:
             break
         said += part
     return said[:LINE]
-
-
-def _text_value(value: object) -> str:
-    """Return a value as valid text; raise `TypeError` for all but text and numbers."""
-    if not isinstance(value, str | int | float):
-        raise TypeError(type(value).__name__)
-    return valid_text(str(value))
 
 
 def _is_in_use(path: Path) -> bool:
@@ -323,9 +296,7 @@ def _is_in_use(path: Path) -> bool:
     return True
 
 
-def send_request(
-    path: Path, request: dict[str, object], patience: float = PATIENCE_S
-) -> dict[str, object]:
+def send_request(path: Path, request: DeskRequest, patience: float = PATIENCE_S) -> OperatorOutcome:
     """Ask the desk that listens at `path`.
 
     Raise `ConnectionFailed` where none of this user does, or none answers.
@@ -340,11 +311,11 @@ def send_request(
                 raise ConnectionFailed(
                     f"another user ({stranger}) listens at {path}: nothing was sent to him"
                 )
-            connection.sendall(json.dumps(request).encode() + b"\n")
+            connection.sendall(write_request(request).encode() + b"\n")
             line = connection.makefile("rb").readline(LINE)
     except OSError as error:
         raise ConnectionFailed(f"no desk listens at {path} ({error.strerror or error})") from None
     try:
-        return dict(json.loads(line))
-    except (ValueError, TypeError, RecursionError):
+        return convert(json.loads(line), OperatorOutcome)
+    except (ValueError, RecursionError):
         raise ConnectionFailed(f"the desk at {path} did not answer") from None

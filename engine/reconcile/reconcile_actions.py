@@ -38,6 +38,7 @@ from engine.books.differences import (
     held_by_side,
 )
 from engine.books.share_divisions import carried_shares, make_division
+from engine.manual.operator_requests import DecideRequest, OperatorOutcome, done, refused
 from engine.market.calendar import ist_day, midnight
 from engine.orders.gateway import OrderGateway
 from engine.reconcile.reconciler import Reconciler, StandingDifference
@@ -70,38 +71,25 @@ class ReconcileDecision(NamedTuple):
     """The difference as it stood when it was asked."""
 
 
-def parse_decision(number: int, text: str) -> ReconcileDecision | str:
-    """Read "KEY CHOICE [STRATEGY] [stop=PERCENT] [ratio=AFTER:BEFORE]".
-
-    Return why it makes no sense where it does not.
-    """
-    words = [word for word in text.split() if not word.startswith(("stop=", "ratio="))]
-    ratios = [word.removeprefix("ratio=") for word in text.split() if word.startswith("ratio=")]
-    stops = [word.removeprefix("stop=") for word in text.split() if word.startswith("stop=")]
-    choices = [choice.value for choice in DifferenceChoice]
-    if len(words) not in {2, 3} or words[1] not in choices:
-        return f"refused: expected KEY and one of {', '.join(choices)}"
-    choice = DifferenceChoice(words[1])
-    if (choice is DifferenceChoice.ASSIGN) is not (len(words) == 3):
-        return "refused: assign needs a strategy, and nothing else takes one"
-    try:
-        stop = float(stops[0]) if stops else 0.0
-    except ValueError:
-        return f"refused: stop {stops[0]}: expected percent below the last price"
-    if stops and not LEAST_STOP <= stop <= MOST_STOP:
-        return (
-            f"refused: stop {stops[0]}: expected percent below the last price, from {LEAST_STOP} "
-            f"to {MOST_STOP:g}"
+def read_decision(number: int, request: DecideRequest) -> ReconcileDecision:
+    """Return what is to be done; raise `ValueError` where it cannot be meant."""
+    choice, stop = DifferenceChoice(request.choice), request.stop
+    if (choice is DifferenceChoice.ASSIGN) is not bool(request.strategy):
+        raise ValueError("assign needs a strategy, and nothing else takes one")
+    if stop and not LEAST_STOP <= stop <= MOST_STOP:
+        raise ValueError(
+            f"stop {stop:g}: expected percent below the last price, from {LEAST_STOP} to "
+            f"{MOST_STOP:g}"
         )
-    after, _, before = (ratios or ["0:1"])[0].partition(":")
+    after, _, before = (request.ratio or "0:1").partition(":")
     if not (after.isdecimal() and before.isdecimal() and len(after + before) < 9 and int(before)):
-        return f"refused: ratio {ratios[0]}: expected shares after and before, like 5:1"
+        raise ValueError(f"ratio {request.ratio}: expected shares after and before, like 5:1")
     ratio = Fraction(int(after), int(before))
     return ReconcileDecision(
         number,
-        words[0],
+        request.key,
         choice=choice,
-        strategy=words[2] if len(words) == 3 else "",
+        strategy=request.strategy,
         stop=stop,
         ratio=ratio,
     )
@@ -118,7 +106,7 @@ class ReconcileActions:
         reconciler: Reconciler,
         gateway: OrderGateway,
         post: Callable[[object], None],
-        answer: Callable[[int, str], None],
+        answer: Callable[[int, OperatorOutcome], None],
     ) -> None:
         self.reconciler = reconciler
         self.gateway = gateway
@@ -128,18 +116,19 @@ class ReconcileActions:
         self.waiting: deque[ReconcileDecision] = deque()
         self._decided: dict[str, int] = {}
 
-    def queue_decision(self, number: int, text: str) -> str:
-        """Take a decision in; return the refusal, empty if it is going to be carried out."""
-        decision = parse_decision(number, text)
-        if isinstance(decision, str):
-            return decision
+    def queue_decision(self, number: int, request: DecideRequest) -> OperatorOutcome | None:
+        """Take a decision in; return the refusal, None if it is going to be carried out."""
+        try:
+            decision = read_decision(number, request)
+        except ValueError as error:
+            return refused(str(error))
         # The figure as the operator saw it goes along: what has changed by the time of carrying out
         # is asked again.
         standing = self._find_standing(decision.key)
         self.waiting.append(
             decision._replace(seen=standing.difference if standing is not None else None)
         )
-        return ""
+        return None
 
     def _find_standing(self, key: str) -> StandingDifference | None:
         """Return the standing difference of a key, however it is written."""
@@ -160,9 +149,9 @@ class ReconcileActions:
         for decision in decided:
             self.answer(decision.number, self._decide_one(decision))
 
-    def _ignore_all(self, decision: ReconcileDecision) -> str:
+    def _ignore_all(self, decision: ReconcileDecision) -> OperatorOutcome:
         if decision.choice is not DifferenceChoice.IGNORE:
-            return "refused: all can only be ignored; everything else is decided one by one"
+            return refused("all can only be ignored; everything else is decided one by one")
         standing = [each.difference for each in self.reconciler.standing.values()]
         able = [
             each
@@ -173,35 +162,35 @@ class ReconcileActions:
         ]
         for difference in able:
             self.reconciler.ignore(difference)
-        return f"done: {len(able)} ignored"
+        return done(f"{len(able)} ignored")
 
-    def _decide_one(self, decision: ReconcileDecision) -> str:
+    def _decide_one(self, decision: ReconcileDecision) -> OperatorOutcome:
         if self.reconciler.missed_reads:
-            return "refused: the broker's books cannot be read just now; try again"
+            return refused("the broker's books cannot be read just now; try again")
         if decision.key == EVERYTHING:
             return self._ignore_all(decision)
         standing = self._find_standing(decision.key)
         if standing is None:
             there = ", ".join(self.reconciler.standing) or "none"
-            return f"refused: no difference {decision.key} stands; there is {there}"
+            return refused(f"no difference {decision.key} stands; there is {there}")
         difference = standing.difference
         if decision.choice not in difference.choices:
-            return f"refused: {difference.kind} takes {', '.join(difference.choices)}"
+            return refused(f"{difference.kind} takes {', '.join(difference.choices)}")
         # A second press of the key would hit what the first has left, the owner's own shares.
         if not difference.figure and self.kernel.order_store.now < self._decided.get(
             difference.key, 0
         ):
-            return (
-                f"refused: {difference.key} was decided just now; what is left of it is ignored: "
+            return refused(
+                f"{difference.key} was decided just now; what is left of it is ignored: "
                 f"{difference.text}"
             )
         seen = decision.seen or difference
         if seen.apart != difference.apart or not self.reconciler.is_same_figure(
             difference, seen.figure
         ):
-            return f"refused: it is another one since; look again: {difference.text}"
+            return refused(f"it is another one since; look again: {difference.text}")
         if not self.reconciler.is_confirmed(difference):
-            return f"refused: it is changing just now; try again: {difference.text}"
+            return refused(f"it is changing just now; try again: {difference.text}")
         if difference.kind is DifferenceKind.DIVISION:
             return self._decide_division(difference, decision)
         if decision.choice is DifferenceChoice.IGNORE:
@@ -212,14 +201,14 @@ class ReconcileActions:
                 if difference.cedes
                 else ""
             )
-            return f"done: ignored until it changes: {difference.text}{ours}"
-        done = self._act_on(difference, decision)
-        if done.startswith("done"):
+            return done(f"ignored until it changes: {difference.text}{ours}")
+        outcome = self._act_on(difference, decision)
+        if outcome.ok:
             self._decided[difference.key] = self.kernel.order_store.now + AGAIN
             self.reconciler.take_off(difference)
-        return done
+        return outcome
 
-    def _act_on(self, difference: BookDifference, decision: ReconcileDecision) -> str:
+    def _act_on(self, difference: BookDifference, decision: ReconcileDecision) -> OperatorOutcome:
         if difference.kind in POSITIONS:
             return self._decide_position(difference, decision)
         if difference.kind is DifferenceKind.ORDER:
@@ -232,7 +221,9 @@ class ReconcileActions:
 
     # positions
 
-    def _decide_position(self, difference: BookDifference, decision: ReconcileDecision) -> str:
+    def _decide_position(
+        self, difference: BookDifference, decision: ReconcileDecision
+    ) -> OperatorOutcome:
         kernel, now = self.kernel, self.reconciler.clock.now()
         product = Product.MIS if difference.product == COVER else Product[difference.product]
         market = kernel.state.markets[difference.token]
@@ -244,8 +235,8 @@ class ReconcileActions:
                 for ladder in market.ladders
                 for each in ladder.rungs
             ):
-                return (
-                    f"refused: {difference.symbol} is being left just now; decide when that is done"
+                return refused(
+                    f"{difference.symbol} is being left just now; decide when that is done"
                 )
             side = Side.BUY if difference.amount < 0 else Side.SELL
             cover = difference.product == COVER
@@ -257,28 +248,28 @@ class ReconcileActions:
                 )
             )
             what = f" ({difference.cause})" if difference.cause else ""
-            return f"done: {gone} {difference.symbol} written off{what}"
+            return done(f"{gone} {difference.symbol} written off{what}")
         if market.ltp <= 0.0:
-            return f"refused: {difference.symbol} has no price yet; try again when it ticks"
+            return refused(f"{difference.symbol} has no price yet; try again when it ticks")
         if abs(difference.amount) > HELD or abs(int(paise(market.ltp, difference.amount))) >= MONEY:
-            return (
-                f"refused: {difference.amount} {difference.symbol} are more than the desk can "
-                f"hold; ignore it"
+            return refused(
+                f"{difference.amount} {difference.symbol} are more than the desk can hold; "
+                "ignore it"
             )
         average = difference.average if 0.0 < difference.average <= PRICE else market.ltp
         strategy, freeze = decision.strategy or OWN, int(market.instrument.freeze)
         if decision.choice is not DifferenceChoice.FLATTEN and 0 < freeze < abs(difference.amount):
-            return (
-                f"refused: no stop takes more than {freeze}, the exchange's freeze quantity; "
-                f"flatten it, or ignore it"
+            return refused(
+                f"no stop takes more than {freeze}, the exchange's freeze quantity; flatten it, "
+                "or ignore it"
             )
         if decision.stop and self.kernel.order_store.limit_only:
-            return "refused: this broker takes no stop"
+            return refused("this broker takes no stop")
         if refusal := self._assignment_refusal(decision, difference.token):
             return refusal
         leave, hours = decision.choice is DifferenceChoice.FLATTEN, market.instrument.hours
         if leave and not hours.opens <= now < hours.closes:
-            return "refused: the market is closed; flatten it while it trades"
+            return refused("the market is closed; flatten it while it trades")
         gtt = (
             None
             if leave or decision.stop or product is not Product.CNC
@@ -301,33 +292,32 @@ class ReconcileActions:
             )
         )
         if leave:
-            return f"done: leaving {difference.amount} {difference.symbol} at the market"
+            return done(f"leaving {difference.amount} {difference.symbol} at the market")
         placing = (
             "nothing protects them"
             if self.kernel.order_store.limit_only
             else "a stop is being placed"
         )
         what = f"GTT {gtt.gtt_id} protects them" if gtt else placing
-        return f"done: {difference.amount} {difference.symbol} to {strategy}; {what}"
+        return done(f"{difference.amount} {difference.symbol} to {strategy}; {what}")
 
-    def _assignment_refusal(self, decision: ReconcileDecision, token: int) -> str:
-        """Return why a strategy cannot be given the shares, empty if it can."""
+    def _assignment_refusal(
+        self, decision: ReconcileDecision, token: int
+    ) -> OperatorOutcome | None:
+        """Return why a strategy cannot be given the shares, None if it can."""
         if decision.choice is not DifferenceChoice.ASSIGN:
-            return ""
+            return None
         slots = {slot.name: slot for slot in self.kernel.state.slots}
         slot = slots.get(decision.strategy)
         if slot is None:
-            return (
-                f"refused: no strategy {decision.strategy} runs; there is "
-                f"{', '.join(slots) or 'none'}"
+            return refused(
+                f"no strategy {decision.strategy} runs; there is {', '.join(slots) or 'none'}"
             )
         if slot.stopped:
-            return f"refused: {decision.strategy} has stopped: {slot.stopped}"
-        return (
-            ""
-            if token in slot.tokens
-            else f"refused: {decision.strategy} does not follow that instrument"
-        )
+            return refused(f"{decision.strategy} has stopped: {slot.stopped}")
+        if token not in slot.tokens:
+            return refused(f"{decision.strategy} does not follow that instrument")
+        return None
 
     def _protecting_gtt(self, difference: BookDifference, last: float) -> GttUpdate | None:
         """Return the GTT at the broker that protects just these shares, None if there is none."""
@@ -348,32 +338,36 @@ class ReconcileActions:
                 return update
         return None
 
-    def _decide_division(self, difference: BookDifference, decision: ReconcileDecision) -> str:
+    def _decide_division(
+        self, difference: BookDifference, decision: ReconcileDecision
+    ) -> OperatorOutcome:
         """Carry a position over at the ratio of the broker's shares to ours, or leave it."""
         now, symbol = self.reconciler.clock.now(), difference.symbol
         market = self.kernel.state.markets[difference.token]
         if any(each.exit is not None for ladder in market.ladders for each in ladder.rungs):
-            return f"refused: {symbol} is being left just now; decide when that is done"
+            return refused(f"{symbol} is being left just now; decide when that is done")
         since, ratio, told = now, Fraction(1), "as it was"
         if decision.choice is DifferenceChoice.ADOPT:
             since = midnight(ist_day(now))
             ours = carried_shares(market, since).get(difference.product, 0)
             if not ours:
-                return f"refused: nothing of {symbol} is of an earlier day"
+                return refused(f"nothing of {symbol} is of an earlier day")
             ratio = decision.ratio or Fraction(difference.figure, ours + difference.apart)
             if ratio <= 0:
-                return f"refused: the broker has none of {symbol}; name the ratio, like ratio=5:1"
+                return refused(f"the broker has none of {symbol}; name the ratio, like ratio=5:1")
             told = f"{ratio.numerator} for {ratio.denominator}"
         books = {difference.product: difference.figure}
         apart = {difference.product: difference.apart}
         division = make_division(market, ratio, since=since, now=now, books=books, apart=apart)
         self.post(self.reconciler.record_division(division, symbol))
         self.reconciler.take_off(difference)
-        return f"done: {symbol} goes on, {told}"
+        return done(f"{symbol} goes on, {told}")
 
     # orders, GTTs, trades, funds
 
-    def _decide_order(self, difference: BookDifference, decision: ReconcileDecision) -> str:
+    def _decide_order(
+        self, difference: BookDifference, decision: ReconcileDecision
+    ) -> OperatorOutcome:
         order_id = difference.key.partition(":")[2]
         if decision.choice is DifferenceChoice.FLATTEN:
             stray = Order(
@@ -389,7 +383,7 @@ class ReconcileActions:
             )
             stray.order_id = order_id
             self.gateway.put(CancelOrder(stray))
-            return f"done: cancelling {order_id}; what it has traded comes up as a position"
+            return done(f"cancelling {order_id}; what it has traded comes up as a position")
         order = self.kernel.order_store.by_order_id[order_id]
         self.post(
             OrderUpdate(
@@ -404,9 +398,11 @@ class ReconcileActions:
                 reason="not in the broker's book",
             )
         )
-        return f"done: {order_id} counts as cancelled"
+        return done(f"{order_id} counts as cancelled")
 
-    def _decide_gtt(self, difference: BookDifference, decision: ReconcileDecision) -> str:
+    def _decide_gtt(
+        self, difference: BookDifference, decision: ReconcileDecision
+    ) -> OperatorOutcome:
         gtt_id, now = int(difference.key.partition(":")[2]), self.reconciler.clock.now()
         if decision.choice is DifferenceChoice.ADOPT:
             self.post(
@@ -420,7 +416,7 @@ class ReconcileActions:
                     reason="not in the broker's list",
                 )
             )
-            return f"done: GTT {gtt_id} counts as deleted; what it protected gets a new one"
+            return done(f"GTT {gtt_id} counts as deleted; what it protected gets a new one")
         stray = Gtt(
             0,
             "",
@@ -433,20 +429,20 @@ class ReconcileActions:
         )
         stray.gtt_id = gtt_id
         self.gateway.put(DeleteGtt(stray))
-        return f"done: deleting GTT {gtt_id}"
+        return done(f"deleting GTT {gtt_id}")
 
-    def _book_trades(self, difference: BookDifference) -> str:
+    def _book_trades(self, difference: BookDifference) -> OperatorOutcome:
         order_id, books = difference.key.partition(":")[2], self.reconciler.books
         for trade in books.trades if books else ():
             if trade.order_id == order_id:
                 self.post(trade)
-        return f"done: the trades of {order_id} are booked"
+        return done(f"the trades of {order_id} are booked")
 
-    def _accept_funds(self, difference: BookDifference) -> str:
+    def _accept_funds(self, difference: BookDifference) -> OperatorOutcome:
         now = self.reconciler.clock.now()
         start = int(self.kernel.ledger.start_cash) + difference.figure
         self.post(CashDeposit(now, difference.figure))
         self.reconciler.journal.append(
             "meta", {"key": f"start_cash:{ist_day(now)}", "value": str(start)}
         )
-        return f"done: the broker's cash counts, {difference.figure / 100:+.2f} rupees"
+        return done(f"the broker's cash counts, {difference.figure / 100:+.2f} rupees")

@@ -10,7 +10,8 @@ from compiled.model.events import CarriedDivision
 from compiled.model.number_bounds import HELD
 from compiled.model.values import NEVER, SECOND, Product, Side
 from compiled.trading.kernel import Kernel
-from engine.board_rows import UNREADABLE, Board, DifferenceRow
+from engine.board.board_writer import BoardWriter
+from engine.board_rows import UNREADABLE, DifferenceRow
 from engine.books.differences import (
     DELIVERED,
     LATE,
@@ -87,7 +88,7 @@ class Reconciler:
         broker: Broker,
         journal: Journal,
         clock: Clock,
-        board: Board,
+        writer: BoardWriter,
         terms: ReconcileTerms,
         shares: ShareRegister | None = None,
     ) -> None:
@@ -98,7 +99,7 @@ class Reconciler:
         self.broker = broker
         self.journal = journal
         self.clock = clock
-        self.board = board
+        self.writer = writer
         self.terms = terms
         self.standing: dict[str, StandingDifference] = {}
         self._covered: list[BookDifference] = []
@@ -486,10 +487,11 @@ class Reconciler:
         self._show_differences()
 
     def _show_differences(self) -> None:
-        section = self.board.differences
+        section, put = self.writer.board.differences, self.writer.put
         for key, (each, since) in self.standing.items():
             choices = tuple(choice.value for choice in each.choices)
-            section.put(
+            put(
+                section,
                 key,
                 DifferenceRow(
                     key,
@@ -504,7 +506,8 @@ class Reconciler:
             )
         if why := self.unreadable or self.unreached:
             text = f"{RESTED}: {why}" if self.is_resting else why
-            section.put(
+            put(
+                section,
                 UNREADABLE,
                 DifferenceRow(
                     UNREADABLE,
@@ -517,7 +520,7 @@ class Reconciler:
                     ignored=self.is_resting,
                 ),
             )
-        section.keep({*self.standing, UNREADABLE} if why else set(self.standing))
+        self.writer.keep(section, {*self.standing, UNREADABLE} if why else set(self.standing))
 
 
 def _agreed_trades(journal: Journal, today: str) -> Counter[tuple[int, str, Side]]:

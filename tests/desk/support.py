@@ -15,6 +15,7 @@ import pytest
 
 from brokers.sandbox.api import admin_key
 from engine.errors import ConnectionFailed
+from engine.manual.operator_requests import StatusRequest
 from engine.ops.control_socket import send_request, socket_path
 from tui.commands.cli import run_command
 
@@ -180,7 +181,7 @@ def wait_for(condition, what):
 def status(patang, mode="sandbox"):
     """Return how the desk stands, nothing while it does not answer."""
     try:
-        return send_request(socket_path(patang.state(mode)), {"cmd": "status"})
+        return send_request(socket_path(patang.state(mode)), StatusRequest()).data
     except ConnectionFailed:
         return {}
 

@@ -8,6 +8,7 @@ import pytest
 from compiled.model.values import Side
 from compiled.trading.strategy import Strategy
 from engine.errors import OperatorError
+from engine.manual.operator_requests import CancelRequest, LimitRequest
 from engine.ops.control_socket import send_request, socket_path
 from tests.desk.support import rows, wait_for
 from tests.foreign import HOSTILE
@@ -62,17 +63,11 @@ def held(station, tmp_path):
 def test_what_a_strategy_an_operator_and_a_socket_say_is_kept_with_marks_and_the_desk_goes_on(held):
     made, desk, stranger, database = held
     door = socket_path(made.state)
-    assert send_request(
-        door,
-        {
-            "cmd": "limit",
-            "name": "max_daily_loss",
-            "value": 4_000,
-            "reason": HOSTILE,
-            "who": HOSTILE,
-        },
-    )
-    assert send_request(door, {"cmd": "submit", "act": "cancel", "detail": HOSTILE})["number"]
+    for request in (
+        LimitRequest("max_daily_loss", 4_000, HOSTILE, HOSTILE),
+        CancelRequest(HOSTILE),
+    ):
+        assert send_request(door, request).data["number"]
     assert run_command(["limits", "set", "max_positions", "5", "--reason", LATIN]) == 0
     stranger.fails = True
     wait_for(lambda: made.board.failures.rows, "the strategy has failed")

@@ -14,6 +14,7 @@ import pytest
 from compiled.model.values import Bar
 from engine.backtest.linter.result_linter import lint_outcome
 from engine.backtest.statistics.run_statistics import statistics
+from engine.manual.operator_requests import PreviewRequest, done
 from engine.ops.control_socket import ControlSocket, socket_path
 from engine.ops.doctor import HealthCheck
 from engine.orders.killswitch import KillLatch, KillSwitch
@@ -131,8 +132,9 @@ CASES = {
     ],
     "order": [
         ["order", "buy", WORD, "1", "--bare"],
-        ["order", "buy", WORD, "1", "--bare", "--yes"],
-        ["order", "buy", WORD, "1", "--bare", "--yes", "--json"],
+        ["order", "buy", "INFY", "1", "--bare"],
+        ["order", "buy", "INFY", "1", "--bare", "--yes"],
+        ["order", "buy", "INFY", "1", "--bare", "--yes", "--json"],
     ],
     "modify": [["modify", WORD, "--price", "1"]],
     "cancel": [["cancel", WORD], ["cancel", WORD, "--json"]],
@@ -287,18 +289,16 @@ class Desk:
     """A desk of which every text is a stranger's."""
 
     def describe(self):
-        return json.dumps(
-            {
-                "mode": HOSTILE,
-                "state": HOSTILE,
-                "now": NOON,
-                "kill_reason": HOSTILE,
-                HOSTILE: HOSTILE,
-                "governor": {HOSTILE: {HOSTILE: 1}},
-                "differences": [HOSTILE],
-                "failed": [HOSTILE],
-            }
-        )
+        return {
+            "mode": HOSTILE,
+            "state": HOSTILE,
+            "now": NOON,
+            "kill_reason": HOSTILE,
+            HOSTILE: HOSTILE,
+            "governor": {HOSTILE: {HOSTILE: 1}},
+            "differences": [HOSTILE],
+            "failed": [HOSTILE],
+        }
 
     def limits(self):
         limit = {
@@ -308,11 +308,7 @@ class Desk:
             "who": HOSTILE,
             "reason": HOSTILE,
         }
-        return json.dumps({"mode": HOSTILE, "limits": [limit]})
-
-    def set_limit(self, change, *, confirmed):
-        del change, confirmed
-        return f"done: {HOSTILE}"
+        return {"mode": HOSTILE, "limits": [limit]}
 
     def resume(self, reason, who):
         del reason, who
@@ -328,14 +324,13 @@ class Desk:
             "ignored": True,
             "choices": [HOSTILE],
         }
-        return json.dumps({"mode": HOSTILE, "state": HOSTILE, "differences": [row]})
+        return {"mode": HOSTILE, "state": HOSTILE, "differences": [row]}
 
-    def submit(self, act, token=0, detail=""):
-        del token, detail
-        return ["preview"].index(act) if act == "preview" else 1
+    def submit(self, request):
+        return 0 if isinstance(request, PreviewRequest) else 1
 
-    def answer(self, number):
-        return f"done: {json.dumps(PREVIEW) if number == 0 else HOSTILE}"
+    def outcome(self, number):
+        return done(HOSTILE, PREVIEW if number == 0 else {})
 
 
 def fill(path):
@@ -478,7 +473,7 @@ def test_what_the_cases_read_is_foreign(shown):
         ["cancel", WORD],
         ["kill", "--reason", WORD],
         ["resume", "--reason", WORD],
-        ["order", "buy", WORD, "1", "--bare"],
+        ["order", "buy", "INFY", "1", "--bare"],
         ["export", "orders", *ON_DATABASE],
         ["bars", "list"],
         ["bars", "gaps", "--version", "live"],

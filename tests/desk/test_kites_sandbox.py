@@ -15,6 +15,7 @@ from brokers.sandbox.server import Sandbox
 from brokers.session.login_redirect import LoginRedirect
 from engine.config.schema import load_config
 from engine.errors import ConfigError
+from tests.asking import answer_of, asked
 from tests.brokers.kite.browser import visit
 from tests.desk.support import get, wait_for
 from tests.desk.theirs import Theirs
@@ -118,10 +119,10 @@ def statuses(theirs):
     return [order["status"] for order in books(theirs)["orders"]]
 
 
-def said(made, act, token=0, **ticket):
+def said(made, act, **fields):
     """Return what the desk answers."""
-    number = made.desk.submit(act, token, json.dumps(ticket) if ticket else "")
-    return wait_for(lambda: made.desk.answer(number), act)
+    number = made.desk.submit(asked(act, **fields))
+    return wait_for(lambda: answer_of(made.desk, number), act)
 
 
 def bought(made, **ticket):
@@ -167,7 +168,7 @@ def test_a_day_by_hand(theirs, station, capsys):
     [there] = books(theirs)["orders"]
     assert (there["order_type"], there["price"]) == ("LIMIT", dear)
 
-    assert said(made, "exit", row.token).startswith("done: ")
+    assert said(made, "exit", token=row.token).startswith("done: ")
     wait_for(lambda: statuses(theirs) == ["COMPLETE", "COMPLETE"], "it is sold")
     wait_for(lambda: board.header.naked == 0, "the desk knows that, too")
     there = books(theirs)["orders"][1]

@@ -4,8 +4,15 @@ import json
 
 import pytest
 
+from engine.manual.operator_requests import (
+    LimitRequest,
+    LimitsRequest,
+    ResumeRequest,
+    StatusRequest,
+)
 from engine.ops.control_socket import send_request, socket_path
 from tests.desk.support import rows, wait_for
+from tui.commands.desk.order_requests import await_outcome
 from tui.run.session import RunPlan
 from tui.run.wiring import open_desk
 
@@ -28,13 +35,12 @@ def running(station, tmp_path):
 
 
 def change(door, name, value, **more):
-    return send_request(
-        door, {"cmd": "limit", "name": name, "value": value, "reason": "test", "who": "me", **more}
-    )
+    """Return what the desk says of a change."""
+    return str(await_outcome(door, LimitRequest(name, value, "test", "me", **more)))
 
 
 def limit(door, name):
-    answer = send_request(door, {"cmd": "limits"})
+    answer = send_request(door, LimitsRequest()).data
     return next(row for row in answer["limits"] if row["name"] == name)
 
 
@@ -45,7 +51,7 @@ def test_a_limit_changes_through_the_door_is_audited_and_kept_for_the_day(runnin
         "value": 10_000,
         "configured": 10_000,
     }
-    assert change(door, "max_daily_loss", 4_000) == {"answer": "done: max_daily_loss 10000 to 4000"}
+    assert change(door, "max_daily_loss", 4_000) == "done: max_daily_loss 10000 to 4000"
     assert limit(door, "max_daily_loss") == {
         "name": "max_daily_loss",
         "value": 4_000,
@@ -54,13 +60,11 @@ def test_a_limit_changes_through_the_door_is_audited_and_kept_for_the_day(runnin
         "reason": "test",
     }
     assert desk.kernel.limits.max_daily_loss == 400_000
-    assert "allows more than now" in change(door, "max_daily_loss", 4_001)["error"]
-    assert "there are" in change(door, "max_dayly_loss", 1)["error"]
-    assert "error" in change(door, "max_daily_loss", "much")
+    assert "allows more than now" in change(door, "max_daily_loss", 4_001)
+    assert "there are" in change(door, "max_dayly_loss", 1)
+    assert 'value: expected a number, got "much"' in change(door, "max_daily_loss", "much")
     assert limit(door, "max_daily_loss")["value"] == 4_000
-    assert change(door, "max_positions", 91, confirmed=True) == {
-        "answer": "done: max_positions 90 to 91"
-    }
+    assert change(door, "max_positions", 91, confirmed=True) == "done: max_positions 90 to 91"
     made.close()
     told = [
         json.loads(row["detail"])
@@ -85,7 +89,7 @@ def test_a_limit_changes_through_the_door_is_audited_and_kept_for_the_day(runnin
 def test_status_tells_the_governors_rates_and_the_board_keeps_the_kill_switchs_history(running):
     made, _, door = running()
     governor = wait_for(
-        lambda: send_request(door, {"cmd": "status"})["governor"], "the governor is on the board"
+        lambda: send_request(door, StatusRequest()).data["governor"], "the governor is on the board"
     )
     assert (governor["per_second"], governor["per_minute"], governor["per_day"]) == (9, 380, 4_800)
     assert governor["waiting"] == {"EXIT": 0, "PROTECT": 0, "ENTRY": 0}
@@ -95,7 +99,7 @@ def test_status_tells_the_governors_rates_and_the_board_keeps_the_kill_switchs_h
     wait_for(lambda: made.board.kills.rows, "the flag file is in the history")
     [row] = made.board.kills.rows
     assert (row.act, row.level, row.reason, row.who) == ("latch", "halt", "stop it", "file")
-    send_request(door, {"cmd": "resume", "reason": "seen", "who": "me"})
+    send_request(door, ResumeRequest("seen", "me"))
     wait_for(lambda: len(made.board.kills.rows) == 2, "the resumption, too")
     assert (made.board.kills.rows[1].act, made.board.kills.rows[1].who) == ("resume", "me")
     assert not made.kill.path.exists()

@@ -5,6 +5,7 @@ Nobody's number ends a thread, or latches, or is sent.
 
 import itertools
 import json
+import socket
 import threading
 import time
 from urllib.parse import urlencode
@@ -13,6 +14,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from engine.manual.limits import NAMES
+from engine.manual.operator_requests import OutcomeRequest
 from engine.ops.control_socket import send_request, socket_path
 from tests.desk.support import get, rows, status, wait_for
 from tests.desk.test_lying_network import CONFIG, SYMBOLS, Between
@@ -179,30 +181,19 @@ def well(patang):
 
 def raw(path, text):
     """Send a line as it is written: JSON of Python takes and gives numbers that others do not."""
-    return send_request(path, _Line(text))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect(str(path))
+        connection.sendall(text.encode() + b"\n")
+        return json.loads(connection.makefile().readline())
 
 
-class _Line(dict):
-    """A request whose text is given."""
-
-    def __init__(self, text):
-        super().__init__(text=text)
-
-
-@pytest.fixture
-def literal(monkeypatch):
-    from engine.ops import control_socket
-
-    dumps = json.dumps
-    monkeypatch.setattr(
-        control_socket.json,
-        "dumps",
-        lambda item, **more: item["text"] if isinstance(item, _Line) else dumps(item, **more),
-    )
+def table(act, **fields):
+    """Return a request of which each field is written as it is."""
+    return f'{{"request": "{act}", ' + ", ".join(f'"{k}": {v}' for k, v in fields.items()) + "}"
 
 
 def tickets():
-    """Yield (act, detail) of every number in every field."""
+    """Yield a request of the engine for every number in every field."""
     for act, key, number in itertools.product(("preview", "order"), FIELDS, NUMBERS):
         fields = {
             "symbol": '"INFY"',
@@ -211,48 +202,53 @@ def tickets():
             "stop": "2",
             "price": "1500",
         } | {key: number}
-        yield act, "{" + ", ".join(f'"{name}": {value}' for name, value in fields.items()) + "}"
+        yield table(act, **fields)
     for key, number in itertools.product(CHANGES, NUMBERS):
-        yield "modify", f'{{"order": "1", "{key}": {number}}}'
+        yield table("modify", order='"1"', **{key: number})
     for number in NUMBERS:
-        yield "modify", f'{{"order": "{number}", "quantity": 5}}'
-        yield "cancel", number
-        yield "reconcile", f"INFY:CNC adopt stop={number}"
+        yield table("modify", order=f'"{number}"', quantity=5)
+        yield table("cancel", order=f'"{number}"')
+        yield table("reconcile", key='"INFY:CNC"', choice='"adopt"', stop=number)
+        yield table("exit", token=number)
 
 
 def asked_for(patang, exchange):
     """Try every number in every field of the control socket; return how many were tried."""
-    door, tried = socket_path(patang.state()), 0
-    numbers = []
-    for act, detail in tickets():
-        numbers.append(
-            raw(door, json.dumps({"cmd": "submit", "act": act, "detail": detail}))["number"]
-        )
+    door, tried, numbers = socket_path(patang.state()), 0, []
+    for text in tickets():
+        told = raw(door, text)
+        assert told["verdict"] in {"refused", "pending"}, told
+        assert "\n" not in told["text"]
+        numbers += [told["data"]["number"]] if told["verdict"] == "pending" else []
+        tried += 1
     for name, number in itertools.product([*NAMES, "budget.mine"], NUMBERS):
-        told = raw(
-            door,
-            f'{{"cmd": "limit", "name": "{name}", "value": {number}, "reason": "r", "confirmed": '
-            f"true}}",
-        )
-        assert name in str(told.get("error", "not a change of a limit")) or "not a" in str(
-            told["error"]
-        ), told
+        fields = {"name": f'"{name}"', "value": number, "reason": '"r"', "confirmed": "true"}
+        told = raw(door, table("limit", **fields))
+        pending = told["verdict"] == "pending"
+        assert pending or "value: expected a number" in told["text"], told
+        numbers += [told["data"]["number"]] if pending else []
         tried += 1
-    for key, number in itertools.product(
-        ("number", "cmd", "token", "reason", "act", "detail"), NUMBERS
-    ):
-        assert "error" in raw(door, f'{{"cmd": "nothing", "{key}": {number}}}')
-        tried += 1
+    texts = (
+        ("kill", "flatten"),
+        ("kill", "reason"),
+        ("resume", "who"),
+        ("acknowledge", "strategy"),
+    )
+    for act, key in (("nothing", "x"), *texts):
+        for number in NUMBERS:
+            assert raw(door, table(act, **{key: number}))["verdict"] == "refused"
+            tried += 1
     for number in NUMBERS:
-        raw(door, f'{{"cmd": "answer", "number": {number}}}')
+        raw(door, table("outcome", number=number))
         tried += 1
     for number in numbers:
-        told = wait_for(
-            lambda number=number: send_request(door, {"cmd": "answer", "number": number})["answer"],
+        outcome = wait_for(
+            lambda number=number: (
+                (found := send_request(door, OutcomeRequest(number))).verdict != "pending" and found
+            ),
             "an answer",
         )
-        assert told.startswith(("refused: ", "done: decided")), told
-        tried += 1
+        assert not outcome.ok, outcome
     assert well(patang)
     assert get(exchange["rest"] + "/sandbox/books")["orders"] == []
     assert rows(patang.state() / "desk.db", "SELECT * FROM limits") == []
@@ -288,7 +284,7 @@ def lied_to(patang, between, lies, seconds, meanwhile=lambda: None):
     return len(between.told)
 
 
-@pytest.mark.usefixtures("desk", "literal")
+@pytest.mark.usefixtures("desk")
 def test_no_number_from_outside_harms_the_desk(patang, exchange, between):
     assert asked_for(patang, exchange) == 690
     assert lied_to(patang, between, LIES[:: len(LIES) // 12], 6) >= 3

@@ -10,8 +10,10 @@ import pytest
 import engine.desk
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.server import Sandbox
+from engine.manual.operator_requests import AcknowledgeRequest
 from store.decision_trace import trace_decision
 from strategies.moving_average_cross import MovingAverageCross
+from tests.asking import answer_of, asked
 from tests.desk.support import PATIENCE_S, get, rows, status, wait_for
 from tests.desk.test_kill import Screen
 from tests.desk.test_restart import CONFIG
@@ -46,7 +48,7 @@ def test_a_desk_that_cannot_open_behind_its_screen_takes_it_down_and_says_why(pa
     assert b"no such symbol on NSE: NOSUCH" in screen.seen
 
 
-@pytest.mark.parametrize("moment", ["WarmUp", "restore"])
+@pytest.mark.parametrize("moment", ["WarmUp", "restore_kernel"])
 def test_a_desk_that_is_told_to_stop_while_it_opens_stops(station, monkeypatch, moment):
     made = station(RunPlan(speed=1.0, start="10:00"))
     held, go_on = threading.Event(), threading.Event()
@@ -92,15 +94,15 @@ def test_a_strategy_that_fails_before_the_day_begins_is_told_of_and_the_desk_ope
     assert [step.text.splitlines() for step in kept] == [list(mark.trace)]
     assert any("in broken" in line for line in (made.state / "patang.log").read_text().splitlines())
     wrong, right = (
-        made.desk.submit("acknowledge", detail=name) for name in ("momentum_ladder", mark.strategy)
+        made.desk.submit(AcknowledgeRequest(name)) for name in ("momentum_ladder", mark.strategy)
     )
-    wait_for(lambda: made.desk.answer(right), "the desk has answered")
+    wait_for(lambda: answer_of(made.desk, right), "the desk has answered")
     assert (
-        made.desk.answer(wrong)
+        answer_of(made.desk, wrong)
         == "refused: momentum_ladder is not marked; marked: moving_average_cross"
     )
     assert (
-        made.desk.answer(right)
+        answer_of(made.desk, right)
         == "done: moving_average_cross is no longer marked; it stays stopped"
     )
     assert made.board.failures.rows == []
@@ -153,9 +155,9 @@ def test_what_is_only_watched_is_sent_in_brief_and_in_full_once_it_is_held(stati
         ]
 
         def ask(ticket):
-            number = desk.submit("order", detail=json.dumps(ticket))
-            wait_for(lambda: desk.answer(number), "an answer")
-            return desk.answer(number)
+            number = desk.submit(asked("order", **ticket))
+            wait_for(lambda: answer_of(desk, number), "an answer")
+            return answer_of(desk, number)
 
         assert ask(tickets[1]).startswith("refused: INDEX")
         wait_for(lambda: ask(tickets[0]).startswith("done"), "SBIN is entered by hand")

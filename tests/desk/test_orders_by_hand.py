@@ -1,12 +1,12 @@
 """Orders by hand of every kind, from the command line to a real exchange and back."""
 
 import json
-import re
 import signal
 
 import pytest
 
 from engine.errors import OperatorError
+from engine.manual.operator_requests import PreviewRequest
 from engine.ops.control_socket import socket_path
 from tests.desk.support import PATIENCE_S, get, rows, status, wait_for
 from tui.commands.desk import order_requests
@@ -65,22 +65,17 @@ def there(exchange, tag):
 
 def last_price(patang, symbol):
     """Return the last price in rupees, as soon as the preview of one share has it."""
-    wanted = json.dumps({"symbol": symbol, "side": "BUY", "quantity": 1, "stop": 2.0})
-    said = []
+    wanted = PreviewRequest(symbol=symbol, side="BUY", quantity=1, stop=2.0)
+    door, said = (socket_path(patang.state()), "SANDBOX"), []
 
     def worth():
         try:
-            said.append(
-                order_requests.submit_act(
-                    (socket_path(patang.state()), "SANDBOX"), "preview", wanted
-                )
-            )
+            return order_requests.submit_request(door, wanted).data["value"]
         except OperatorError as refusal:
             said.append(str(refusal))
-        return re.search(r'"value": ([\d.]+)', said[-1])
+            return None
 
-    found = wait_for(worth, lambda: f"a price of {symbol}; the desk said {said[-1]}")
-    return float(found[1])
+    return wait_for(worth, lambda: f"a price of {symbol}; the desk said {said[-1]}")
 
 
 def test_orders_of_every_kind_reach_the_exchange_as_what_they_are_and_come_back(

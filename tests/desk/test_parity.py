@@ -15,6 +15,7 @@ import pytest
 import tui.run.broker
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.faults import Fault
+from engine.manual.operator_requests import ExitRequest, LimitRequest, PlaceRequest
 from engine.orders.killswitch import FLATTEN
 from store.journal_day import kept_day
 from tests.desk import scripted
@@ -67,7 +68,7 @@ def compared(station, tape, tmp_path, monkeypatch, capsys):
 
     def compare(mode="paper", *, acts=None, faults=(), text=STRATEGY, bars="live", meanwhile=None):
         monkeypatch.setattr(
-            tui.exchange, "SandboxConfig", partial(SandboxConfig, faults=tuple(faults))
+            tui.run.broker, "SandboxConfig", partial(SandboxConfig, faults=tuple(faults))
         )
         made = station(RunPlan(mode, tape, DAY, (), 0.0, start="15:00"), text)
         scripted.ACTS.update({clock: partial(act, made) for clock, act in (acts or {}).items()})
@@ -150,14 +151,11 @@ def test_what_a_kill_switch_has_left_and_kept_from_entering_is_the_operators(com
 
 def test_an_exit_and_an_order_by_hand_are_the_operators(compared):
     def leave(made):
-        made.desk.submit(
-            "exit", next(int(each.token) for each in made.desk.kernel.ledger.account_positions())
-        )
+        held = made.desk.kernel.ledger.account_positions()
+        made.desk.submit(ExitRequest(next(int(each.token) for each in held)))
 
-    ticket = json.dumps({"symbol": "SBIN", "side": "BUY", "quantity": 7, "stop": 2.0})
-    told = compared(
-        acts={"15:05": leave, "15:06": lambda made: made.desk.submit("order", detail=ticket)}
-    )
+    ticket = PlaceRequest(symbol="SBIN", side="BUY", quantity=7, stop=2.0)
+    told = compared(acts={"15:05": leave, "15:06": lambda made: made.desk.submit(ticket)})
     assert found(told) == {"operator"}
     other = [each for each in told["differences"] if not each["same"]]
     assert {each["cause"] for each in other} == {"operator"}
@@ -168,10 +166,8 @@ def test_an_exit_and_an_order_by_hand_are_the_operators(compared):
 
 
 def test_a_limit_that_was_lowered_is_the_operators(compared):
-    limit = json.dumps(
-        {"name": "max_positions", "value": 1, "reason": "quiet", "who": "operator", "before": 90}
-    )
-    told = compared(acts={"15:04": lambda made: made.desk.submit("limit", detail=limit)})
+    limit = LimitRequest("max_positions", 1, "quiet", "operator")
+    told = compared(acts={"15:04": lambda made: made.desk.submit(limit)})
     assert found(told) == {"operator"}
     assert any("max_positions set to 1: quiet" in each["why"] for each in told["differences"])
 

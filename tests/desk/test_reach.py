@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.manual.operator_requests import refused
 from engine.orders.killswitch import KillSwitch
 from engine.system import private_files
 from tests.desk.support import PATIENCE_S, wait_for
@@ -18,7 +19,7 @@ from tests.desk.test_bad_input import one_line
 
 # a desk as far as others can reach it: on record, with its switch and, unless it hangs, its door
 DESK = """
-import json, signal, sys
+import signal, sys
 from pathlib import Path
 from engine.config.schema import load_config
 from engine.ops.control_socket import ControlSocket, socket_path
@@ -29,7 +30,7 @@ class Desk:
     def describe(self):
         latch = station.kill.latch
         level, reason = (latch.level, latch.reason) if latch else ("", "")
-        return json.dumps({"mode": "PAPER", "kill": level, "kill_reason": reason})
+        return {"mode": "PAPER", "kill": level, "kill_reason": reason}
     def resume(self, reason, who):
         return station.kill.resume(reason, who)
 
@@ -128,7 +129,7 @@ def test_a_reason_of_any_length_latches(patang, desk):
 def test_a_desk_that_does_not_understand_is_latched_by_its_file(patang, desk, monkeypatch):
     process, folder = desk("hangs")
     monkeypatch.setattr(
-        "tui.commands.desk.kill_commands.send_request", lambda *_: {"error": "not a request"}
+        "tui.commands.desk.kill_commands.send_request", lambda *_: refused("not a request")
     )
     mine = answers(patang.call("kill", "--json"))[str(folder)]
     assert (mine["by"], KillSwitch(folder / "KILL").latch.level) == (["file", "signal"], "halt")

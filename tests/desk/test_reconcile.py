@@ -15,6 +15,8 @@ from brokers.sandbox.assumptions import KiteAssumptions
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.server import Sandbox
 from compiled.model.values import SECOND, OrderPurpose
+from engine.manual.operator_requests import ExitRequest
+from tests.asking import answer_of, asked
 from tests.desk.support import rows, wait_for
 from tui.commands.cli import run_command
 from tui.run.session import RunPlan
@@ -334,9 +336,9 @@ def test_shares_listed_under_the_other_exchange_next_morning_are_ours_and_so_are
         }
 
         def placed(ticket=ticket):
-            number = first.desk.submit("order", detail=json.dumps(ticket))
-            wait_for(lambda: first.desk.answer(number), "an answer")
-            return first.desk.answer(number).startswith("done")
+            number = first.desk.submit(asked("order", **ticket))
+            wait_for(lambda: answer_of(first.desk, number), "an answer")
+            return answer_of(first.desk, number).startswith("done")
 
         wait_for(placed, f"{symbol} is entered")
     wait_for(lambda: sorted(first.gtts()) == [("INFY", 7), ("SBIN", 4)], "both are protected")
@@ -367,7 +369,7 @@ def test_shares_listed_under_the_other_exchange_next_morning_are_ours_and_so_are
         ("SBIN", 4, 4),
     ]
     for ladder in list(second.desk.kernel.state.ladders.values()):
-        second.desk.submit("exit", int(ladder.instrument.token))
+        second.desk.submit(ExitRequest(int(ladder.instrument.token)))
     wait_for(lambda: not second.desk.board.positions.rows, "both are sold")
     second.clean()
     second.differences()
@@ -464,7 +466,7 @@ def test_shares_without_their_authorisation_count_as_unprotected_and_are_not_off
     )
 
     [ladder] = there.desk.kernel.state.ladders.values()
-    there.desk.submit("exit", int(ladder.instrument.token))
+    there.desk.submit(ExitRequest(int(ladder.instrument.token)))
     wait_for(
         lambda: any("needs authorisation" in text for text in told("order_refused")),
         "the sale is refused",
@@ -500,13 +502,11 @@ def test_what_the_owner_closes_in_his_app_loses_its_stop_long_before_the_next_co
     there = world()
     there.config = there.config.replace("positions_every_s = 5", "positions_every_s = 3600")
     there.open()
-    ticket = json.dumps(
-        {"symbol": "INFY", "side": "BUY", "quantity": 10, "product": "MIS", "stop": 2.0}
-    )
+    ticket = asked("order", symbol="INFY", side="BUY", quantity=10, product="MIS", stop=2.0)
 
     def ordered():
-        number = there.desk.submit("order", 0, ticket)
-        return wait_for(lambda: there.desk.answer(number), "the order is answered").startswith(
+        number = there.desk.submit(ticket)
+        return wait_for(lambda: answer_of(there.desk, number), "the order is answered").startswith(
             "done"
         )
 

@@ -12,6 +12,7 @@ import pytest
 
 from compiled.model.values import Side
 from compiled.trading.strategy import Strategy
+from engine.manual.operator_requests import ExitRequest
 from engine.ops import freeze_timer
 from tests.desk.support import wait_for
 from tui.run.launch import FAILED, report_day
@@ -75,7 +76,7 @@ def test_a_strategy_that_leaves_is_stopped_and_the_desk_goes_on(running):
         False,
         "running",
     )
-    made.desk.submit("exit", int(made.desk.slots[0].tokens[0]))
+    made.desk.submit(ExitRequest(int(made.desk.slots[0].tokens[0])))
     wait_for(lambda: not made.board.positions.rows, "what it held leaves by hand")
 
 
@@ -88,7 +89,7 @@ def test_a_strategy_that_never_comes_back_is_ended_and_exits_by_hand_go(running,
         "the engine has stood still for 1 s in strategy unruly"
     )
     assert not made.desk.done.is_set()
-    made.desk.submit("exit", int(made.desk.slots[0].tokens[0]))
+    made.desk.submit(ExitRequest(int(made.desk.slots[0].tokens[0])))
     wait_for(lambda: not made.board.positions.rows, "what it held leaves by hand")
 
 

@@ -160,7 +160,7 @@ class Away:
         """Ignore what the account has more than the desk knows of."""
         for row in self._rows():
             if row.kind == "unmanaged":
-                self.operator._ask("reconcile", f"{row.key} ignore")
+                self.operator.reconcile(f"{row.key} ignore")
         if self.world.loop.seconds < until:
             self.world.loop.call_later(2.0, self._ignore_owners, until)
 
@@ -168,7 +168,7 @@ class Away:
         """Take what lacks as sold, and leave what is more to the owner."""
         for row in self._rows()[:1]:
             more = "flatten" in row.choices and row.kind in {"unmanaged", "quantity"}
-            self.operator._ask("reconcile", f"{row.key} {'ignore' if more else row.choices[0]}")
+            self.operator.reconcile(f"{row.key} {'ignore' if more else row.choices[0]}")
         if self.world.loop.seconds < until:
             self.world.loop.call_later(2.0, self._decide, until)
 

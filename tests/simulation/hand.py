@@ -6,8 +6,14 @@ The operator at his own desk, and somebody else on the same account.
 import json
 
 from compiled.model.values import OrderPurpose
-from engine.errors import ConfigError
-from engine.manual.limits import DayLimitChange, request_detail
+from engine.manual.operator_requests import (
+    CancelRequest,
+    ExitRequest,
+    LimitRequest,
+    request_act,
+)
+from tests import asking
+from tests.asking import asked, decision
 
 IGNORES = 0.15
 """How often the operator ignores a difference he could settle."""
@@ -29,17 +35,21 @@ class Operator:
         process = self._world.process
         return process.desk if process is not None and process.open else None
 
-    def _ask(self, act, detail, then=lambda told: None):
+    def _ask(self, request, then=lambda told: None):
         desk = self._desk()
         if desk is not None:
-            self._world.note(f"operator: {act} {detail}")
-            self._asked[desk.submit(act, 0, detail)] = desk, act, then
+            self._world.note(f"operator: {request}")
+            self._asked[desk.submit(request)] = desk, request_act(request), then
+
+    def reconcile(self, words, then=lambda told: None):
+        """Decide a difference, as `tests.asking.decision` reads it."""
+        self._ask(decision(words), then)
 
     def _listen(self):
         for number, (desk, act, then) in list(self._asked.items()):
             if desk is not self._desk():
                 del self._asked[number]
-            elif told := desk.answer(number):
+            elif told := asking.answer_of(desk, number):
                 del self._asked[number]
                 self._world.note(f"desk, asked for {act}: {told}")
                 then(told)
@@ -67,7 +77,7 @@ class Operator:
         ticket |= getattr(self, f"_{kind}")(listing.instrument, last, 1 if side == "BUY" else -1)
         if not ticket["stop"]:
             self._world.checks.bare.add((ticket["symbol"], ticket["quantity"]))
-        self._ask("preview" if rng.random() < 0.1 else "order", json.dumps(ticket))
+        self._ask(asked("preview" if rng.random() < 0.1 else "order", **ticket))
 
     def _near(self, instrument, last, sign):
         return instrument.snap(last * (1.0 + self._rng.uniform(-0.004, 0.001) * sign))
@@ -146,22 +156,21 @@ class Operator:
             wanted["quantity"] = rng.randrange(1, 80)
         if order.trigger > 0.0 and rng.random() < 0.3:
             wanted["trigger"] = self._beyond(instrument, last, int(order.side))
-        self._ask("modify", json.dumps(wanted))
+        self._ask(asked("modify", **wanted))
         if rng.random() < 0.3:
-            self._ask("cancel", str(order.intent))
+            self._ask(CancelRequest(str(order.intent)))
 
     def cancel(self):
         """Take a working order back, a stop that rests included."""
         if orders := self._working():
-            self._ask("cancel", str(self._rng.choice(orders).intent))
+            self._ask(CancelRequest(str(self._rng.choice(orders).intent)))
 
     def leave(self):
         """Leave everything in one instrument."""
         desk = self._desk()
         if desk is not None:
-            desk.submit(
-                "exit", int(self._rng.choice(self._world.exchange.market.listings).instrument.token)
-            )
+            listing = self._rng.choice(self._world.exchange.market.listings)
+            desk.submit(ExitRequest(int(listing.instrument.token)))
 
     # limits
 
@@ -178,16 +187,9 @@ class Operator:
                 "max_daily_loss": (100, 1_000),
             }[name]
         )
-        try:
-            detail = request_detail(
-                desk.settings.limits,
-                DayLimitChange(name, value, "simulated", "operator"),
-                confirmed=True,
-            )
-        except ConfigError:
-            return
         self._ask(
-            "limit", detail, lambda told: told.startswith("done") and self._world.allow(name, value)
+            LimitRequest(name, value, "simulated", "operator", confirmed=True),
+            lambda told: told.startswith("done") and self._world.allow(name, value),
         )
 
     # differences
@@ -210,7 +212,7 @@ class Operator:
         words = f"{row.key} {choice}" + (" whim" if choice == "assign" else "")
         if choice in {"adopt", "assign"} and rng.random() < 0.3:
             words += f" stop={rng.uniform(0.5, 3.0):.2f}"
-        self._ask("reconcile", words)
+        self.reconcile(words)
 
     def decide_until(self, end):
         """Settle whatever comes up, every two seconds, until second `end`."""

@@ -1,8 +1,7 @@
 """A day on which a test asks for the broker's moods, and sits at the desk itself."""
 
-import json
-
 from brokers.sandbox.fault_moods import mood_faults
+from tests.asking import answer_of, asked
 from tests.simulation.world import World
 
 
@@ -45,18 +44,18 @@ class Moody(World):
             "stop": 2.0,
             "product": product,
         } | fields
-        return self.ask("order", json.dumps(ticket), seconds=seconds)
+        return self.ask(asked("order", **ticket), seconds=seconds)
 
-    def ask(self, act, detail="", token=0, seconds=12.0):
+    def ask(self, request, seconds=12.0):
         """Have the operator ask for something.
 
         Return what the desk says of it within so many seconds.
         """
-        number = self.process.desk.submit(act, token, detail)
+        number = self.process.desk.submit(request)
         ends = self.loop.seconds + seconds
-        while self.loop.seconds < ends and not self.process.desk.answer(number):
+        while self.loop.seconds < ends and not answer_of(self.process.desk, number):
             self.run(self.loop.seconds + 0.1)
-        return self.process.desk.answer(number)
+        return answer_of(self.process.desk, number)
 
     def told(self, name):
         return [row for row in self.process.journal.load("events") if row["name"] == name]

@@ -226,7 +226,7 @@ class Mornings(Away):
             token = int(self.world.exchange.listings[f"NSE:{row.symbol}"].instrument.token)
             ratio = self.world.checks.ratios.get(token)
             word = f"adopt ratio={ratio.numerator}:{ratio.denominator}" if ratio else "ignore"
-            self.operator._ask("reconcile", f"{row.key} {word}")
+            self.operator.reconcile(f"{row.key} {word}")
         if not rows:
             super()._decide(until)
         elif self.world.loop.seconds < until:

@@ -409,7 +409,7 @@ class Knowing(Operator):
             if row.kind == "gtt" and "ignore" in row.choices:
                 his = int(row.key.partition(":")[2]) in self._world.checks.strange
                 choice = "ignore" if his and rng.random() < 0.8 else "flatten"
-            self._ask("reconcile", f"{row.key} {choice}")
+            self.reconcile(f"{row.key} {choice}")
             return
         listing = self._world.exchange.listings["NSE:" + row.symbol]
         at = int(listing.instrument.token), row.key.rpartition(":")[2]
@@ -417,7 +417,7 @@ class Knowing(Operator):
         words = f"{row.key} {choice}" + (" whim" if choice == "assign" else "")
         stands = desk._loop.reconciler.standing.get(row.key)
         side = -1 if stands is not None and stands.difference.amount > 0 else 1
-        self._ask("reconcile", words, lambda told: self._told(at, row.key, desk, told, side))
+        self.reconcile(words, lambda told: self._told(at, row.key, desk, told, side))
 
     def _held(self, desk, at):
         """Return the shares that the desk believes it holds."""
@@ -468,7 +468,7 @@ class Beside(Weather):
             if self._world.loop.seconds < 30.0:
                 self._world.loop.call_later(1.0, self._ignore_his)
             return
-        self.operator._ask("reconcile", "all ignore")
+        self.operator.reconcile("all ignore")
 
     def _owner(self, _rng=None):
         self.owner.act()

@@ -3,7 +3,6 @@
 It says by how much and which way, and goes by the exchange's.
 """
 
-import json
 import re
 
 import pytest
@@ -63,7 +62,7 @@ def test_a_clock_that_is_wrong_is_told_once_and_set(world, seconds, words, level
     assert abs(world.clock.now() - world.clock.true()) <= 0.6 * SECOND, (
         "the middle of five dates, cut to seconds"
     )
-    assert abs(json.loads(world.process.desk.describe())["clock_off_ms"]) <= 600
+    assert abs(world.process.desk.describe()["clock_off_ms"]) <= 600
     assert world.process.desk._loop.state == "running"
 
 

@@ -1,11 +1,11 @@
 """The broker's moods, one by one on a quiet day, and simulated days full of them."""
 
-import json
 import re
 
 import pytest
 
 from compiled.model.values import SECOND
+from engine.manual.operator_requests import ExitRequest
 from tests.simulation.moods import bear
 from tests.simulation.moody import Moody
 
@@ -86,14 +86,14 @@ def test_intraday_positions_that_cannot_be_squared_off_are_told_with_cause_and_r
         world.mood(cause)
     world.run(119.0)
     assert (world.told("overdue"), world.process.board.header.overdue) == ([], 0)
-    assert world.ask("exit", token=world.token("SBIN")).startswith("done: leaving; it waits: the ")
+    assert world.ask(ExitRequest(world.token("SBIN"))).startswith("done: leaving; it waits: the ")
     world.run(150.0)
     (told,) = world.told("overdue")
     assert told["level"] == "alarm"
     assert told["text"].startswith("SBIN, WIPRO: intraday, and cannot be squared off now: the ")
     assert told["text"].endswith("; on 20 Nov 15:12 the broker does it himself, for a fee")
     assert ("run `patang login`" in told["text"]) is (cause == "token")
-    status = json.loads(world.process.desk.describe())
+    status = world.process.desk.describe()
     assert (status["login"], status["overdue"]) == (cause == "token", ["SBIN", "WIPRO"])
     if cause == "token":
         world.log_in()

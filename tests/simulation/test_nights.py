@@ -3,7 +3,6 @@
 It closes its day, rests, and opens the next one by itself, in virtual time.
 """
 
-import json
 import re
 from dataclasses import replace
 from datetime import datetime
@@ -18,6 +17,7 @@ from compiled.model.values import MINUTE, SECOND, OrderStatus
 from compiled.trading.ladder import protected_quantity
 from engine.config.schema import parse_config
 from engine.errors import ConfigError
+from tests.asking import answer_of, asked
 from tests.engine.market.test_hours import at
 from tests.simulation.trader import Want
 from tests.simulation.world import World
@@ -217,11 +217,9 @@ def test_a_stop_in_the_night_is_obeyed_at_once(weekend):
 
 def ask(world, act, **fields):
     """Have the operator ask for something now; return what he is told."""
-    number = world.process.desk.submit(
-        act, 0, fields.get("order", "") if act == "cancel" else json.dumps(fields)
-    )
+    number = world.process.desk.submit(asked(act, **fields))
     world.run(world.loop.seconds + 25.0)
-    return world.process.desk.answer(number)
+    return answer_of(world.process.desk, number)
 
 
 def by_hand(world, price):
@@ -325,11 +323,11 @@ def test_what_an_ex_date_does_to_what_stands_is_in_the_status_and_on_screen(week
     world = weekend()
     world.process.desk.settings = replace(world.process.desk.settings, actions=file)
     world.until(FRIDAY, "15:40")
-    assert json.loads(world.process.desk.describe())["ex_dates"] == []
+    assert world.process.desk.describe()["ex_dates"] == []
     rung = standing(world.process.kernel)
     gtt, stop, bought = rung.gtt.gtt_id, rung.stop, rung.average
     world.until(MONDAY, "08:50")
-    found = json.loads(world.process.desk.describe())["ex_dates"]
+    found = world.process.desk.describe()["ex_dates"]
     assert [line.partition(":")[0] for line in found] == [
         "SBIN, bonus from today (Bonus 1",
         "SBIN, bonus from today (Bonus 1",

@@ -8,6 +8,8 @@ import re
 import pytest
 
 from brokers.sandbox.faults import Fault
+from engine.manual.operator_requests import ExitRequest
+from tests.asking import decision
 from tests.simulation.two_days import STARTS, TwoDays
 
 HIS = {("SBIN", "CNC"): 50, ("WIPRO", "CNC"): 50}
@@ -44,7 +46,7 @@ def first_day(world):
 
 def entries(world):
     world.run(3.0)
-    assert world.ask("reconcile", "all ignore") == "done: 2 ignored"
+    assert world.ask(decision("all ignore")) == "done: 2 ignored"
     world.later(30.0)
     assert world.account.desks["SBIN", "CNC"] == 30
     world.drift("SBIN", 0.0045)
@@ -143,7 +145,7 @@ def one_side_is_behind(world):
         world.later(20.0)
         assert world.by_hand("ITC", "MIS", quantity=3).startswith("done: order")
         world.later(20.0)
-        assert world.ask("exit", token=world.token("ITC")) == "done: leaving"
+        assert world.ask(ExitRequest(world.token("ITC"))) == "done: leaving"
         world.later(20.0)
         world.over()
         world.later(15.0)
@@ -160,7 +162,7 @@ def the_risk_check_says_no(world):
     world.over()
     began = world.loop.seconds
     world.mood("rms-door")
-    assert world.ask("exit", token=world.token("ITC")) == "done: leaving"
+    assert world.ask(ExitRequest(world.token("ITC"))) == "done: leaving"
     world.later(20.0)
     assert 3 <= len(world.since(began, ("POST",), "/orders/")) <= 5, "ever more slowly"
     world.over()
@@ -225,7 +227,7 @@ def second_day(world):
     assert world.account.desks["TCS", "CNC"] == 60, "and it climbs again"
     world.agrees()
     for symbol in ("SBI", "WIPRO", "INFY", "TCS"):
-        assert world.ask("exit", token=world.token(symbol)) == "done: leaving"
+        assert world.ask(ExitRequest(world.token(symbol))) == "done: leaving"
     world.later(60.0)
     assert not any(world.account.desks.values())
     assert world.account.his == {("SBI", "CNC"): 40, ("WIPRO", "CNC"): 250, ("NTPC", "CNC"): 6}

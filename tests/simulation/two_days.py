@@ -17,6 +17,7 @@ from compiled.model.values import SECOND, Product, Side
 from compiled.trading.ladder import LadderPlan, RungPlan
 from compiled.trading.order_states import CORRECTION
 from compiled.trading.strategy import Strategy
+from tests.asking import decision
 from tests.engine.market.test_hours import at
 from tests.simulation.moody import Moody
 from tests.simulation.names import Names, renamed
@@ -200,7 +201,7 @@ class TwoDays(InSession, Moody):
         self.later(20.0)
         while rows := self.standing():
             key = min(rows, key=lambda each: each == "funds")  # cash is the last to be counted
-            told = self.ask("reconcile", f"{key} {left.pop(key.partition(':')[0])}")
+            told = self.ask(decision(f"{key} {left.pop(key.partition(':')[0])}"))
             assert told.startswith("done"), told
             self.later(25.0)
         assert left == {}

@@ -66,7 +66,7 @@ OPEN = (
 
 
 class FakeDesk:
-    """A `DeskFace` that records what it was asked."""
+    """A `DeskPort` that records what it was asked."""
 
     spans = (60, 300, 900)
 
@@ -75,6 +75,7 @@ class FakeDesk:
         self.kills = []
         self.resumed = []
         self.commands = []
+        self.outcomes = {}
         self.stopped = False
         self.now = START
         self.steps = 0
@@ -97,9 +98,12 @@ class FakeDesk:
             "14:30:00.000              caused      by a bar [of] INFY at 1624.55",
         ]
 
-    def submit(self, act, token=0, detail=""):
-        self.commands.append((act, token, detail))
+    def submit(self, request):
+        self.commands.append(request)
         return len(self.commands)
+
+    def outcome(self, number):
+        return self.outcomes.get(number)
 
     def resume(self, reason):
         self.resumed.append(reason)

@@ -5,6 +5,8 @@ import sys
 import time
 from pathlib import Path
 
+from engine.manual.operator_requests import done
+
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[2])]
 
 from fake import FakeDesk  # noqa: E402 - the path comes first
@@ -22,7 +24,7 @@ class Play(PatangApp):
             self.face.board.heartbeat = time.monotonic_ns()
             for number in range(1, len(self.face.commands) + 1):
                 if self.face.steps % 20 == 0:
-                    self.face.board.answers.setdefault(number, "done: order sent")
+                    self.face.outcomes.setdefault(number, done("order sent"))
             if self.face.steps % 300 == 0:
                 self.face.event("alarm", "HDFCBANK naked for 3 s: protection order refused")
 

@@ -6,6 +6,7 @@ import pytest
 from textual.widgets import Button, Input
 
 from engine.errors import OperatorError
+from engine.manual.operator_requests import CancelRequest, ExitRequest, refused
 from tests.tui.fake import FakeDesk
 from tui.app.app import PatangApp
 from tui.app.screens.action_palette import ActionPalette
@@ -232,7 +233,7 @@ async def test_exiting_a_position_shows_symbol_quantity_and_price_and_submits_on
         assert app.focused.id == "cancel"
         await pilot.press("right", "enter")
         await pilot.pause()
-        assert app.face.commands == [("exit", 1_002, "INFY")]
+        assert app.face.commands == [ExitRequest(1_002, "INFY")]
 
 
 async def test_a_command_is_pending_until_the_engine_answers():
@@ -242,7 +243,7 @@ async def test_a_command_is_pending_until_the_engine_answers():
         await pilot.press("right", "enter")
         await settle(app, pilot)
         assert "#1 exit RELIANCE: pending" in screen_text(app)[-1]
-        app.face.board.answers[1] = "refused: market closed"
+        app.face.outcomes[1] = refused("market closed")
         await settle(app, pilot)
         assert "exit RELIANCE: refused: market closed" in screen_text(app)[-1]
 
@@ -277,7 +278,7 @@ async def test_cancelling_names_the_order_under_the_cursor():
         assert "BUY 20 INFY at 1,622.00, 5 filled" in "\n".join(screen_text(app))
         await pilot.press("right", "enter")
         await pilot.pause()
-        assert app.face.commands == [("cancel", 0, "7")]
+        assert app.face.commands == [CancelRequest("7")]
 
 
 async def test_an_ended_order_cannot_be_cancelled():

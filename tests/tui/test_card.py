@@ -3,6 +3,7 @@
 from rich.console import Console
 
 from engine.board_rows import Board
+from engine.manual.operator_requests import AcknowledgeRequest
 from tests.tui.fake import FakeDesk
 from tests.tui.test_app import running, screen_text, settle
 from tests.tui.test_theme import variables
@@ -71,7 +72,7 @@ async def test_the_card_comes_up_once_when_the_day_is_over_and_seeing_it_acknowl
         await settle(app, pilot)
         assert isinstance(app.screen, HelpDialog)
         assert any("The day is over" in line for line in screen_text(app))
-        assert app.face.commands == [("acknowledge", 0, "moving_average_cross")]
+        assert app.face.commands == [AcknowledgeRequest("moving_average_cross")]
         await pilot.press("escape")
         await settle(app, pilot)
         assert not app.screen.is_modal

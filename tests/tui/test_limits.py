@@ -3,11 +3,10 @@
 The governor and the switch beside.
 """
 
-import json
-
 import pytest
 
 from engine.board_rows import Board, DiskState, GovernorState, KillRow, LimitRow, QueueRow
+from engine.manual.operator_requests import LimitRequest
 from tests.tui.fake import FakeDesk
 from tests.tui.test_app import running, settle
 from tui.app.panes.kills_pane import KillsPaneView
@@ -104,15 +103,9 @@ async def enter(pilot, app, down, value, reason):
 async def test_a_tighter_limit_is_submitted_with_its_reason():
     async with running(bounded(), size=(140, 40)) as (app, pilot):
         await enter(pilot, app, 3, "12", "fewer today")
-        [(act, token, detail)] = app.face.commands
-        assert (act, token) == ("limit", 0)
-        assert json.loads(detail) == {
-            "name": "max_positions",
-            "value": 12,
-            "reason": "fewer_today",
-            "who": "screen",
-            "before": 90,
-        }
+        assert app.face.commands == [
+            LimitRequest("max_positions", 12, "fewer_today", "screen", confirmed=True)
+        ]
 
 
 @pytest.mark.parametrize(("answer", "count"), [("enter", 0), ("right", 1)])

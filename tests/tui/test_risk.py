@@ -3,6 +3,7 @@
 import pytest
 from textual.widgets import Input
 
+from tests.asking import decision
 from tests.tui.fake import FakeDesk
 from tests.tui.test_app import running, screen_text, settle
 from tui.app.screens.desk_screen import DeskScreen
@@ -51,11 +52,11 @@ async def test_ignoring_is_done_at_once():
     async with running(differing()) as (app, pilot):
         await at(pilot, app, "ITC:CNC")
         await pilot.press("i")
-        assert app.face.commands == [("reconcile", 0, "ITC:CNC ignore")]
+        assert app.face.commands == [decision("ITC:CNC ignore")]
 
 
 @pytest.mark.parametrize(
-    ("answer", "commands"), [("enter", []), ("right", [("reconcile", 0, "gtt:214499 flatten")])]
+    ("answer", "commands"), [("enter", []), ("right", [decision("gtt:214499 flatten")])]
 )
 async def test_flattening_asks_first_with_the_focus_on_cancel(answer, commands):
     async with running(differing()) as (app, pilot):
@@ -70,9 +71,9 @@ async def test_flattening_asks_first_with_the_focus_on_cancel(answer, commands):
 @pytest.mark.parametrize(
     ("key", "typed", "commands"),
     [
-        ("a", "", [("reconcile", 0, "ITC:CNC adopt")]),
-        ("a", "7.5%", [("reconcile", 0, "ITC:CNC adopt stop=7.5")]),
-        ("s", "momentum_ladder", [("reconcile", 0, "ITC:CNC assign momentum_ladder")]),
+        ("a", "", [decision("ITC:CNC adopt")]),
+        ("a", "7.5%", [decision("ITC:CNC adopt stop=7.5")]),
+        ("s", "momentum_ladder", [decision("ITC:CNC assign momentum_ladder")]),
         ("s", "", []),
     ],
 )
@@ -113,7 +114,7 @@ async def test_everything_is_ignored_after_asking():
         assert isinstance(app.screen, QuestionDialog)
         await pilot.press("right", "enter")
         await pilot.pause()
-        assert app.face.commands == [("reconcile", 0, "all ignore")]
+        assert app.face.commands == [decision("all ignore")]
 
 
 async def test_tab_and_zoom_go_through_the_panes_and_escape_goes_back_to_the_desk():

@@ -15,6 +15,7 @@ from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
 from engine.board_rows import Board, EventRow
+from engine.manual.operator_requests import AcknowledgeRequest, EngineRequest
 from engine.numbers import SECOND
 from engine.texts import plain_text
 from tui.app.command_status import CommandStatus
@@ -148,7 +149,7 @@ class PatangApp(App[None]):
         """Show what the board says now, on every screen in sight."""
         self._frame += 1
         self._announce_alarms()
-        for text in self._commands.take_answers(self.face.board.answers, self._clock()):
+        for text in self._commands.take_outcomes(self.face.outcome, self._clock()):
             self.notify(text, severity="error")
         self._notices.expire(self._clock())
         self._drop_released_halt()
@@ -240,10 +241,10 @@ class PatangApp(App[None]):
 
     # commands
 
-    def submit(self, label: str, act: str, token: int, detail: str) -> None:
-        """Hand an act to the engine; the footer shows what becomes of it."""
+    def submit(self, label: str, request: EngineRequest) -> None:
+        """Hand a request to the engine; the footer shows what becomes of it."""
         try:
-            self._commands.await_answer(self.face.submit(act, token, detail), label)
+            self._commands.await_answer(self.face.submit(request), label)
         except Exception as error:  # noqa: BLE001 - a UI action: the operator must read that it failed
             self._show_outcome(f"{label}: {error!r}", done=False)
             self.notify(f"{label}: {error!r}", severity="error")
@@ -251,7 +252,7 @@ class PatangApp(App[None]):
 
     def on_paned_screen_decision_made(self, message: PanedScreen.DecisionMade) -> None:
         """Submit what was decided on a screen."""
-        self.submit(message.label, *message.command)
+        self.submit(message.label, message.request)
 
     def chosen(self, row_type: type[_Row]) -> _Row | None:
         """Return the row under the cursor, if it is of that type."""
@@ -310,7 +311,7 @@ class PatangApp(App[None]):
             card_title(board), day_card(board, self.tones(), low=self.size.height < LOW)
         )
         for row in board.failures.rows[:]:
-            self.face.submit("acknowledge", 0, row.strategy)
+            self.face.submit(AcknowledgeRequest(row.strategy))
 
     def _show_day_end(self) -> None:
         """Show the card once the day is over, unless something else is being asked."""

@@ -1,7 +1,9 @@
 """Outcomes of the operator's commands: pending until the engine answers, then shown for a while."""
 
+from collections.abc import Callable
 from typing import Final
 
+from engine.manual.operator_requests import OperatorOutcome
 from engine.numbers import SECOND
 from tui.app.widgets.pane_view import PaneCell
 
@@ -21,16 +23,18 @@ class CommandStatus:
         """Take note of a command that was handed in."""
         self._pending[number] = label
 
-    def take_answers(self, answers: dict[int, str], now: int) -> list[str]:
+    def take_outcomes(
+        self, outcome_of: Callable[[int], OperatorOutcome | None], now: int
+    ) -> list[str]:
         """Take what was answered; return what was not done."""
         failed = []
-        for number in [number for number in self._pending if number in answers]:
-            text, done = (
-                f"{self._pending.pop(number)}: {answers[number]}",
-                answers[number].startswith("done"),
-            )
-            self.show_outcome(text, now, done=done)
-            failed += [] if done else [text]
+        for number in list(self._pending):
+            outcome = outcome_of(number)
+            if outcome is None:
+                continue
+            text = f"{self._pending.pop(number)}: {outcome}"
+            self.show_outcome(text, now, done=outcome.ok)
+            failed += [] if outcome.ok else [text]
         return failed
 
     def show_outcome(self, text: str, now: int, *, done: bool) -> None:

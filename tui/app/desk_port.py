@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from engine.board_rows import Board
+from engine.manual.operator_requests import EngineRequest, OperatorOutcome
 
 
 class DeskPort(Protocol):
@@ -16,12 +17,12 @@ class DeskPort(Protocol):
         """Set the kill switch at once, from any thread."""
         ...
 
-    def submit(self, act: str, token: int = 0, detail: str = "") -> int:
-        """Queue "exit" (`token`, the symbol as `detail`), "cancel" (key) or "reconcile".
+    def submit(self, request: EngineRequest) -> int:
+        """Queue a request for the engine; return its number."""
+        ...
 
-        "cancel" takes an order's key, "reconcile" a difference's key and choice. Return the
-        command's id; its outcome appears in `board.answers`.
-        """
+    def outcome(self, number: int) -> OperatorOutcome | None:
+        """Return the outcome of a request, None while it is pending."""
         ...
 
     def trace(self, key: str) -> list[str]:

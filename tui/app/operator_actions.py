@@ -8,6 +8,7 @@ from rich.text import Text
 
 from engine.board_rows import OrderRow, PositionRow
 from engine.errors import PatangError
+from engine.manual.operator_requests import CancelRequest, EngineRequest, ExitRequest
 from engine.numbers import count, gain, price, rupees
 from engine.texts import plain_text
 from tui.app.desk_port import DeskPort
@@ -26,8 +27,8 @@ class OperatorHost(Protocol):
         """Return the row under the cursor, if it is of that type."""
         ...
 
-    def submit(self, label: str, act: str, token: int, detail: str) -> None:
-        """Hand an act to the engine and show what becomes of it."""
+    def submit(self, label: str, request: EngineRequest) -> None:
+        """Hand a request to the engine and show what becomes of it."""
         ...
 
     def warn(self, text: str) -> None:
@@ -64,7 +65,7 @@ class OperatorActions:
             f"Exit {symbol}?",
             lambda: exit_text(self._symbol_rungs(symbol), symbol),
             yes,
-            lambda: self._bench.submit(f"exit {symbol}", "exit", token, symbol),
+            lambda: self._bench.submit(f"exit {symbol}", ExitRequest(token, symbol)),
         )
 
     def _symbol_rungs(self, symbol: str) -> list[PositionRow]:
@@ -96,7 +97,7 @@ class OperatorActions:
             f"Cancel this {row.purpose.lower()} order?",
             body,
             "Cancel the order",
-            lambda: self._bench.submit(f"cancel {row.side} {row.symbol}", "cancel", 0, key),
+            lambda: self._bench.submit(f"cancel {row.side} {row.symbol}", CancelRequest(key)),
             keep="Keep it",
         )
 

@@ -469,25 +469,16 @@ def reconcile(
     as_json: AsJson = False,
 ) -> int:
     """List differences between the broker's books and the running desk's, or decide one."""
-    from tui.commands.desk.reconcile_commands import decide_difference, list_differences
+    from engine.manual.operator_requests import DecideRequest
+    from tui.commands.desk.order_requests import ask_desk
+    from tui.commands.desk.reconcile_commands import list_differences
 
     if not key:
         return list_differences(config, mode or "", as_json=as_json)
     if not choice:
         raise ConfigError(f"{key}: say what to do: adopt, assign STRATEGY, ignore or flatten")
-    detail = " ".join(
-        filter(
-            None,
-            (
-                key,
-                choice,
-                strategy,
-                f"stop={stop:g}" if stop else "",
-                f"ratio={ratio}" if ratio else "",
-            ),
-        )
-    )
-    return decide_difference(config, mode or "", detail, as_json=as_json)
+    request = DecideRequest(key, choice, strategy, stop, ratio)
+    return ask_desk(config, mode or "", request, as_json=as_json)
 
 
 @app.command

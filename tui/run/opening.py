@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from engine.manual.operator_requests import EngineRequest, OperatorOutcome, refused
 from engine.orders.killswitch import FLATTEN, HALT
 from store.decision_trace import trace_decision
 from tui.run.session import DeskSession
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class OpeningDesk:
-    """A `DeskFace` that exists before its desk: `begin` opens the station in a thread of its own.
+    """A `DeskPort` that exists before its desk: `begin` opens the station in a thread of its own.
 
-    The kill switch works from the first moment. Acts before the desk runs are refused. `failed` is
-    called, in a thread of its own, when the station cannot be opened; `error` holds why. It is
+    The kill switch works from the first moment. Requests before the desk runs are refused. `failed`
+    is called, in a thread of its own, when the station cannot be opened; `error` holds why. It is
     called as well when the desk ends before it has begun to trade; then the desk's own `error` says
     why.
     """
@@ -75,13 +76,17 @@ class OpeningDesk:
         else:
             self._station.kill.resume(reason, "screen")
 
-    def submit(self, act: str, token: int = 0, detail: str = "") -> int:
-        """Pass an act on to the desk."""
+    def submit(self, request: EngineRequest) -> int:
+        """Pass a request on to the desk; one before it runs gets a number below 0."""
         if self._desk is not None:
-            return self._desk.submit(act, token, detail)
-        number = next(self._numbers)
-        self.board.answers[number] = "refused: the desk is still opening"
-        return number
+            return self._desk.submit(request)
+        return next(self._numbers)
+
+    def outcome(self, number: int) -> OperatorOutcome | None:
+        """Return the outcome of a request, None while it is pending."""
+        if number < 0:
+            return refused("the desk is still opening")
+        return self._desk.outcome(number) if self._desk is not None else None
 
     def trace(self, key: str) -> list[str]:
         """Return the life of an order as lines.

@@ -85,12 +85,10 @@ class DeskSession:
         self.state = state_folder(config, run.mode)
         self.kill = KillSwitch(self.state / "KILL", kept=self._kept_latches())
         self._inherited = self.kill.latch
-        self.board = Board(run.mode.upper())
-        if run.mode not in OWN_EXCHANGE:
-            place = config.broker.rest.partition("://")[2] or (
-                "a sandbox" if config.broker.name != "kite" else ""
-            )
-            self.board.header = self.board.header._replace(place=place)
+        place = config.broker.rest.partition("://")[2]
+        if not place and config.broker.name != "kite":
+            place = "a sandbox"
+        self.board = Board(run.mode.upper(), "" if run.mode in OWN_EXCHANGE else place)
         self.spans = tuple(config.feed.spans_s)
         self.failures: list[tuple[str, BaseException]] = []
         self.closers: list[Callable[[], None]] = []

@@ -88,7 +88,6 @@ def wire_desk(station: DeskSession) -> Desk:
         check_symbols(station)
     exchange = exchange_of(station)
     speed = exchange.clock.speed if rerun is None else rerun.speed
-    station.board.header = station.board.header._replace(speed=speed)
     evening = station.run.evening
     station.database = (
         evening.database
@@ -135,7 +134,7 @@ def wire_desk(station: DeskSession) -> Desk:
     if station.run.mode not in SENDING:  # the exchange is our own
         rules = rules._replace(limit_only=False)
     salt = LOCKSTEP_SALT if lockstep else _tag_salt(journal)
-    settings = _desk_settings(station, strategies, salt, rules)
+    settings = _desk_settings(station, strategies, salt, speed, rules)
     desk = station.desk = Desk(settings, ports, strategies, station.fail, station.board)
     door = ControlSocket(socket_path(station.state), desk, station.kill, station.fail)
     station.closers.append(door.close)
@@ -330,7 +329,11 @@ def _bar_keeper(
 
 
 def _desk_settings(
-    station: DeskSession, strategies: Sequence[Strategy], salt: str, rules: BrokerRules
+    station: DeskSession,
+    strategies: Sequence[Strategy],
+    salt: str,
+    speed: float,
+    rules: BrokerRules,
 ) -> EngineSettings:
     config = station.config
     governor, gateway = config.governor, config.gateway
@@ -340,6 +343,7 @@ def _desk_settings(
     return EngineSettings(
         mode=station.run.mode,
         rules=rules,
+        speed=speed,
         simulated=station.run.mode == "paper" or station.rerun is not None,
         limits=limits_of(config),
         spans=station.spans,
@@ -371,7 +375,7 @@ def _desk_settings(
         ),
         lanes=config.broker.workers // 2,
         stale_after_s=config.feed.stale_after_s,
-        late_after_s=config.feed.late_after_s * max(1.0, station.board.header.speed),
+        late_after_s=config.feed.late_after_s * max(1.0, speed),
         bands_every_s=config.feed.bands_every_s,
         jitter=0 if salt == LOCKSTEP_SALT else secrets.randbits(32),
         actions=Path(config.desk.corporate_actions).expanduser()

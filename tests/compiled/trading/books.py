@@ -7,11 +7,13 @@ import asyncio
 
 from compiled.model.events import BrokerTrade, GttUpdate, OrderUpdate
 from compiled.model.values import SECOND, GttStatus, OrderStatus, Side
+from engine.board.board_writer import BoardWriter
 from engine.board_rows import Board
 from engine.day.desk_clocks import SteppedClock
 from engine.ports import BrokerPosition
 from engine.reconcile.reconcile_actions import ReconcileActions
 from engine.reconcile.reconciler import Reconciler, ReconcileTerms
+from tests.asking import decision
 from tests.compiled.trading.scripted import CANBK, Scene
 
 CASH = 10**10
@@ -94,13 +96,14 @@ class Desk:
         self.books = Books()
         self.clock = SteppedClock(self.scene.now)
         self.board = Board("SANDBOX")
+        self.writer = BoardWriter(self.board)
         self.journal = journal or Notes()
         self.reconciler = Reconciler(
             self.scene.kernel,
             self.books,
             self.journal,
             self.clock,
-            self.board,
+            self.writer,
             ReconcileTerms(BOUND),
         )
         self.gateway = Queue()
@@ -147,12 +150,12 @@ class Desk:
         Return what the operator is told and what the kernel asks for.
         """
         number = len(self.answers) + 1
-        if refusal := self.choices.queue_decision(number, text):
-            return refusal, []
+        if refusal := self.choices.queue_decision(number, decision(text)):
+            return str(refusal), []
         self.clock.set(self.clock.now() + SECOND)
         self.scene.now = self.clock.now()
         asyncio.run(self.choices.carry_out())
         found = []
         while self.posted:
             found += self.scene.tell(self.posted.pop(0))
-        return self.answers[number], found
+        return str(self.answers[number]), found

@@ -249,7 +249,7 @@ class Written:
         self.clock, self.board = Clock(), Board("TEST")
         self.journal = SqliteJournal(path, lambda name, error: pytest.fail(f"{name}: {error}"))
         self.log = EventLog(self.journal, self.clock)
-        self.log.board_writer = BoardWriter(self.board, Scene().kernel, None, 0)
+        self.log.board_writer = BoardWriter(self.board)
 
     def rows(self):
         asyncio.run(self._commit())

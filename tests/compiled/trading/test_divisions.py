@@ -269,7 +269,7 @@ class Night:
             desk.books,
             desk.journal,
             desk.clock,
-            desk.board,
+            desk.writer,
             ReconcileTerms(10**12),
         )
         desk.choices.reconciler = desk.reconciler
@@ -319,7 +319,7 @@ def test_what_is_credited_later_is_awaited_and_then_the_owners_and_ours():
     assert desk.reconciler.open_differences == (), "it comes by itself"
     assert list(lacks(desk).values()) == [84], "no more is sold than is there beside the owner's"
     again = Reconciler(
-        desk.scene.kernel, desk.books, desk.journal, desk.clock, desk.board, ReconcileTerms(10**12)
+        desk.scene.kernel, desk.books, desk.journal, desk.clock, desk.writer, ReconcileTerms(10**12)
     )
     desk.reconciler = again
     assert desk.look(2) == [("CANBK:CNC", "awaited", -84)], "a restart knows it, too"

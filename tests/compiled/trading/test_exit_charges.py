@@ -2,6 +2,7 @@
 
 from compiled.model.values import Product
 from engine.board.board_writer import BoardWriter
+from engine.board.kernel_view import KernelView
 from engine.board_rows import Board
 from engine.market.charges import load_rate_table
 from tests.compiled.trading.scripted import Scene
@@ -16,7 +17,7 @@ RATES = {
 
 def leaving(scene):
     board = Board("SANDBOX")
-    BoardWriter(board, scene.kernel, None, 0)._publish_positions()
+    KernelView(BoardWriter(board), scene.kernel, None, 0)._publish_positions()
     [row] = board.positions.rows
     return row.leaving
 

@@ -13,6 +13,7 @@ from compiled.trading.desk_state import StrategyState
 from compiled.trading.kernel import Kernel, KernelSetup
 from compiled.trading.risk import RiskLimits
 from compiled.trading.strategy import Strategy
+from engine.board.board_writer import BoardWriter
 from engine.board.strategy_failures import StrategyFailures
 from engine.board_rows import Board
 from engine.day.desk_clocks import SteppedClock
@@ -138,7 +139,7 @@ def test_whatever_a_strategy_raises_stops_that_strategy_and_nothing_else(hook, w
     monkeypatch.setattr(structured_logs, "log_strategy", lambda *_: None)
     failures = StrategyFailures(
         kernel.state.slots,
-        Board("TEST"),
+        BoardWriter(Board("TEST")),
         SimpleNamespace(append=lambda _, row: kept.append(row)),
         SteppedClock(OPEN),
     )

@@ -1,7 +1,6 @@
 """Another user of the machine cannot read a desk's folder, hold it up, or pose as its user."""
 
 import fcntl
-import json
 import os
 import shutil
 import socket
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ConnectionFailed
+from engine.manual.operator_requests import KillRequest, StatusRequest
 from engine.ops.control_socket import ControlSocket, send_request, socket_path
 from engine.orders.killswitch import HALT, KillSwitch
 from engine.system import private_files
@@ -57,7 +57,7 @@ def house():
 
 class Desk:
     def describe(self):
-        return json.dumps({"state": "running"})
+        return {"state": "running"}
 
 
 @pytest.fixture
@@ -131,14 +131,14 @@ def test_the_door_hangs_up_on_others_even_where_they_can_reach_it(state):
         with socket.socket(socket.AF_UNIX) as visitor:
             visitor.connect(str(path))
             try:
-                visitor.sendall(b'{"cmd": "status"}\n')
+                visitor.sendall(b'{"request": "status"}\n')
                 heard = visitor.recv(100)
             except (BrokenPipeError, ConnectionResetError):
                 heard = b""
         assert heard == b""
 
     assert as_somebody_else(knock) == ""
-    assert send_request(path, {"cmd": "status"}) == {"state": "running"}
+    assert send_request(path, StatusRequest()).data == {"state": "running"}
 
 
 def test_nothing_is_sent_to_somebody_else_who_listens(house):
@@ -160,7 +160,7 @@ def test_nothing_is_sent_to_somebody_else_who_listens(house):
     with pytest.raises(
         ConnectionFailed, match=rf"another user \({NOBODY}\) listens at .*: nothing was sent to him"
     ):
-        send_request(path, {"cmd": "kill", "flatten": True})
+        send_request(path, KillRequest(flatten=True))
     assert os.waitpid(child, 0)[1] == 0
     for descriptor in up:
         os.close(descriptor)

@@ -427,7 +427,7 @@ def test_over_a_restart_it_stays_reckoned_in(desk):
     positions(desk, 52)
     notes = desk.journal
     again = Reconciler(
-        desk.scene.kernel, desk.books, notes, desk.clock, desk.board, ReconcileTerms(BOUND)
+        desk.scene.kernel, desk.books, notes, desk.clock, desk.writer, ReconcileTerms(BOUND)
     )
     desk.reconciler = again
     desk.look(2)

@@ -6,6 +6,7 @@ Limits that change under way.
 import math
 
 import pytest
+from msgspec.structs import replace
 
 from compiled.model.events import CancelOrder, LimitUpdate
 from compiled.model.values import MINUTE, SECOND, Bar, Instrument, Side
@@ -13,6 +14,7 @@ from compiled.trading.ladder import LadderPlan, RungPlan
 from compiled.trading.risk import RefusalReason, RiskLimits, rung_size
 from engine.errors import ConfigError
 from engine.manual import limits
+from engine.manual.operator_requests import LimitRequest
 from tests.compiled.trading.scripted import BEL, CANBK, OPEN, Scene, some
 
 SHARE = Instrument(1, "NSE", "SHARE", 0.05)
@@ -180,12 +182,13 @@ def test_a_higher_limit_or_none_is_looser(name, now, value, looser):
 
 def test_a_looser_limit_asks_to_be_confirmed_and_every_change_needs_a_reason():
     kept = RiskLimits(max_positions=5)
-    change = limits.DayLimitChange("max_positions", 6, "more room", "terminal")
+    wanted = LimitRequest("max_positions", 6, "more room")
     with pytest.raises(ConfigError, match="from 5 to 6 allows more than now; confirm with --yes"):
-        limits.request_detail(kept, change, confirmed=False)
-    assert limits.parse_change(limits.request_detail(kept, change, confirmed=True)) == change
+        limits.checked_change(kept, wanted)
+    change = limits.checked_change(kept, replace(wanted, confirmed=True))
+    assert change == limits.DayLimitChange("max_positions", 6, "more room", "terminal")
     with pytest.raises(ConfigError, match="reason"):
-        limits.request_detail(kept, change._replace(value=4, reason=" "), confirmed=True)
+        limits.checked_change(kept, replace(wanted, value=4, reason=" "))
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,15 @@ from compiled.model.values import OrderType, Product, Side, Validity
 from compiled.trading.risk import RiskLimits
 from engine.day.charge_remarks import ChargeRemarks
 from engine.errors import ConnectionFailed, OperatorError, RetryableError
-from engine.manual.manual_orders import ManualOrderDesk, OrderAlteration, OrderTicket
+from engine.manual.form_reader import read_form, read_object
+from engine.manual.manual_orders import ManualOrderDesk
 from engine.manual.margin import OrderPreview
+from engine.manual.operator_requests import (
+    ModifyRequest,
+    OrderTicket,
+    PlaceRequest,
+    PreviewRequest,
+)
 from tests.compiled.trading.scripted import BEL, CANBK, Scene, only
 from tui.commands.desk.order_requests import preview_text
 
@@ -34,9 +41,36 @@ def scene():
     return Scene()
 
 
+class Counter:
+    """The order desk behind its door: takes what is filled in as JSON, and says a line."""
+
+    def __init__(self, kernel):
+        self._desk = ManualOrderDesk(kernel)
+
+    def preview_order(self, detail):
+        try:
+            found = self._desk.preview_order(read_form(read_object(detail), PreviewRequest))
+        except ValueError as error:
+            return f"refused: {error}"
+        return found if isinstance(found, OrderPreview) else str(found)
+
+    def place_order(self, now, detail):
+        return self._carry_out(self._desk.place_order, now, detail, PlaceRequest)
+
+    def alter_order(self, now, detail):
+        return self._carry_out(self._desk.alter_order, now, detail, ModifyRequest)
+
+    def _carry_out(self, carry_out, now, detail, kind):
+        try:
+            outcome, commands = carry_out(now, read_form(read_object(detail), kind))
+        except ValueError as error:
+            return f"refused: {error}", []
+        return str(outcome), commands
+
+
 @pytest.fixture
 def counter(scene):
-    return ManualOrderDesk(scene.kernel)
+    return Counter(scene.kernel)
 
 
 def ticket(**more):
@@ -44,9 +78,9 @@ def ticket(**more):
 
 
 def weighed(preview, margins):
-    told = asyncio.run(preview.margin_answer(margins))
-    assert told.startswith("done: ")
-    return json.loads(told.removeprefix("done: "))
+    outcome = asyncio.run(preview.weigh(margins))
+    assert str(outcome) == f"done: {outcome.data['order']}"
+    return outcome.data
 
 
 def test_the_preview_says_what_it_is_costs_and_blocks_and_sends_nothing(scene, counter):
@@ -258,7 +292,7 @@ def test_what_cannot_be_meant_is_refused_in_one_line_and_sends_nothing(
 
 
 def test_a_refusal_carries_the_figure_and_the_limit():
-    counter = ManualOrderDesk(
+    counter = Counter(
         Scene(limits=RiskLimits(max_order_value=200_000_00, price_range_percent=5.0)).kernel
     )
     assert counter.preview_order(ticket(price=120.0)) == (
@@ -276,7 +310,7 @@ JSON = st.recursive(
     max_leaves=5,
 )
 FIELDS = st.sampled_from(
-    [*OrderTicket.__struct_fields__, *OrderAlteration.__struct_fields__, "\ud800"]
+    [*OrderTicket.__struct_fields__, *ModifyRequest.__struct_fields__, "\ud800"]
 )
 
 
@@ -287,7 +321,7 @@ FIELDS = st.sampled_from(
 )
 def test_whatever_is_filled_in_is_answered_in_words_and_nothing_leaks(detail):
     scene = Scene()
-    counter = ManualOrderDesk(scene.kernel)
+    counter = Counter(scene.kernel)
     for told in (
         counter.preview_order(detail),
         counter.place_order(scene.now, detail)[0],

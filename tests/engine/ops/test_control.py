@@ -11,6 +11,24 @@ from pathlib import Path
 import pytest
 
 from engine.errors import BusyError, ConnectionFailed, OperatorError
+from engine.manual.operator_requests import (
+    AcknowledgeRequest,
+    CancelRequest,
+    DecideRequest,
+    DifferencesRequest,
+    ExitRequest,
+    KillRequest,
+    LimitRequest,
+    LimitsRequest,
+    ModifyRequest,
+    OutcomeRequest,
+    PlaceRequest,
+    PreviewRequest,
+    ResumeRequest,
+    StatusRequest,
+    read_request,
+    write_request,
+)
 from engine.ops import control_socket
 from engine.ops.control_socket import ControlSocket, send_request, socket_path
 from engine.ops.descriptor_reserve import KEPT, SHORT, DescriptorReserve
@@ -25,14 +43,13 @@ class Desk:
         self.asked = []
 
     def describe(self):
-        return json.dumps({"state": "running"})
+        return {"state": "running"}
 
     def limits(self):
         raise ZeroDivisionError
 
-    def answer(self, number):
+    def outcome(self, number):
         self.asked.append(number)
-        return ""
 
 
 @pytest.fixture
@@ -65,63 +82,120 @@ def test_silent_visitors_keep_neither_the_kill_file_nor_others_waiting(door, kil
     silent = [visitor(door) for _ in range(3)]
     try:
         kill.path.write_text("stop it")
-        assert send_request(door, {"cmd": "status"}) == {"state": "running"}
+        assert send_request(door, StatusRequest()).data == {"state": "running"}
         wait_for(lambda: kill.latched, "the file is noticed while they still say nothing")
     finally:
         for connection in silent:
             connection.close()
 
 
+KNOWN = (
+    "exit, cancel, preview, order, modify, limit, reconcile, acknowledge, kill, resume, status, "
+    "limits, differences, outcome"
+)
+
+
 @pytest.mark.parametrize(
-    "line",
+    ("line", "why"),
     [
-        b"",
-        b"nonsense\n",
-        b"[]\n",
-        b'{"cmd": "answer", "number": "x"}\n',
-        b"\xff\n",
-        b'{"cmd": null}\n',
-        b'{"cmd": {}}\n',
-        b'{"cmd": "answer", "number": Infinity}\n',
-        b'{"cmd": "kill", "reason": []}\n',
-        b"[" * 60_000 + b"\n",
-        b"1" * 70_000,
-        b'{"cmd": "answer", "number": 1' + b"0" * 5_000 + b"}\n",
+        (b"", "expected one JSON object"),
+        (b"nonsense\n", "expected one JSON object"),
+        (b"[]\n", "expected one JSON object"),
+        (b"\xff\n", "expected one JSON object"),
+        (b"[" * 60_000 + b"\n", "expected one JSON object"),
+        (b'{"request": ' + b"[" * 60_000 + b"\n", "expected one JSON object"),
+        (b"1" * 70_000, "expected one JSON object"),
+        (b'{"request": "outcome", "number": 1' + b"0" * 5_000 + b"}\n", "expected one JSON object"),
+        (b"{}\n", f'no such request ""; there are {KNOWN}'),
+        (b'{"request": null}\n', f"no such request null; there are {KNOWN}"),
+        (b'{"request": {}}\n', f"no such request {{}}; there are {KNOWN}"),
+        (b'{"request": ["kill"]}\n', f'no such request ["kill"]; there are {KNOWN}'),
+        (
+            b'{"request": "outcome", "number": "x"}\n',
+            'number: expected the number of a request, got "x"',
+        ),
+        (
+            b'{"request": "outcome", "number": Infinity}\n',
+            "number: expected the number of a request, got Infinity",
+        ),
+        (
+            b'{"request": "outcome", "number": NaN}\n',
+            "number: expected the number of a request, got NaN",
+        ),
+        (
+            b'{"request": "outcome"}\n',
+            "number is missing: expected the number of a request",
+        ),
+        (b'{"request": "kill", "reason": []}\n', "reason: expected a text, got []"),
+        (b'{"request": "kill", "flatten": 1}\n', "flatten: expected true or false, got 1"),
+        (
+            b'{"request": "kill", "flaten": true}\n',
+            'no such field "flaten"; did you mean "flatten"?',
+        ),
+        (
+            b'{"request": "kill", "reason": ' + b"[" * 900 + b"]" * 900 + b"}\n",
+            f"reason: expected a text, got {'[' * 57}...",
+        ),
+        (
+            b'{"request": "limit", "name": "max_positions", "value": NaN, "reason": "r"}\n',
+            "value: expected a number, got NaN",
+        ),
     ],
 )
-def test_what_is_no_request_is_answered_and_the_door_stays_open(door, heard, line):
+def test_what_is_no_request_is_answered_in_one_line_and_the_door_stays_open(
+    door, kill, heard, line, why
+):
     with visitor(door) as connection:
         connection.sendall(line)
         connection.shutdown(socket.SHUT_WR)
-        assert json.loads(connection.makefile().readline()) == {"error": "not a request"}
-    assert send_request(door, {"cmd": "status"}) == {"state": "running"}
-    assert heard == []
+        said = json.loads(connection.makefile().readline())
+    assert said == {"verdict": "refused", "text": why, "data": {}}
+    assert send_request(door, StatusRequest()).data == {"state": "running"}
+    assert (heard, kill.latched) == ([], False)
 
 
 def test_what_may_not_be_submitted_from_outside_is_refused(door, heard):
-    for act in ("limit", "resumed", "alarm", "nonsense"):
-        told = send_request(door, {"cmd": "submit", "act": act, "detail": "x"})
-        assert told == {
-            "error": (
-                f"no such act {act}; there are cancel, preview, order, modify, reconcile, "
-                "acknowledge"
-            )
-        }
+    for act in ("resumed", "alarm", "nonsense"):
+        with visitor(door) as connection:
+            connection.sendall(json.dumps({"request": act, "text": "x"}).encode() + b"\n")
+            said = json.loads(connection.makefile().readline())
+        assert said["text"] == f'no such request "{act}"; there are {KNOWN}'
     assert heard == []
 
 
+def test_every_request_is_read_as_it_was_written():
+    ticket = {"symbol": "INFY", "side": "BUY", "quantity": 1, "stop": 2.0}
+    for request in (
+        ExitRequest(1, "INFY"),
+        CancelRequest("5"),
+        PreviewRequest(**ticket),
+        PlaceRequest(**ticket, price=1500.05, slices=True),
+        ModifyRequest(order="5", price=1.5),
+        LimitRequest("max_positions", 3.0, "\ufffd", "me", confirmed=True),
+        DecideRequest("INFY:CNC", "adopt", stop=2.5, ratio="5:1"),
+        AcknowledgeRequest("mine"),
+        KillRequest(flatten=True),
+        ResumeRequest("seen"),
+        StatusRequest(),
+        LimitsRequest(),
+        DifferencesRequest(),
+        OutcomeRequest(7),
+    ):
+        assert read_request(write_request(request)) == request
+
+
 def test_half_a_character_in_a_reason_is_kept_as_a_mark(door, kill, heard):
-    send_request(door, {"cmd": "kill", "reason": "\ud800 enough"})
+    send_request(door, KillRequest(reason="\ud800 enough"))
     assert kill.latch.reason == "\ufffd enough"
     assert heard == []
 
 
 def test_a_question_the_desk_dies_of_is_heard_of_and_the_door_stays_open(door, heard):
     with pytest.raises(ConnectionFailed, match="did not answer"):
-        send_request(door, {"cmd": "limits"})
+        send_request(door, LimitsRequest())
     wait_for(lambda: heard, "the failure is told")
     assert [(name, type(error)) for name, error in heard] == [("control", ZeroDivisionError)]
-    assert send_request(door, {"cmd": "status"}) == {"state": "running"}
+    assert send_request(door, StatusRequest()).data == {"state": "running"}
 
 
 def test_a_second_desk_does_not_take_the_door_of_one_that_is_too_busy_to_answer(tmp_path, kill):
@@ -144,15 +218,15 @@ def test_a_folder_with_a_long_name_has_its_door_in_it_and_nowhere_else(tmp_path,
     try:
         assert path.parent == folder
         assert path.is_socket()
-        assert send_request(path, {"cmd": "status"}) == {"state": "running"}
+        assert send_request(path, StatusRequest()).data == {"state": "running"}
     finally:
         made.close()
     assert list(folder.iterdir()) == []
     with pytest.raises(ConnectionFailed, match="no desk listens"):
-        send_request(path, {"cmd": "status"})
+        send_request(path, StatusRequest())
     folder.rmdir()
     with pytest.raises(ConnectionFailed, match="no desk listens"):
-        send_request(path, {"cmd": "status"})
+        send_request(path, StatusRequest())
 
 
 def test_a_folder_in_place_of_the_door_is_one_line(tmp_path, kill):
@@ -186,7 +260,7 @@ def test_a_shortage_of_descriptors_ends_neither_the_door_nor_the_desk(
     made = ControlSocket(socket_path(tmp_path), Desk(), kill, lambda *what: heard.append(what))
     made._socket = short = Short(made._socket, 3)
     wait_for(lambda: not short.times, "nobody could be let in three times")
-    assert send_request(socket_path(tmp_path), {"cmd": "status"}) == {"state": "running"}
+    assert send_request(socket_path(tmp_path), StatusRequest()).data == {"state": "running"}
     assert (short.times, heard) == (0, [])
     made.close()
 
@@ -201,7 +275,7 @@ def test_what_goes_wrong_at_the_door_is_told_once_and_it_goes_on(
     )
     right, kill.check_file = kill.check_file, lambda: 1 // 0 if wrong and wrong.pop() else right()
     wait_for(lambda: not wrong, "it has gone wrong three times")
-    assert send_request(socket_path(tmp_path), {"cmd": "status"}) == {"state": "running"}
+    assert send_request(socket_path(tmp_path), StatusRequest()).data == {"state": "running"}
     assert [name for name, _ in heard] == ["control"]
     made.close()
 
@@ -222,7 +296,7 @@ def test_no_more_than_so_many_are_served_at_once(door, monkeypatch):
     late = visitor(door)
     late.settimeout(20.0)
     assert late.recv(1) == b"", "the next one is sent away"
-    silent[0].sendall(b'{"cmd": "status"}\n')
+    silent[0].sendall(b'{"request": "status"}\n')
     assert silent[0].recv(100)
     for one in [*silent, late]:
         one.close()

@@ -6,9 +6,11 @@ import pytest
 
 from compiled.model.events import DeleteGtt
 from compiled.model.values import Side
+from engine.board.board_writer import BoardWriter
 from engine.board.strategy_failures import StrategyFailures
 from engine.board_rows import Board
 from engine.day.desk_clocks import SteppedClock
+from engine.manual.operator_requests import done
 from tests.compiled.trading.scripted import CANBK, OPEN, Scene, some
 
 
@@ -46,7 +48,9 @@ def test_what_a_strategy_holds_stays_protected_when_it_fails_on_the_way_to_leave
 def test_a_failure_is_written_down_once_and_marked_until_somebody_has_looked(scene):
     kept, board = [], Board("TEST")
     journal = SimpleNamespace(append=lambda table, row: kept.append((table, row)))
-    failures = StrategyFailures(scene.kernel.state.slots, board, journal, SteppedClock(OPEN))
+    failures = StrategyFailures(
+        scene.kernel.state.slots, BoardWriter(board), journal, SteppedClock(OPEN)
+    )
     failures.record_new()
     assert kept == []
     scene.act(ask_and_fail)
@@ -62,6 +66,6 @@ def test_a_failure_is_written_down_once_and_marked_until_somebody_has_looked(sce
     assert "in ask_and_fail" in row["detail"]
     assert row["detail"].endswith("ValueError: odd")
     assert [mark.strategy for mark in board.failures.rows] == ["script"]
-    assert failures.acknowledge("script") == "done: script is no longer marked; it stays stopped"
+    assert failures.acknowledge("script") == done("script is no longer marked; it stays stopped")
     failures.record_new()
     assert (len(kept), list(board.failures.rows)) == (1, [])

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.board.board_writer import BoardWriter
 from engine.board.risk_view import RiskView
 from engine.board_rows import Board
 from engine.errors import OperatorError
@@ -34,7 +35,7 @@ def record(kill):
 
 def test_the_board_shows_a_latching_although_it_looked_between_the_latch_and_its_record(kill):
     board = Board("SANDBOX")
-    gauges = RiskView(board, None, None, kill)
+    gauges = RiskView(BoardWriter(board), None, None, kill)
     log, seen = kill._append_log, []
 
     def slow_disk(fields):

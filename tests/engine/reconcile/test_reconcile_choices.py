@@ -34,6 +34,7 @@ from engine.orders.records import JournalRecorder
 from engine.orders.restore import restore_kernel
 from engine.ports import BrokerHolding, BrokerPosition
 from store.sqlite_journal import SqliteJournal
+from tests.asking import decision
 from tests.compiled.trading.books import BOUND, CASH, Desk
 from tests.compiled.trading.scripted import BEL, CANBK, OPEN, Scene, only, some
 
@@ -164,9 +165,10 @@ def test_assigned_shares_belong_to_the_strategy(stranger):
         ("BEL:CNC assign nobody", "no strategy nobody runs; there is script"),
         ("BEL:CNC assign", "assign needs a strategy"),
         ("BEL:CNC adopt script", "nothing else takes one"),
-        ("BEL:CNC sell", "expected KEY and one of adopt, assign, ignore, flatten"),
         ("BEL:CNC adopt stop=90", "expected percent below the last price, from 0.25 to 50"),
-        ("BEL:CNC adopt stop=near", "expected percent"),
+        ("BEL:CNC adopt stop=nan", "expected percent below the last price, from 0.25 to 50"),
+        ("BEL:CNC adopt ratio=5", "expected shares after and before, like 5:1"),
+        ("BEL:CNC adopt ratio=5:0", "expected shares after and before, like 5:1"),
         ("TCS:CNC adopt", "no difference TCS:CNC stands; there is BEL:CNC"),
         ("all adopt", "all can only be ignored"),
     ],
@@ -266,7 +268,7 @@ def test_what_is_decided_twice_is_done_once(stranger):
 
 
 def test_two_decisions_at_the_same_moment_are_one(stranger):
-    stranger.choices.queue_decision(98, "BEL:CNC adopt")
+    stranger.choices.queue_decision(98, decision("BEL:CNC adopt"))
     _, asked = stranger.decide("BEL:CNC adopt")
     assert len(some(asked, PlaceGtt)) == 1
     assert stranger.scene.kernel.ledger.account(BEL).quantity == 12
@@ -288,13 +290,12 @@ def test_figures_that_change_meanwhile_are_decided_again(stranger):
 def test_what_was_asked_of_one_figure_is_not_done_with_another_that_has_come_to_stand_meanwhile(
     stranger,
 ):
-    assert stranger.choices.queue_decision(1, "BEL:CNC ignore") == ""
+    assert stranger.choices.queue_decision(1, decision("BEL:CNC ignore")) is None
     stranger.books.at["holdings"] = [BrokerHolding(BEL, "BEL", 20, 250.0)]
     stranger.look(2)
     asyncio.run(stranger.choices.carry_out())
-    assert (
-        "it is another one since; look again: BEL:CNC: unmanaged: the broker has 20"
-        in stranger.answers[1]
+    assert "it is another one since; look again: BEL:CNC: unmanaged: the broker has 20" in str(
+        stranger.answers[1]
     )
     assert stranger.decide("BEL:CNC ignore")[0].startswith("done")
 

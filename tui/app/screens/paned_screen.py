@@ -6,6 +6,7 @@ from typing import Any
 from textual import events
 from textual.message import Message
 
+from engine.manual.operator_requests import EngineRequest
 from tui.app.screens.screen_frame import FullScreen, ScreenFrame, show_bands
 from tui.app.widgets.header_bar import HeaderBar
 from tui.app.widgets.key_footer import KeyFooter, footer_keys
@@ -20,12 +21,12 @@ class PanedScreen(FullScreen):
     """Tables by the name of their view; `first` has the focus at the start."""
 
     class DecisionMade(Message):
-        """A request of the operator's: its label, and the arguments of `DeskPort.submit`."""
+        """A request of the operator's, and its label."""
 
-        def __init__(self, label: str, command: tuple[str, int, str]) -> None:
+        def __init__(self, label: str, request: EngineRequest) -> None:
             super().__init__()
             self.label = label
-            self.command = command
+            self.request = request
 
     def __init__(
         self, mode: str, tones: Callable[[], ToneStyles], tables: list[LiveTable[Any]], first: str

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import ClassVar
 
+from msgspec.structs import replace
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -10,7 +11,8 @@ from textual.containers import Container
 
 from engine.board_rows import DifferenceRow, LimitRow
 from engine.errors import ConfigError
-from engine.manual.limits import DayLimitChange, change_detail, checked_value
+from engine.manual.limits import checked_value
+from engine.manual.operator_requests import DecideRequest, DecisionChoice, LimitRequest
 from engine.texts import plain_text
 from tui.app.panes.differences_pane import DifferencesPaneView, DifferencesTable
 from tui.app.panes.externals_pane import ExternalsPaneView
@@ -102,7 +104,7 @@ class RiskScreen(PanedScreen):
 
     # the difference under the cursor
 
-    def action_reconcile(self, choice: str) -> None:
+    def action_reconcile(self, choice: DecisionChoice) -> None:
         """Decide the difference under the cursor.
 
         Ask for missing figures, and before any choice that acts.
@@ -114,22 +116,20 @@ class RiskScreen(PanedScreen):
             able = ", ".join(row.choices) or "nothing: it is looked at again by itself"
             self.notify(f"{row.key}: {row.kind} takes {able}", severity="warning", markup=False)
             return
-        body, detail = (
-            plain_text(f"The broker has {row.theirs}, we have {row.ours}."),
-            f"{row.key} {choice}",
-        )
+        body = plain_text(f"The broker has {row.theirs}, we have {row.ours}.")
+        request = DecideRequest(row.key, choice)
         if choice == "ignore":
-            self._post_decision(detail)
+            self._post_decision(request)
         elif choice == "flatten":
             body += "\nShares leave at the market, an order is cancelled, a GTT is deleted."
-            self._ask_decision(f"Flatten {row.key}?", body, "Flatten", detail)
+            self._ask_decision(f"Flatten {row.key}?", body, "Flatten", request)
         elif choice == "assign":
             self._ask_detail(
                 f"Assign {row.key}",
                 body,
                 EntryField("strategy", "its name"),
                 lambda text: "" if text else "a strategy is needed",
-                lambda text: f"{detail} {text}",
+                lambda text: replace(request, strategy=text),
             )
         elif "flatten" in row.choices:
             field = EntryField("stop, in percent below the price", "empty: as configured")
@@ -138,10 +138,10 @@ class RiskScreen(PanedScreen):
                 body,
                 field,
                 _stop_complaint,
-                lambda text: _with_stop(detail, text),
+                lambda text: replace(request, stop=_read_stop(text)),
             )
         else:
-            self._ask_decision(f"Take the broker's word on {row.key}?", body, "Adopt", detail)
+            self._ask_decision(f"Take the broker's word on {row.key}?", body, "Adopt", request)
 
     def action_ignore_all(self) -> None:
         """Ask whether to ignore every difference that may be ignored."""
@@ -152,14 +152,16 @@ class RiskScreen(PanedScreen):
         )
         if stand:
             body = "Each stays ignored until its figures change."
-            self._ask_decision(f"Ignore {stand} differences?", body, "Ignore", "all ignore")
+            self._ask_decision(
+                f"Ignore {stand} differences?", body, "Ignore", DecideRequest("all", "ignore")
+            )
 
-    def _post_decision(self, detail: str) -> None:
-        self.post_message(self.DecisionMade(detail, ("reconcile", 0, detail)))
+    def _post_decision(self, request: DecideRequest) -> None:
+        self.post_message(self.DecisionMade(f"{request.key} {request.choice}", request))
 
-    def _ask_decision(self, title: str, body: str, yes: str, detail: str) -> None:
+    def _ask_decision(self, title: str, body: str, yes: str, request: DecideRequest) -> None:
         self._dialogs.ask_question(
-            title, body, yes, lambda: self._post_decision(detail), keep="Leave it"
+            title, body, yes, lambda: self._post_decision(request), keep="Leave it"
         )
 
     def _ask_detail(
@@ -168,13 +170,13 @@ class RiskScreen(PanedScreen):
         body: str,
         field: EntryField,
         check: Callable[[str], str],
-        detail: Callable[[str], str],
+        decision: Callable[[str], DecideRequest],
     ) -> None:
         def wrong(texts: list[str]) -> str:
             return check(texts[0])
 
         self._dialogs.ask_entry(
-            title, body, [field], wrong, lambda texts: self._post_decision(detail(texts[0]))
+            title, body, [field], wrong, lambda texts: self._post_decision(decision(texts[0]))
         )
 
     # the limit under the cursor
@@ -208,15 +210,12 @@ class RiskScreen(PanedScreen):
             lambda texts: self._submit_limit_change(row, _read_limit_change(row, *texts)),
         )
 
-    def _submit_limit_change(self, row: LimitRow, change: DayLimitChange) -> None:
+    def _submit_limit_change(self, row: LimitRow, change: LimitRequest) -> None:
         """Submit a change; one that allows more asks first."""
-        label, command = (
-            f"{row.name} {limit_figure(change.value)}",
-            ("limit", 0, change_detail(change, row.limit)),
-        )
 
         def decided() -> None:
-            self.post_message(self.DecisionMade(label, command))
+            label = f"{row.name} {limit_figure(change.value)}"
+            self.post_message(self.DecisionMade(label, change))
 
         if row.limit == 0 or 0 < change.value <= row.limit:
             decided()
@@ -246,11 +245,7 @@ class RiskScreen(PanedScreen):
         return False
 
 
-def _with_stop(detail: str, stop: str) -> str:
-    return f"{detail} stop={stop.removesuffix('%').strip()}" if stop else detail
-
-
-def _read_limit_change(row: LimitRow, value: str, reason: str) -> DayLimitChange:
+def _read_limit_change(row: LimitRow, value: str, reason: str) -> LimitRequest:
     """Return the change that two texts mean; raise `ConfigError` for one that is none."""
     try:
         number = float(value.replace(",", ""))
@@ -258,16 +253,18 @@ def _read_limit_change(row: LimitRow, value: str, reason: str) -> DayLimitChange
         raise ConfigError(f"{value or 'nothing'} is no number") from None
     if not reason:
         raise ConfigError("a reason is needed")
-    return DayLimitChange(row.name, checked_value(row.name, number), reason, "screen")
+    value_set = checked_value(row.name, number)
+    return LimitRequest(row.name, value_set, reason, "screen", confirmed=True)
+
+
+def _read_stop(text: str) -> float:
+    """Return a stop in percent, 0 where nothing is typed; raise `ValueError`."""
+    return float(text.removesuffix("%")) if text else 0.0
 
 
 def _stop_complaint(text: str) -> str:
     """Return the fault of a stop in percent; empty is as configured."""
     try:
-        return (
-            ""
-            if not text or 0 < float(text.removesuffix("%")) < 100
-            else "between 0 and 100 percent"
-        )
+        return "" if not text or 0 < _read_stop(text) < 100 else "between 0 and 100 percent"
     except ValueError:
         return f"{text} is no number of percent"

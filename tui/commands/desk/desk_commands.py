@@ -10,6 +10,7 @@ from typing import Final
 
 from engine.config.schema import DeskConfig, desk_paths
 from engine.errors import ConfigError, ConnectionFailed, DataError, NothingFound, OperatorError
+from engine.manual.operator_requests import StatusRequest
 from engine.market.corporate_actions.action_list import CorporateActions
 from engine.numbers import rupees, time_of_day
 from engine.ops.control_socket import send_request, socket_path
@@ -43,7 +44,7 @@ def show_status(file: Path | None, *, as_json: bool) -> int:
     answers: list[dict[str, object]] = []
     for place in _all_desks(file):
         try:
-            answers.append(send_request(socket_path(place.folder), {"cmd": "status"}))
+            answers.append(send_request(socket_path(place.folder), StatusRequest()).data)
         except ConnectionFailed:
             if place.process is not None:
                 answers.append(
@@ -90,7 +91,7 @@ def stop_desks(file: Path | None, mode: str, *, as_json: bool) -> int:
 def _open_positions(folder: Path) -> dict[str, object]:
     """Return what a desk leaves standing at the broker; nothing where it does not answer."""
     try:
-        answer = send_request(socket_path(folder), {"cmd": "status"})
+        answer = send_request(socket_path(folder), StatusRequest()).data
     except ConnectionFailed:
         return {}
     return {name: answer[name] for name in ("positions", "naked") if name in answer}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.errors import ConnectionFailed, NothingFound, OperatorError
+from engine.manual.operator_requests import KillRequest, ResumeRequest, StatusRequest
 from engine.ops.control_socket import send_request, socket_path
 from engine.orders.killswitch import FLATTEN, HALT, LONGEST_TEXT, KillSwitch
 from engine.texts import plain_text
@@ -70,20 +71,15 @@ def _place_fields(place: DeskPlace) -> dict[str, object]:
 
 def _latch_desk(place: DeskPlace, level: str, reason: str) -> dict[str, object]:
     """Latch one desk through its socket; without an answer, by its file and by a signal."""
-    request: dict[str, object] = {
-        "cmd": "kill",
-        "flatten": level == FLATTEN,
-        "reason": reason,
-        "who": WHO,
-    }
+    request = KillRequest(level == FLATTEN, reason, WHO)
     try:
-        answer = send_request(socket_path(place.folder), request, ANSWER_S)
+        outcome = send_request(socket_path(place.folder), request, ANSWER_S)
     except ConnectionFailed:
         return _latch_from_outside(place, level, reason)
-    if "error" in answer:  # it has not understood
+    if not outcome.ok:  # it has not understood
         return _latch_from_outside(place, level, reason)
-    unkept = answer.pop("unkept", "")
-    answer = _place_fields(place) | answer | {"by": ["socket"]}
+    unkept = outcome.data.pop("unkept", "")
+    answer: dict[str, object] = _place_fields(place) | outcome.data | {"by": ["socket"]}
     if unkept:
         answer["error"] = _not_on_disk(unkept)
     return answer
@@ -165,7 +161,7 @@ def resume_desk(file: Path | None, reason: str, mode: str, *, as_json: bool) -> 
 def _latched_desk(place: DeskPlace, database: Path) -> LatchedDesk | None:
     """Return how a desk is latched, None where it is not."""
     try:
-        answer = send_request(socket_path(place.folder), {"cmd": "status"})
+        answer = send_request(socket_path(place.folder), StatusRequest()).data
         level = str(answer.get("kill", ""))
         return (
             LatchedDesk(place, level, str(answer.get("kill_reason", "")), None) if level else None
@@ -180,12 +176,10 @@ def _release_desk(held: LatchedDesk, reason: str) -> dict[str, object]:
     place = held.place
     named = _place_fields(place)
     if held.switch is None:
-        answer = send_request(
-            socket_path(place.folder), {"cmd": "resume", "reason": reason, "who": WHO}
-        )
-        if "error" in answer:
-            raise OperatorError(str(answer["error"]))
-        return named | answer
+        outcome = send_request(socket_path(place.folder), ResumeRequest(reason, WHO))
+        if not outcome.ok:
+            raise OperatorError(outcome.text)
+        return named | outcome.data
     if place.process is not None:
         raise OperatorError(
             f"the {place.mode} desk (process {place.process.pid}) does not answer, nothing was "

@@ -25,7 +25,7 @@ from compiled.trading.ladder import LadderPlan, RungPlan
 from compiled.trading.strategy import Context, Strategy
 from engine.config.schema import DeskConfig
 from engine.errors import OperatorError
-from engine.manual.limits import DayLimitChange
+from engine.manual.operator_requests import KillRequest, LimitRequest
 from engine.ops.control_socket import send_request, socket_path
 from engine.orders.killswitch import KillLatch
 from store.database_integrity import open_for_reading
@@ -245,10 +245,7 @@ def _measure_exercise(
     halt_ms = (time.monotonic() - began) * 1e3 if halted else -1.0
     naked = _lingering_naked(rest)
     began = time.monotonic()
-    send_request(
-        socket_path(station.state),
-        {"cmd": "kill", "flatten": True, "reason": "drill", "who": "drill"},
-    )
+    send_request(socket_path(station.state), KillRequest(flatten=True, reason="drill", who="drill"))
     flat = _wait_until(FLAT_S, lambda: not _read_books(rest).held, "")
     flat_ms = (time.monotonic() - began) * 1e3 if flat else -1.0
     books = _read_books(rest)
@@ -312,7 +309,7 @@ def _broken_promises(exercise: DrillExercise, result: DrillResult) -> list[str]:
 
 
 def _kill_by_door(station: DeskSession) -> None:
-    send_request(socket_path(station.state), {"cmd": "kill", "reason": "drill", "who": "drill"})
+    send_request(socket_path(station.state), KillRequest(reason="drill", who="drill"))
 
 
 def _kill_by_signal(station: DeskSession) -> None:
@@ -326,7 +323,7 @@ def _kill_by_file(station: DeskSession) -> None:
 
 def _kill_by_limit(station: DeskSession) -> None:
     """Leave a loss of one rupee: the charges alone are more."""
-    station.desk.set_limit(DayLimitChange("max_daily_loss", 1, "drill", "drill"), confirmed=False)
+    station.desk.submit(LimitRequest("max_daily_loss", 1, "drill", "drill"))
 
 
 _TRIGGERS: Final[dict[str, Callable[[DeskSession], None]]] = {

@@ -8,11 +8,13 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from engine.config.desk_modes import Mode
-from engine.errors import ConfigError, ConnectionFailed, OperatorError
+from engine.errors import ConfigError, ConnectionFailed
+from engine.manual.operator_requests import LimitRequest, LimitsRequest, StatusRequest
 from engine.numbers import amount
 from engine.ops.control_socket import send_request, socket_path
 from engine.texts import plain_text
 from tui.commands.desk.desk_commands import WHO, desk_folders
+from tui.commands.desk.order_requests import await_outcome
 from tui.commands.shared.options import AsJson, ConfigFile
 from tui.run.configured import configuration
 
@@ -30,7 +32,7 @@ limits_app = App(
 def show(*, mode: Which = None, config: ConfigFile = None, as_json: AsJson = False) -> int:
     """Show every limit, what is configured, and who changed it today."""
     for socket in _running_desks(config, mode):
-        answer = send_request(socket, {"cmd": "limits"})
+        answer = send_request(socket, LimitsRequest()).data
         sys.stdout.write(json.dumps(answer) + "\n" if as_json else _limits_text(answer))
     return DONE
 
@@ -60,19 +62,11 @@ def set_limit(
     desks = _running_desks(config, mode)
     if len(desks) > 1:
         raise ConfigError("more than one desk is running; name one with --mode")
-    request: dict[str, object] = {
-        "cmd": "limit",
-        "name": name,
-        "value": value,
-        "reason": reason,
-        "who": WHO,
-    }
-    answer = send_request(desks[0], request | {"confirmed": yes})
-    if "error" in answer:
-        raise ConfigError(str(answer["error"]))
-    sys.stdout.write((json.dumps(answer) if as_json else plain_text(str(answer["answer"]))) + "\n")
-    if str(answer["answer"]).startswith("refused"):
-        raise OperatorError(str(answer["answer"]))
+    outcome = await_outcome(desks[0], LimitRequest(name, value, reason, WHO, confirmed=yes))
+    if not outcome.ok:
+        raise ConfigError(outcome.text)
+    told = str(outcome)
+    sys.stdout.write((json.dumps({"answer": told}) if as_json else plain_text(told)) + "\n")
     return DONE
 
 
@@ -83,7 +77,7 @@ def _running_desks(config: Path | None, mode: str | None) -> list[Path]:
         if mode is not None and folder.name != mode:
             continue
         try:
-            send_request(socket_path(folder), {"cmd": "status"})
+            send_request(socket_path(folder), StatusRequest())
         except ConnectionFailed:
             continue
         found.append(socket_path(folder))

@@ -6,6 +6,7 @@ from cyclopts import Parameter
 
 from engine.config.desk_modes import Mode
 from engine.errors import ConfigError
+from engine.manual.operator_requests import CancelRequest, ModifyRequest, PlaceRequest
 from tui.commands.desk import order_requests
 from tui.commands.shared.options import AsJson, ConfigFile
 
@@ -52,24 +53,24 @@ def order(
         raise ConfigError(f"--stop {stop:g}: expected percent of the average price, from 0 to 50")
     if bare == (stop > 0.0):
         raise ConfigError("say --stop PERCENT, or --bare for a position without a stop")
-    wanted = {
-        "symbol": symbol,
-        "side": side.upper(),
-        "quantity": quantity,
-        "stop": stop,
-        "target": target,
-        "price": price,
-        "trigger": trigger,
-        "product": product,
-        "validity": validity,
-        "minutes": minutes,
-        "variety": variety,
-        "legs": legs,
-        "disclosed": disclosed,
-        "slices": slices,
-        "protection": protection,
-        "trail": trail,
-    }
+    wanted = PlaceRequest(
+        symbol=symbol,
+        side="BUY" if side == "buy" else "SELL",
+        quantity=quantity,
+        stop=stop,
+        target=target,
+        price=price,
+        trigger=trigger,
+        product=product,
+        validity=validity,
+        minutes=minutes,
+        variety=variety,
+        legs=legs,
+        disclosed=disclosed,
+        slices=slices,
+        protection=protection,
+        trail=trail,
+    )
     return order_requests.place_order(config, mode or "", wanted, yes=yes, as_json=as_json)
 
 
@@ -84,8 +85,8 @@ def modify(
     as_json: AsJson = False,
 ) -> int:
     """Change a working order of the running desk."""
-    wanted = {"order": order, "quantity": quantity, "price": price, "trigger": trigger}
-    return order_requests.modify_order(config, mode or "", wanted, as_json=as_json)
+    wanted = ModifyRequest(order=order, quantity=quantity, price=price, trigger=trigger)
+    return order_requests.ask_desk(config, mode or "", wanted, as_json=as_json)
 
 
 def cancel(
@@ -96,4 +97,4 @@ def cancel(
     as_json: AsJson = False,
 ) -> int:
     """Cancel a working order of the running desk."""
-    return order_requests.cancel_order(config, mode or "", order, as_json=as_json)
+    return order_requests.ask_desk(config, mode or "", CancelRequest(order), as_json=as_json)

@@ -1,4 +1,4 @@
-"""`patang order`, `modify` and `cancel`: orders by hand, through a desk's socket."""
+"""Requests of a running desk through its socket, orders by hand above all."""
 
 import json
 import sys
@@ -6,7 +6,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 from engine.errors import ConnectionFailed, OperatorError
+from engine.manual.operator_requests import (
+    EngineRequest,
+    OperatorOutcome,
+    OutcomeRequest,
+    PlaceRequest,
+    PreviewRequest,
+    StatusRequest,
+)
 from engine.ops.control_socket import send_request, socket_path
 from engine.texts import plain_text
 from tui.commands.desk.desk_commands import DONE, desk_folders
@@ -17,15 +27,14 @@ PAUSE_S = 0.05
 
 
 def place_order(
-    file: Path | None, mode: str, ticket: dict[str, Any], *, yes: bool, as_json: bool
+    file: Path | None, mode: str, ticket: PlaceRequest, *, yes: bool, as_json: bool
 ) -> int:
     """Show what an order is and costs, have it confirmed, and place it.
 
     Raise `OperatorError` where it is refused.
     """
     door = find_desk(file, mode)
-    detail = json.dumps(ticket)
-    preview = json.loads(submit_act(door, "preview", detail))
+    preview = submit_request(door, PreviewRequest(**structs.asdict(ticket))).data
     shown = preview_text(preview)
     if not yes:
         if not sys.stdin.isatty():
@@ -36,8 +45,8 @@ def place_order(
         sys.stderr.flush()
         if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
             raise OperatorError("nothing was sent")
-    told = submit_act(door, "order", detail)
-    return _print_outcome({"answer": told, "preview": preview} if as_json else told)
+    told = submit_request(door, ticket).text
+    return _print_answer({"answer": told, "preview": preview} if as_json else told)
 
 
 def preview_text(preview: dict[str, Any]) -> str:
@@ -63,16 +72,13 @@ def _rupees_text(amount: float) -> str:
     return f"₹{amount:,.2f}"
 
 
-def modify_order(file: Path | None, mode: str, change: dict[str, Any], *, as_json: bool) -> int:
-    """Have a working order changed."""
-    told = submit_act(find_desk(file, mode), "modify", json.dumps(change))
-    return _print_outcome({"answer": told} if as_json else told)
+def ask_desk(file: Path | None, mode: str, request: EngineRequest, *, as_json: bool) -> int:
+    """Have the running desk do something, and print what became of it.
 
-
-def cancel_order(file: Path | None, mode: str, name: str, *, as_json: bool) -> int:
-    """Have a working order cancelled."""
-    told = submit_act(find_desk(file, mode), "cancel", name)
-    return _print_outcome({"answer": told} if as_json else told)
+    Raise `OperatorError` where it refuses.
+    """
+    told = submit_request(find_desk(file, mode), request).text
+    return _print_answer({"answer": told} if as_json else told)
 
 
 def find_desk(file: Path | None, mode: str) -> tuple[Path, str]:
@@ -85,7 +91,7 @@ def find_desk(file: Path | None, mode: str) -> tuple[Path, str]:
         if mode and folder.name != mode:
             continue
         try:
-            send_request(socket_path(folder), {"cmd": "status"})
+            send_request(socket_path(folder), StatusRequest())
         except ConnectionFailed:
             continue
         found.append((socket_path(folder), folder.name.upper()))
@@ -96,24 +102,31 @@ def find_desk(file: Path | None, mode: str) -> tuple[Path, str]:
     return found[0]
 
 
-def submit_act(desk: tuple[Path, str], act: str, detail: str) -> str:
-    """Submit an act and return its outcome; raise `OperatorError` for a refusal or no answer."""
-    taken = send_request(desk[0], {"cmd": "submit", "act": act, "detail": detail})
-    if "number" not in taken:
-        raise OperatorError(str(taken.get("error", "the desk did not take it")))
-    number = taken["number"]
+def submit_request(desk: tuple[Path, str], request: EngineRequest) -> OperatorOutcome:
+    """Submit a request and return its outcome.
+
+    Raise `OperatorError` where it is refused or not answered.
+    """
+    outcome = await_outcome(desk[0], request)
+    if not outcome.ok:
+        raise OperatorError(str(outcome))
+    return outcome
+
+
+def await_outcome(door: Path, request: EngineRequest) -> OperatorOutcome:
+    """Submit a request and wait for the engine's answer; raise `OperatorError` where none comes."""
+    outcome = send_request(door, request)
     ends = time.monotonic() + PATIENCE_S
-    while not (told := str(send_request(desk[0], {"cmd": "answer", "number": number})["answer"])):
+    while outcome.verdict == "pending":
         if time.monotonic() > ends:
             raise OperatorError(
                 f"the desk has not answered within {PATIENCE_S:g} s; look before you ask again"
             )
         time.sleep(PAUSE_S)
-    if not told.startswith("done: "):
-        raise OperatorError(told)
-    return told.removeprefix("done: ")
+        outcome = send_request(door, OutcomeRequest(outcome.data["number"]))
+    return outcome
 
 
-def _print_outcome(answer: str | dict[str, Any]) -> int:
+def _print_answer(answer: str | dict[str, Any]) -> int:
     sys.stdout.write((plain_text(answer) if isinstance(answer, str) else json.dumps(answer)) + "\n")
     return DONE

@@ -8,10 +8,10 @@ from typing import Any
 
 from engine.board_rows import UNREADABLE
 from engine.errors import ConnectionFailed
+from engine.manual.operator_requests import DifferencesRequest
 from engine.ops.control_socket import send_request, socket_path
 from engine.texts import plain_text
 from tui.commands.desk.desk_commands import DONE, desk_folders
-from tui.commands.desk.order_requests import find_desk, submit_act
 from tui.run.configured import configuration
 
 IST = timedelta(hours=5, minutes=30)
@@ -24,16 +24,6 @@ def list_differences(file: Path | None, mode: str, *, as_json: bool) -> int:
     return DONE
 
 
-def decide_difference(file: Path | None, mode: str, detail: str, *, as_json: bool) -> int:
-    """Have the running desk carry out "KEY CHOICE [STRATEGY] [stop=PERCENT] [ratio=A:B]".
-
-    Raise `OperatorError` if it refuses.
-    """
-    told = submit_act(find_desk(file, mode), "reconcile", detail)
-    sys.stdout.write((json.dumps({"answer": told}) if as_json else plain_text(told)) + "\n")
-    return DONE
-
-
 def _desk_answers(file: Path | None, mode: str) -> list[tuple[Path, dict[str, Any]]]:
     found = []
     for folder in desk_folders(configuration(file)):
@@ -41,7 +31,7 @@ def _desk_answers(file: Path | None, mode: str) -> list[tuple[Path, dict[str, An
             continue
         door = socket_path(folder)
         try:
-            found.append((door, send_request(door, {"cmd": "differences"})))
+            found.append((door, send_request(door, DifferencesRequest()).data))
         except ConnectionFailed:
             continue
     if not found:

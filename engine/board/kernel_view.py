@@ -1,0 +1,330 @@
+"""The kernel's state on the board, for every screen; only changes cost anything."""
+
+from collections import deque
+
+from compiled.accounting.charges import LIMIT as TURNOVER
+from compiled.accounting.charges import intraday_rates, order_charges, rates_key
+from compiled.model.values import Bar, Order, paise
+from compiled.trading.desk_state import DRY_RUN, InstrumentState
+from compiled.trading.kernel import Kernel
+from compiled.trading.ladder import Ladder, Rung, RungState, protected_quantity
+from compiled.trading.order_store import BookedFill
+from engine.board.board_writer import BoardWriter
+from engine.board_rows import (
+    UNREADABLE,
+    BarRow,
+    BoardHeader,
+    FillMark,
+    LadderRow,
+    OrderRow,
+    PositionRow,
+    RiskRow,
+    WatchRow,
+)
+from engine.orders.gateway import OrderGateway
+from engine.orders.records import KIND
+
+SPARK = 30
+EXTERNAL = "external"
+"""The strategy of an order that is not the desk's."""
+BARS_KEPT = 400
+STATES = {
+    RungState.WAITING: "-",
+    RungState.ENTERING: "entering",
+    RungState.OPEN: "armed",
+    RungState.EXITING: "triggered",
+    RungState.CLOSED: "closed",
+}
+
+
+class KernelView:
+    """Makes the board's rows of the kernel's state."""
+
+    def __init__(
+        self, writer: BoardWriter, kernel: Kernel, gateway: OrderGateway, stale_after: int
+    ) -> None:
+        self.writer = writer
+        self.board = writer.board
+        self.kernel = kernel
+        self.gateway = gateway
+        self.stale_after = stale_after
+        self._versions: dict[int, tuple[int, bool]] = {}
+        self._bars: dict[tuple[int, int], deque[BarRow]] = {}
+
+    def put_order(self, order: Order) -> None:
+        """Show one order as it stands."""
+        symbol = self.kernel.state.markets[order.token].instrument.symbol
+        status = "CANCELLING" if order.cancelling else order.status.name.replace("_", " ")
+        if order.reason.startswith(DRY_RUN):
+            status = "NOT SENT"
+        row = OrderRow(
+            str(order.intent),
+            order.created,
+            symbol=symbol,
+            side=order.side.name,
+            quantity=order.quantity,
+            filled=order.filled,
+            price=order.price,
+            average=order.average,
+            kind=KIND[order.order_type],
+            purpose=order.purpose.name,
+            status=status,
+            strategy=order.strategy,
+            order_id=order.order_id,
+            reason=order.reason,
+        )
+        self.writer.put(self.board.orders, row.key, row)
+
+    def put_fill(self, fill: BookedFill) -> None:
+        """Show one fill on the chart and in the log."""
+        order = fill.order
+        symbol = self.kernel.state.markets[order.token].instrument.symbol
+        self.writer.add_fill(
+            FillMark(fill.ts, order.token, order.side.name, fill.price, fill.quantity)
+        )
+        verb = "bought" if order.side > 0 else "sold"
+        self.writer.add_event(
+            fill.ts,
+            "fill",
+            f"{symbol} {verb} {fill.quantity} at {fill.price:.2f} ({order.strategy})",
+        )
+
+    def put_bars(self, bars: list[Bar]) -> None:
+        """Show closed bars to the chart and the sparklines."""
+        touched = set()
+        for bar in bars:
+            key = (bar.token, bar.span)
+            kept = self._bars.setdefault(key, deque(maxlen=BARS_KEPT))
+            kept.append(
+                BarRow(
+                    bar.start,
+                    bar.open,
+                    high=bar.high,
+                    low=bar.low,
+                    close=bar.close,
+                    volume=bar.volume,
+                )
+            )
+            touched.add(key)
+        for key in touched:
+            self.writer.put_bars(key, tuple(self._bars[key]))
+
+    def publish(self, header: BoardHeader) -> None:
+        """Bring every section up to date."""
+        now = header.now
+        for market in self.kernel.state.markets.values():
+            self._publish_watch(market, now)
+        self._publish_positions()
+        self._publish_ladders()
+        self._publish_externals()
+        self._publish_risk(now)
+        self.writer.replace_header(header)
+
+    def put_worry(self, name: str, count: int) -> None:
+        """Show a count that had better be zero."""
+        self._put_figure(name, str(count), bad=count > 0)
+
+    def _publish_watch(self, market: InstrumentState, now: int) -> None:
+        instrument = market.instrument
+        quiet = not market.live or now - market.heard_at > self.stale_after
+        stale = quiet and instrument.hours.is_trading(now)
+        if self._versions.get(instrument.token) == (market.version, stale):
+            return
+        self._versions[instrument.token] = (market.version, stale)
+        change = (
+            (market.ltp / instrument.close - 1.0) * 100.0
+            if instrument.close > 0 and market.ltp > 0
+            else 0.0
+        )
+        minute = self.board.bars.get((instrument.token, 60), ())
+        spark = tuple(bar.close for bar in minute[-SPARK:])
+        row = WatchRow(
+            instrument.token,
+            instrument.symbol,
+            ltp=market.ltp,
+            change=change,
+            bid=market.bid,
+            ask=market.ask,
+            volume=market.volume,
+            ts=market.heard_at,
+            stale=stale,
+            spark=spark,
+        )
+        self.writer.put(self.board.watch, instrument.token, row)
+
+    def _publish_positions(self) -> None:
+        keys: set[object] = set()
+        for ladder in self.kernel.state.ladders.values():
+            last = self.kernel.state.markets[ladder.instrument.token].ltp
+            for rung in ladder.rungs:
+                if rung.quantity:
+                    keys.add(rung.rung_id)
+                    row = position_row(ladder, rung, last)._replace(
+                        leaving=self._exit_charges(ladder, rung, last)
+                    )
+                    self.writer.put(self.board.positions, rung.rung_id, row)
+        self.writer.keep(self.board.positions, keys)
+
+    def _exit_charges(self, ladder: Ladder, rung: Rung, last: float) -> int:
+        """Return an exit's charges (paise).
+
+        Delivery bought today is charged as the day's note will, intraday.
+        """
+        token, product, kernel = ladder.instrument.token, ladder.plan.product, self.kernel
+        today = (
+            intraday_rates(kernel.state.rates, token, product)
+            if rung.opened >= kernel.state.open
+            else None
+        )
+        rates, quantity = (
+            today or kernel.state.rates.get(rates_key(token, product)),
+            abs(int(rung.quantity)),
+        )
+        value = int(paise(last, quantity))
+        return (
+            0
+            if rates is None or value > TURNOVER
+            else int(order_charges(rates, ladder.exit_side, quantity, value))
+        )
+
+    def _publish_ladders(self) -> None:
+        keys: set[object] = set()
+        for ladder in self.kernel.state.ladders.values():
+            keys.add(ladder.ladder_id)
+            last = self.kernel.state.markets[ladder.instrument.token].ltp
+            self.writer.put(self.board.ladders, ladder.ladder_id, ladder_row(ladder, last))
+        self.writer.keep(self.board.ladders, keys)
+
+    def _publish_externals(self) -> None:
+        """Show foreign orders of the account; one that turns out to be ours moves there."""
+        board, externals = self.board, self.kernel.order_reports.externals
+        keys: set[object] = {"x" + order_id for order_id in externals}
+        if any(row.key not in keys for row in board.externals.rows):
+            self.writer.keep(board.externals, keys)
+            self.writer.keep(
+                board.orders,
+                {
+                    row.key
+                    for row in board.orders.rows
+                    if row.strategy != EXTERNAL or row.key in keys
+                },
+            )
+        for update in externals.values():
+            market = self.kernel.state.markets.get(update.token)
+            symbol = market.instrument.symbol if market else str(update.token)
+            row = OrderRow(
+                "x" + update.order_id,
+                update.ts,
+                symbol=symbol,
+                side=update.side.name,
+                quantity=update.quantity,
+                filled=update.filled,
+                price=update.price,
+                average=update.average,
+                kind="",
+                purpose="",
+                status=update.status.name.replace("_", " "),
+                strategy=EXTERNAL,
+                order_id=update.order_id,
+                reason=update.reason,
+            )
+            self.writer.put(board.orders, row.key, row)
+            self.writer.put(board.externals, row.key, row)
+
+    def _publish_risk(self, now: int) -> None:
+        kernel, limits, ledger = self.kernel, self.kernel.limits, self.kernel.ledger
+        governor = self.gateway.governor
+        naked = kernel.view.naked()
+        net = kernel.state.day_pnl
+        self._put_money_limit("Daily loss", max(0, -net), limits.max_daily_loss)
+        self._put_money_limit("Drawdown", max(0, kernel.state.peak - net), limits.max_drawdown)
+        unsent = sum(unsent_value(kernel, order) for order in kernel.state.dry_run_entries)
+        self._put_money_limit("Exposure", ledger.exposure + unsent, limits.max_exposure)
+        self._put_count_limit(
+            "Positions",
+            kernel.view.open_positions() + len(kernel.state.dry_run_entries),
+            limits.max_positions,
+        )
+        self._put_count_limit("Entries today", kernel.state.entry_count, limits.max_trades_per_day)
+        self._put_count_limit(
+            "Orders/s", governor.orders_last_second(now), governor.rates.per_second
+        )
+        self._put_count_limit("Orders today", governor.orders_today, governor.rates.per_day)
+        self._put_figure("Waiting", str(self.gateway.waiting), bad=False)
+        self._put_figure(
+            "Unknown", str(len(self.gateway.unresolved)), bad=bool(self.gateway.unresolved)
+        )
+        self._put_figure("Refused", str(kernel.state.refusal_count), bad=False)
+        stands = [row.kind for row in self.board.differences.rows if not row.ignored]
+        self._put_figure(
+            "Differences",
+            "not compared" if UNREADABLE in stands else str(len(stands)),
+            bad=bool(stands),
+        )
+        self._put_figure("Naked positions", str(naked), bad=naked > 0)
+
+    def _put_money_limit(self, name: str, used: int, limit: int) -> None:
+        """Show an amount of money against its limit, in rupees; the screen groups digits."""
+        share = used / limit if limit else -1.0
+        text = f"{used / 100:.2f}"
+        row = RiskRow(name, text, f"{limit / 100:.0f}" if limit else "off", share, share >= 1.0)
+        self.writer.put(self.board.risk, name, row)
+
+    def _put_count_limit(self, name: str, used: int, limit: int) -> None:
+        share = used / limit if limit else -1.0
+        self.writer.put(
+            self.board.risk,
+            name,
+            RiskRow(name, str(used), str(limit) if limit else "off", share, share >= 1.0),
+        )
+
+    def _put_figure(self, name: str, text: str, *, bad: bool) -> None:
+        self.writer.put(self.board.risk, name, RiskRow(name, text, "", -1.0, bad))
+
+
+def unsent_value(kernel: Kernel, order: Order) -> int:
+    """Return the worth of an order that a dry run has kept back, in paise."""
+    return int(paise(kernel.state.markets[order.token].last, order.quantity))
+
+
+def position_row(ladder: Ladder, rung: Rung, last: float) -> PositionRow:
+    """Return one open rung as a row."""
+    pnl = int(rung.pnl(ladder.sign, last))
+    percent = pnl / int(rung.bought_value) * 100.0 if rung.bought_value else 0.0
+    label = f"P{rung.number}" if len(ladder.rungs) > 1 else "-"
+    return PositionRow(
+        str(rung.rung_id),
+        ladder.instrument.symbol,
+        strategy=ladder.strategy,
+        rung=label,
+        quantity=int(ladder.sign * rung.quantity),
+        average=rung.average,
+        ltp=last,
+        pnl=pnl,
+        pnl_percent=percent,
+        stop=rung.stop,
+        target=rung.target,
+        protected=int(protected_quantity(ladder, rung, last)),
+        since=int(rung.opened),
+    )
+
+
+def ladder_row(ladder: Ladder, last: float) -> LadderRow:
+    """Return one ladder as a row."""
+    held = [rung for rung in ladder.rungs if rung.quantity]
+    stops = [rung.stop for rung in held if rung.stop > 0]
+    stop = (max(stops) if ladder.sign > 0 else min(stops)) if stops else 0.0
+    distance = abs(last - stop) / last * 100.0 if stop and last else 0.0
+    highs = [rung.high for rung in held if rung.high > 0]
+    high = (max(highs) if ladder.sign > 0 else min(highs)) if highs else 0.0
+    return LadderRow(
+        str(ladder.ladder_id),
+        ladder.instrument.symbol,
+        strategy=ladder.strategy,
+        rungs=tuple(STATES[rung.state] for rung in ladder.rungs),
+        stop=stop,
+        distance=distance,
+        high=high,
+        gtts=sum(1 for rung in held if rung.has_live_stop),
+        trailed=int(sum(rung.trailed for rung in ladder.rungs)),
+    )

@@ -1,0 +1,237 @@
+"""The operator's requests of a desk, from the screen, the control socket or the command line.
+
+On the socket each is one JSON object; its field `request` says which. Whatever is asked, the desk
+answers with one `OperatorOutcome`.
+"""
+
+import json
+from typing import Annotated, Any, Final, Literal, get_args
+
+from msgspec import Meta, Struct, structs
+
+from compiled.model import number_bounds
+from engine.config.schema import Symbol
+from engine.manual.form_reader import read_form, read_object, shorten_value
+
+TAG: Final = "request"
+Price = Annotated[float, Meta(ge=0, le=int(number_bounds.PRICE))]
+Shares = Annotated[int, Meta(ge=0, le=int(number_bounds.ORDER))]
+RequestNumber = Annotated[int, Meta(ge=0, le=2**62, title="the number of a request")]
+Verdict = Literal["done", "refused", "unknown", "pending"]
+DecisionChoice = Literal["adopt", "assign", "ignore", "flatten"]
+
+
+class OperatorOutcome(Struct, frozen=True):
+    """The outcome of a request.
+
+    `unknown`: it may have happened, look before you ask again. `pending`: ask for the outcome of
+    the number in `data`.
+    """
+
+    verdict: Verdict
+    text: str = ""
+    data: dict[str, Any] = {}
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether it is done."""
+        return self.verdict == "done"
+
+    def __str__(self) -> str:
+        """Return it as one line for the operator."""
+        return f"{self.verdict}: {self.text}"
+
+
+def done(text: str = "", data: dict[str, Any] | None = None) -> OperatorOutcome:
+    """Return the outcome of a request that is carried out."""
+    return OperatorOutcome("done", text, data or {})
+
+
+def refused(why: str) -> OperatorOutcome:
+    """Return the outcome of a request that is not carried out, and will not be."""
+    return OperatorOutcome("refused", why)
+
+
+def pending(number: int) -> OperatorOutcome:
+    """Return the outcome of a request that the engine has not answered yet."""
+    return OperatorOutcome("pending", data={"number": number})
+
+
+class OperatorRequest(Struct, frozen=True, tag_field=TAG):
+    """The base of every request."""
+
+
+# those the engine carries out; each has a number, under which its outcome is kept
+
+
+class ExitRequest(OperatorRequest, frozen=True, tag="exit"):
+    """Leave every rung of an instrument."""
+
+    token: Annotated[int, Meta(ge=1, le=2**62, title="the token of an instrument")]
+    symbol: str = ""
+
+
+class CancelRequest(OperatorRequest, frozen=True, tag="cancel"):
+    """Cancel a working order, by our number or the broker's."""
+
+    order: str
+
+
+class OrderTicket(OperatorRequest, frozen=True, kw_only=True):
+    """A new order; prices in rupees, 0: none.
+
+    `stop` and `target` are percent of the average price, `minutes` of a TTL.
+    """
+
+    symbol: Symbol
+    side: Literal["BUY", "SELL"]
+    quantity: Annotated[int, Meta(ge=1, le=int(number_bounds.ORDER))]
+    stop: Annotated[float, Meta(ge=0, le=50, title="percent of the average price, from 0 to 50")]
+    target: Annotated[
+        float, Meta(ge=0, le=500, title="percent of the average price, from 0 to 500")
+    ] = 0.0
+    price: Price = 0.0
+    trigger: Price = 0.0
+    product: Literal["CNC", "MIS", "NRML", "MTF"] = "CNC"
+    validity: Literal["DAY", "IOC", "TTL"] = "DAY"
+    minutes: Annotated[int, Meta(ge=0, le=int(number_bounds.MINUTES))] = 0
+    variety: Literal["regular", "amo", "co", "iceberg"] = "regular"
+    legs: Annotated[int, Meta(ge=0, le=int(number_bounds.LEGS))] = 0
+    disclosed: Shares = 0
+    slices: bool = False
+    protection: Annotated[float, Meta(ge=-1, le=100, title="percent from 0 to 100, or -1")] = -1.0
+    trail: bool = True
+
+
+class PreviewRequest(OrderTicket, frozen=True, kw_only=True, tag="preview"):
+    """Preview an order with its costs and margin; nothing is sent."""
+
+
+class PlaceRequest(OrderTicket, frozen=True, kw_only=True, tag="order"):
+    """Place an order by hand."""
+
+
+class ModifyRequest(OperatorRequest, frozen=True, kw_only=True, tag="modify"):
+    """Change a working order, by our number or the broker's; 0 leaves a value as it is."""
+
+    order: Annotated[
+        str, Meta(pattern=r"^\w{1,40}$", title="the number of an order, ours or the broker's")
+    ]
+    quantity: Shares = 0
+    price: Price = 0.0
+    trigger: Price = 0.0
+
+
+class LimitRequest(OperatorRequest, frozen=True, tag="limit"):
+    """Change a limit for the rest of the day: rupees, a count or a percentage.
+
+    One that allows more than now has to be `confirmed`.
+    """
+
+    name: str
+    value: float
+    reason: str
+    who: str = "terminal"
+    confirmed: bool = False
+
+
+class DecideRequest(OperatorRequest, frozen=True, tag="reconcile"):
+    """Decide a difference between the broker's books and ours.
+
+    `stop` is percent below the last price, 0: as configured. `ratio` says how many shares stand for
+    one where they were divided, as "5:1", empty where the broker's books tell.
+    """
+
+    key: str
+    choice: DecisionChoice
+    strategy: str = ""
+    stop: Annotated[float, Meta(title="percent below the last price")] = 0.0
+    ratio: str = ""
+
+
+class AcknowledgeRequest(OperatorRequest, frozen=True, tag="acknowledge"):
+    """Take the mark of a strategy that has failed away."""
+
+    strategy: str
+
+
+EngineRequest = (
+    ExitRequest
+    | CancelRequest
+    | PreviewRequest
+    | PlaceRequest
+    | ModifyRequest
+    | LimitRequest
+    | DecideRequest
+    | AcknowledgeRequest
+)
+
+
+# those the desk answers at once, from any thread, whatever the engine does
+
+
+class KillRequest(OperatorRequest, frozen=True, tag="kill"):
+    """Latch the kill switch."""
+
+    flatten: bool = False
+    reason: str = ""
+    who: str = "terminal"
+
+
+class ResumeRequest(OperatorRequest, frozen=True, tag="resume"):
+    """Release the kill switch."""
+
+    reason: str
+    who: str = "terminal"
+
+
+class StatusRequest(OperatorRequest, frozen=True, tag="status"):
+    """Return the desk's state."""
+
+
+class LimitsRequest(OperatorRequest, frozen=True, tag="limits"):
+    """List every limit."""
+
+
+class DifferencesRequest(OperatorRequest, frozen=True, tag="differences"):
+    """List the differences between the broker's books and ours."""
+
+
+class OutcomeRequest(OperatorRequest, frozen=True, tag="outcome"):
+    """Return the outcome of a request to the engine."""
+
+    number: RequestNumber
+
+
+DeskRequest = (
+    EngineRequest
+    | KillRequest
+    | ResumeRequest
+    | StatusRequest
+    | LimitsRequest
+    | DifferencesRequest
+    | OutcomeRequest
+)
+KINDS: Final[dict[str, type[DeskRequest]]] = {
+    str(kind.__struct_config__.tag): kind for kind in get_args(DeskRequest)
+}
+
+
+def read_request(text: str | bytes) -> DeskRequest:
+    """Read a request from its JSON; raise `ValueError` with one line for whoever wrote it."""
+    table = read_object(text)
+    name = table.pop(TAG, "")
+    kind = KINDS.get(name) if isinstance(name, str) else None
+    if kind is None:
+        raise ValueError(f"no such request {shorten_value(name)}; there are {', '.join(KINDS)}")
+    return read_form(table, kind)
+
+
+def write_request(request: DeskRequest) -> str:
+    """Return a request as `read_request` takes it."""
+    return json.dumps({TAG: request_act(request), **structs.asdict(request)})
+
+
+def request_act(request: DeskRequest) -> str:
+    """Return a request's name, as the audit log has it."""
+    return str(request.__struct_config__.tag)
