@@ -15,10 +15,10 @@ from compiled.trading.desk_state import StrategyState
 from compiled.trading.kernel import Kernel, KernelSetup
 from compiled.trading.strategy import Strategy
 from compiled.trading.strategy_host import error_text
-from engine.board.board_writer import BoardWriter
 from engine.board.event_log import EventLog
 from engine.board.risk_view import governor_fields
 from engine.board_rows import Board
+from engine.board_writer import BoardWriter
 from engine.books.depository import NO_STANDING, DepositoryWatch
 from engine.books.share_divisions import kept_divisions, last_opening_day, recognise_divisions
 from engine.books.share_register import ShareRegister
@@ -51,13 +51,13 @@ from engine.engine_settings import EnginePorts, EngineSettings
 from engine.errors import BusyError, DataError, OperatorError, PatangError, RetryableError
 from engine.history.feed_recording import FeedRecording
 from engine.manual.limits import current_limits, listed_limits, restore_limits
-from engine.manual.operator_requests import EngineRequest, OperatorOutcome, ResumeRequest
 from engine.manual.reasons import LIMIT_ONLY
 from engine.market.calendar import ist_day, midnight
 from engine.market.corporate_actions.action_list import CorporateActions
 from engine.market.instrument_hours import InstrumentHours
 from engine.market.order_rules import OrderRules
 from engine.market.safeguards import TradingSafeguards
+from engine.operator_requests import EngineRequest, OperatorOutcome, ResumeRequest
 from engine.orders.gateway import OrderGateway
 from engine.orders.governor import Governor
 from engine.orders.killswitch import FLATTEN, HALT, KillLatch

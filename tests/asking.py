@@ -2,7 +2,7 @@
 
 import json
 
-from engine.manual.operator_requests import TAG, DecideRequest, read_request
+from engine.operator_requests import TAG, DecideRequest, read_request
 
 
 def asked(act, **fields):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from compiled.model.values import SECOND
-from engine.board.board_writer import BoardWriter
+from engine.board_writer import BoardWriter
 from engine.ports import Clock, Journal
 
 LASTS = 300 * SECOND

@@ -9,7 +9,6 @@ from compiled.trading.desk_state import DRY_RUN, InstrumentState
 from compiled.trading.kernel import Kernel
 from compiled.trading.ladder import Ladder, Rung, RungState, protected_quantity
 from compiled.trading.order_store import BookedFill
-from engine.board.board_writer import BoardWriter
 from engine.board_rows import (
     UNREADABLE,
     BarRow,
@@ -21,6 +20,7 @@ from engine.board_rows import (
     RiskRow,
     WatchRow,
 )
+from engine.board_writer import BoardWriter
 from engine.orders.gateway import OrderGateway
 from engine.orders.records import KIND
 

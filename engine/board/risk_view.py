@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from compiled.model.values import SECOND
 from compiled.trading.kernel import Kernel
-from engine.board.board_writer import BoardWriter
 from engine.board.kernel_view import unsent_value
 from engine.board_rows import (
     DayTrades,
@@ -15,6 +14,7 @@ from engine.board_rows import (
     StrategyRow,
     TradeRow,
 )
+from engine.board_writer import BoardWriter
 from engine.manual.limits import BUDGET, DayLimitChange, current_limits
 from engine.market.calendar import ist_day, midnight
 from engine.orders.gateway import OrderGateway

@@ -4,9 +4,9 @@ import traceback
 from collections.abc import Sequence
 
 from compiled.trading.desk_state import StrategyState
-from engine.board.board_writer import BoardWriter
 from engine.board_rows import FailureRow
-from engine.manual.operator_requests import OperatorOutcome, done, refused
+from engine.board_writer import BoardWriter
+from engine.operator_requests import OperatorOutcome, done, refused
 from engine.ports import Clock, Journal
 from engine.system import structured_logs
 

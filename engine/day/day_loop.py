@@ -25,12 +25,12 @@ from compiled.trading.gtt_reports import DISABLED, FIRED_AWAY
 from compiled.trading.kernel import Kernel
 from compiled.trading.order_store import BookedFill
 from compiled.trading.tick_filter import TickFilter
-from engine.board.board_writer import BoardWriter
 from engine.board.event_log import EventLog
 from engine.board.kernel_view import KernelView
 from engine.board.risk_view import RiskView
 from engine.board.strategy_failures import StrategyFailures
 from engine.board_rows import BoardHeader
+from engine.board_writer import BoardWriter
 from engine.day.charge_remarks import ChargeRemarks
 from engine.day.dead_letters import AHEAD_S, DeadLetters
 from engine.day.price_bands import BandWatch
@@ -42,7 +42,10 @@ from engine.history.minute_gaps import MinuteGaps
 from engine.manual import limits
 from engine.manual.manual_orders import ManualOrderDesk
 from engine.manual.margin import Margins
-from engine.manual.operator_requests import (
+from engine.manual.order_verdicts import OrderVerdicts
+from engine.market.calendar import ist_day
+from engine.market.instrument_hours import DayStage, InstrumentHours
+from engine.operator_requests import (
     AcknowledgeRequest,
     CancelRequest,
     DecideRequest,
@@ -58,9 +61,6 @@ from engine.manual.operator_requests import (
     refused,
     request_act,
 )
-from engine.manual.order_verdicts import OrderVerdicts
-from engine.market.calendar import ist_day
-from engine.market.instrument_hours import DayStage, InstrumentHours
 from engine.orders.durable_journal import DISK_S
 from engine.orders.gateway import OrderGateway
 from engine.orders.killswitch import FLATTEN, HALT, KillLatch, KillSwitch

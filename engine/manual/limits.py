@@ -12,7 +12,7 @@ from compiled.trading.risk import RiskLimits
 from engine.config.schema import RiskSettings
 from engine.config.toml_reader import describe_type
 from engine.errors import ConfigError
-from engine.manual.operator_requests import LimitRequest
+from engine.operator_requests import LimitRequest
 from engine.ports import Journal
 
 RUPEES: Final = frozenset(

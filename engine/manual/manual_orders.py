@@ -11,15 +11,15 @@ from compiled.trading.risk import RefusalReason
 from compiled.trading.risk_gate import entry_verdict
 from compiled.trading.strategy import OPERATOR, ManualRequest, StrategyRequest
 from engine.manual.margin import OrderPreview
-from engine.manual.operator_requests import (
+from engine.manual.reasons import reason_meaning
+from engine.market.charges import charge_doubt
+from engine.operator_requests import (
     ModifyRequest,
     OperatorOutcome,
     OrderTicket,
     done,
     refused,
 )
-from engine.manual.reasons import reason_meaning
-from engine.market.charges import charge_doubt
 
 VARIETIES = {
     "regular": Variety.REGULAR,

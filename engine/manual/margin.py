@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from compiled.model.values import Order, Product
 from engine.errors import PatangError
-from engine.manual.operator_requests import OperatorOutcome, done
+from engine.operator_requests import OperatorOutcome, done
 
 INTRADAY_PERCENT: Final = 20
 """Of its value an intraday position blocks.

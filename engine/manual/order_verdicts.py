@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final, final
 
 from compiled.model.values import SECOND, Order, OrderStatus
-from engine.manual.operator_requests import OperatorOutcome, done, refused
+from engine.operator_requests import OperatorOutcome, done, refused
 from engine.reconcile.poller import BrokerPoller
 
 SOON: Final = SECOND

@@ -23,7 +23,7 @@ from typing import Protocol
 from msgspec import convert, structs
 
 from engine.errors import BusyError, ConnectionFailed, OperatorError, in_words
-from engine.manual.operator_requests import (
+from engine.operator_requests import (
     DeskRequest,
     DifferencesRequest,
     EngineRequest,

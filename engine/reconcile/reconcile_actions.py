@@ -38,8 +38,8 @@ from engine.books.differences import (
     held_by_side,
 )
 from engine.books.share_divisions import carried_shares, make_division
-from engine.manual.operator_requests import DecideRequest, OperatorOutcome, done, refused
 from engine.market.calendar import ist_day, midnight
+from engine.operator_requests import DecideRequest, OperatorOutcome, done, refused
 from engine.orders.gateway import OrderGateway
 from engine.reconcile.reconciler import Reconciler, StandingDifference
 

@@ -10,8 +10,8 @@ from compiled.model.events import CarriedDivision
 from compiled.model.number_bounds import HELD
 from compiled.model.values import NEVER, SECOND, Product, Side
 from compiled.trading.kernel import Kernel
-from engine.board.board_writer import BoardWriter
 from engine.board_rows import UNREADABLE, DifferenceRow
+from engine.board_writer import BoardWriter
 from engine.books.differences import (
     DELIVERED,
     LATE,

@@ -15,7 +15,7 @@ import pytest
 
 from brokers.sandbox.api import admin_key
 from engine.errors import ConnectionFailed
-from engine.manual.operator_requests import StatusRequest
+from engine.operator_requests import StatusRequest
 from engine.ops.control_socket import send_request, socket_path
 from tui.commands.cli import run_command
 

@@ -8,7 +8,7 @@ import pytest
 from compiled.model.values import Side
 from compiled.trading.strategy import Strategy
 from engine.errors import OperatorError
-from engine.manual.operator_requests import CancelRequest, LimitRequest
+from engine.operator_requests import CancelRequest, LimitRequest
 from engine.ops.control_socket import send_request, socket_path
 from tests.desk.support import rows, wait_for
 from tests.foreign import HOSTILE

@@ -14,7 +14,7 @@ import pytest
 from compiled.model.values import Bar
 from engine.backtest.linter.result_linter import lint_outcome
 from engine.backtest.statistics.run_statistics import statistics
-from engine.manual.operator_requests import PreviewRequest, done
+from engine.operator_requests import PreviewRequest, done
 from engine.ops.control_socket import ControlSocket, socket_path
 from engine.ops.doctor import HealthCheck
 from engine.orders.killswitch import KillLatch, KillSwitch

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from engine.manual.operator_requests import (
+from engine.operator_requests import (
     LimitRequest,
     LimitsRequest,
     ResumeRequest,

@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from engine.manual.limits import NAMES
-from engine.manual.operator_requests import OutcomeRequest
+from engine.operator_requests import OutcomeRequest
 from engine.ops.control_socket import send_request, socket_path
 from tests.desk.support import get, rows, status, wait_for
 from tests.desk.test_lying_network import CONFIG, SYMBOLS, Between

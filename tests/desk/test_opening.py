@@ -10,7 +10,7 @@ import pytest
 import engine.desk
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.server import Sandbox
-from engine.manual.operator_requests import AcknowledgeRequest
+from engine.operator_requests import AcknowledgeRequest
 from store.decision_trace import trace_decision
 from strategies.moving_average_cross import MovingAverageCross
 from tests.asking import answer_of, asked

@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from engine.errors import OperatorError
-from engine.manual.operator_requests import PreviewRequest
+from engine.operator_requests import PreviewRequest
 from engine.ops.control_socket import socket_path
 from tests.desk.support import PATIENCE_S, get, rows, status, wait_for
 from tui.commands.desk import order_requests

@@ -15,7 +15,7 @@ import pytest
 import tui.run.broker
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.faults import Fault
-from engine.manual.operator_requests import ExitRequest, LimitRequest, PlaceRequest
+from engine.operator_requests import ExitRequest, LimitRequest, PlaceRequest
 from engine.orders.killswitch import FLATTEN
 from store.journal_day import kept_day
 from tests.desk import scripted

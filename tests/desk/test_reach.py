@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.manual.operator_requests import refused
+from engine.operator_requests import refused
 from engine.orders.killswitch import KillSwitch
 from engine.system import private_files
 from tests.desk.support import PATIENCE_S, wait_for

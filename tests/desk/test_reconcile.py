@@ -15,7 +15,7 @@ from brokers.sandbox.assumptions import KiteAssumptions
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.server import Sandbox
 from compiled.model.values import SECOND, OrderPurpose
-from engine.manual.operator_requests import ExitRequest
+from engine.operator_requests import ExitRequest
 from tests.asking import answer_of, asked
 from tests.desk.support import rows, wait_for
 from tui.commands.cli import run_command

@@ -12,7 +12,7 @@ import pytest
 
 from compiled.model.values import Side
 from compiled.trading.strategy import Strategy
-from engine.manual.operator_requests import ExitRequest
+from engine.operator_requests import ExitRequest
 from engine.ops import freeze_timer
 from tests.desk.support import wait_for
 from tui.run.launch import FAILED, report_day

@@ -6,7 +6,7 @@ The operator at his own desk, and somebody else on the same account.
 import json
 
 from compiled.model.values import OrderPurpose
-from engine.manual.operator_requests import (
+from engine.operator_requests import (
     CancelRequest,
     ExitRequest,
     LimitRequest,

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from compiled.model.values import SECOND
-from engine.manual.operator_requests import ExitRequest
+from engine.operator_requests import ExitRequest
 from tests.simulation.moods import bear
 from tests.simulation.moody import Moody
 

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from brokers.sandbox.faults import Fault
-from engine.manual.operator_requests import ExitRequest
+from engine.operator_requests import ExitRequest
 from tests.asking import decision
 from tests.simulation.two_days import STARTS, TwoDays
 

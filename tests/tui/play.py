@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from engine.manual.operator_requests import done
+from engine.operator_requests import done
 
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[2])]
 

@@ -6,7 +6,7 @@ import pytest
 from textual.widgets import Button, Input
 
 from engine.errors import OperatorError
-from engine.manual.operator_requests import CancelRequest, ExitRequest, refused
+from engine.operator_requests import CancelRequest, ExitRequest, refused
 from tests.tui.fake import FakeDesk
 from tui.app.app import PatangApp
 from tui.app.screens.action_palette import ActionPalette

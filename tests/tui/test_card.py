@@ -3,7 +3,7 @@
 from rich.console import Console
 
 from engine.board_rows import Board
-from engine.manual.operator_requests import AcknowledgeRequest
+from engine.operator_requests import AcknowledgeRequest
 from tests.tui.fake import FakeDesk
 from tests.tui.test_app import running, screen_text, settle
 from tests.tui.test_theme import variables

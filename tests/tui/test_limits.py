@@ -6,7 +6,7 @@ The governor and the switch beside.
 import pytest
 
 from engine.board_rows import Board, DiskState, GovernorState, KillRow, LimitRow, QueueRow
-from engine.manual.operator_requests import LimitRequest
+from engine.operator_requests import LimitRequest
 from tests.tui.fake import FakeDesk
 from tests.tui.test_app import running, settle
 from tui.app.panes.kills_pane import KillsPaneView

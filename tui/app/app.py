@@ -15,8 +15,8 @@ from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
 from engine.board_rows import Board, EventRow
-from engine.manual.operator_requests import AcknowledgeRequest, EngineRequest
 from engine.numbers import SECOND
+from engine.operator_requests import AcknowledgeRequest, EngineRequest
 from engine.texts import plain_text
 from tui.app.command_status import CommandStatus
 from tui.app.desk_port import DeskPort

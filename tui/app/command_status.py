@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Final
 
-from engine.manual.operator_requests import OperatorOutcome
 from engine.numbers import SECOND
+from engine.operator_requests import OperatorOutcome
 from tui.app.widgets.pane_view import PaneCell
 
 ANSWER_SHOWN: Final = 10 * SECOND

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from engine.board_rows import Board
-from engine.manual.operator_requests import EngineRequest, OperatorOutcome
+from engine.operator_requests import EngineRequest, OperatorOutcome
 
 
 class DeskPort(Protocol):

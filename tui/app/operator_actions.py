@@ -8,8 +8,8 @@ from rich.text import Text
 
 from engine.board_rows import OrderRow, PositionRow
 from engine.errors import PatangError
-from engine.manual.operator_requests import CancelRequest, EngineRequest, ExitRequest
 from engine.numbers import count, gain, price, rupees
+from engine.operator_requests import CancelRequest, EngineRequest, ExitRequest
 from engine.texts import plain_text
 from tui.app.desk_port import DeskPort
 from tui.app.panes.orders_pane import ENDED, EXTERNAL, order_state

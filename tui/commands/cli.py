@@ -469,7 +469,7 @@ def reconcile(
     as_json: AsJson = False,
 ) -> int:
     """List differences between the broker's books and the running desk's, or decide one."""
-    from engine.manual.operator_requests import DecideRequest
+    from engine.operator_requests import DecideRequest
     from tui.commands.desk.order_requests import ask_desk
     from tui.commands.desk.reconcile_commands import list_differences
 

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from engine.manual.operator_requests import EngineRequest, OperatorOutcome, refused
+from engine.operator_requests import EngineRequest, OperatorOutcome, refused
 from engine.orders.killswitch import FLATTEN, HALT
 from store.decision_trace import trace_decision
 from tui.run.session import DeskSession

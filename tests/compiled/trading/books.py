@@ -7,8 +7,8 @@ import asyncio
 
 from compiled.model.events import BrokerTrade, GttUpdate, OrderUpdate
 from compiled.model.values import SECOND, GttStatus, OrderStatus, Side
-from engine.board.board_writer import BoardWriter
 from engine.board_rows import Board
+from engine.board_writer import BoardWriter
 from engine.day.desk_clocks import SteppedClock
 from engine.ports import BrokerPosition
 from engine.reconcile.reconcile_actions import ReconcileActions

@@ -21,9 +21,9 @@ from compiled.model.events import (
     RequestVerb,
 )
 from compiled.model.values import MINUTE, SECOND, OrderPurpose, OrderStatus, Side, TradingHours
-from engine.board.board_writer import BoardWriter
 from engine.board.event_log import LASTS, EventLog
 from engine.board_rows import Board
+from engine.board_writer import BoardWriter
 from engine.day.desk_clocks import SteppedClock
 from engine.day.pacing import run_night
 from engine.orders.back_off import BUSY, HURRY, SHUT, BackOff, longest_wait

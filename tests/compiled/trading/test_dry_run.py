@@ -2,10 +2,10 @@
 
 from compiled.model.events import PlaceOrder, RequestOutcome
 from compiled.trading.risk import RefusalReason, RiskLimits
-from engine.board.board_writer import BoardWriter
 from engine.board.kernel_view import KernelView
 from engine.board.risk_view import RiskView
 from engine.board_rows import Board
+from engine.board_writer import BoardWriter
 from tests.compiled.trading.scripted import BEL, Scene, only
 from tests.engine.manual.test_limits import ask
 from tests.engine.orders.test_order_path_restart import life, tomorrow  # noqa: F401  a fixture

@@ -1,9 +1,9 @@
 """Charges of an exit, estimated before it leaves."""
 
 from compiled.model.values import Product
-from engine.board.board_writer import BoardWriter
 from engine.board.kernel_view import KernelView
 from engine.board_rows import Board
+from engine.board_writer import BoardWriter
 from engine.market.charges import load_rate_table
 from tests.compiled.trading.scripted import Scene
 from tests.engine.orders.test_order_path_restart import life, tomorrow  # noqa: F401  a fixture

@@ -13,9 +13,9 @@ from compiled.trading.desk_state import StrategyState
 from compiled.trading.kernel import Kernel, KernelSetup
 from compiled.trading.risk import RiskLimits
 from compiled.trading.strategy import Strategy
-from engine.board.board_writer import BoardWriter
 from engine.board.strategy_failures import StrategyFailures
 from engine.board_rows import Board
+from engine.board_writer import BoardWriter
 from engine.day.desk_clocks import SteppedClock
 from engine.errors import ConfigError
 from engine.ops.hung_strategies import StrategyHung

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ConnectionFailed
-from engine.manual.operator_requests import KillRequest, StatusRequest
+from engine.operator_requests import KillRequest, StatusRequest
 from engine.ops.control_socket import ControlSocket, send_request, socket_path
 from engine.orders.killswitch import HALT, KillSwitch
 from engine.system import private_files

@@ -14,7 +14,7 @@ from compiled.trading.ladder import LadderPlan, RungPlan
 from compiled.trading.risk import RefusalReason, RiskLimits, rung_size
 from engine.errors import ConfigError
 from engine.manual import limits
-from engine.manual.operator_requests import LimitRequest
+from engine.operator_requests import LimitRequest
 from tests.compiled.trading.scripted import BEL, CANBK, OPEN, Scene, some
 
 SHARE = Instrument(1, "NSE", "SHARE", 0.05)

@@ -21,12 +21,12 @@ from compiled.model.events import (
 from compiled.model.order_terms import Variety
 from compiled.model.values import OrderType, Product, Side, Validity
 from compiled.trading.risk import RiskLimits
+from engine.config.form_reader import read_form, read_object
 from engine.day.charge_remarks import ChargeRemarks
 from engine.errors import ConnectionFailed, OperatorError, RetryableError
-from engine.manual.form_reader import read_form, read_object
 from engine.manual.manual_orders import ManualOrderDesk
 from engine.manual.margin import OrderPreview
-from engine.manual.operator_requests import (
+from engine.operator_requests import (
     ModifyRequest,
     OrderTicket,
     PlaceRequest,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import BusyError, ConnectionFailed, OperatorError
-from engine.manual.operator_requests import (
+from engine.operator_requests import (
     AcknowledgeRequest,
     CancelRequest,
     DecideRequest,

@@ -6,11 +6,11 @@ import pytest
 
 from compiled.model.events import DeleteGtt
 from compiled.model.values import Side
-from engine.board.board_writer import BoardWriter
 from engine.board.strategy_failures import StrategyFailures
 from engine.board_rows import Board
+from engine.board_writer import BoardWriter
 from engine.day.desk_clocks import SteppedClock
-from engine.manual.operator_requests import done
+from engine.operator_requests import done
 from tests.compiled.trading.scripted import CANBK, OPEN, Scene, some
 
 

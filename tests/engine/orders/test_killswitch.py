@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.board.board_writer import BoardWriter
 from engine.board.risk_view import RiskView
 from engine.board_rows import Board
+from engine.board_writer import BoardWriter
 from engine.errors import OperatorError
 from engine.orders import killswitch
 from engine.orders.killswitch import FLATTEN, HALT, KillSwitch

@@ -6,7 +6,7 @@ from typing import Any
 from textual import events
 from textual.message import Message
 
-from engine.manual.operator_requests import EngineRequest
+from engine.operator_requests import EngineRequest
 from tui.app.screens.screen_frame import FullScreen, ScreenFrame, show_bands
 from tui.app.widgets.header_bar import HeaderBar
 from tui.app.widgets.key_footer import KeyFooter, footer_keys

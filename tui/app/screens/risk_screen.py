@@ -12,7 +12,7 @@ from textual.containers import Container
 from engine.board_rows import DifferenceRow, LimitRow
 from engine.errors import ConfigError
 from engine.manual.limits import checked_value
-from engine.manual.operator_requests import DecideRequest, DecisionChoice, LimitRequest
+from engine.operator_requests import DecideRequest, DecisionChoice, LimitRequest
 from engine.texts import plain_text
 from tui.app.panes.differences_pane import DifferencesPaneView, DifferencesTable
 from tui.app.panes.externals_pane import ExternalsPaneView

@@ -10,9 +10,9 @@ from typing import Final
 
 from engine.config.schema import DeskConfig, desk_paths
 from engine.errors import ConfigError, ConnectionFailed, DataError, NothingFound, OperatorError
-from engine.manual.operator_requests import StatusRequest
 from engine.market.corporate_actions.action_list import CorporateActions
 from engine.numbers import rupees, time_of_day
+from engine.operator_requests import StatusRequest
 from engine.ops.control_socket import send_request, socket_path
 from engine.system.processes import UserProcess
 from engine.texts import plain_text

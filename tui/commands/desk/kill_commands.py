@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.errors import ConnectionFailed, NothingFound, OperatorError
-from engine.manual.operator_requests import KillRequest, ResumeRequest, StatusRequest
+from engine.operator_requests import KillRequest, ResumeRequest, StatusRequest
 from engine.ops.control_socket import send_request, socket_path
 from engine.orders.killswitch import FLATTEN, HALT, LONGEST_TEXT, KillSwitch
 from engine.texts import plain_text

@@ -25,7 +25,7 @@ from compiled.trading.ladder import LadderPlan, RungPlan
 from compiled.trading.strategy import Context, Strategy
 from engine.config.schema import DeskConfig
 from engine.errors import OperatorError
-from engine.manual.operator_requests import KillRequest, LimitRequest
+from engine.operator_requests import KillRequest, LimitRequest
 from engine.ops.control_socket import send_request, socket_path
 from engine.orders.killswitch import KillLatch
 from store.database_integrity import open_for_reading

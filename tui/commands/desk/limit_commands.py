@@ -9,8 +9,8 @@ from cyclopts import App, Parameter
 
 from engine.config.desk_modes import Mode
 from engine.errors import ConfigError, ConnectionFailed
-from engine.manual.operator_requests import LimitRequest, LimitsRequest, StatusRequest
 from engine.numbers import amount
+from engine.operator_requests import LimitRequest, LimitsRequest, StatusRequest
 from engine.ops.control_socket import send_request, socket_path
 from engine.texts import plain_text
 from tui.commands.desk.desk_commands import WHO, desk_folders

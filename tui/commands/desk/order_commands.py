@@ -6,7 +6,7 @@ from cyclopts import Parameter
 
 from engine.config.desk_modes import Mode
 from engine.errors import ConfigError
-from engine.manual.operator_requests import CancelRequest, ModifyRequest, PlaceRequest
+from engine.operator_requests import CancelRequest, ModifyRequest, PlaceRequest
 from tui.commands.desk import order_requests
 from tui.commands.shared.options import AsJson, ConfigFile
 

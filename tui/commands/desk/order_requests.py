@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import structs
 
 from engine.errors import ConnectionFailed, OperatorError
-from engine.manual.operator_requests import (
+from engine.operator_requests import (
     EngineRequest,
     OperatorOutcome,
     OutcomeRequest,

@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.board_rows import UNREADABLE
 from engine.errors import ConnectionFailed
-from engine.manual.operator_requests import DifferencesRequest
+from engine.operator_requests import DifferencesRequest
 from engine.ops.control_socket import send_request, socket_path
 from engine.texts import plain_text
 from tui.commands.desk.desk_commands import DONE, desk_folders

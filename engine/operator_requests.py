@@ -10,8 +10,8 @@ from typing import Annotated, Any, Final, Literal, get_args
 from msgspec import Meta, Struct, structs
 
 from compiled.model import number_bounds
+from engine.config.form_reader import read_form, read_object, shorten_value
 from engine.config.schema import Symbol
-from engine.manual.form_reader import read_form, read_object, shorten_value
 
 TAG: Final = "request"
 Price = Annotated[float, Meta(ge=0, le=int(number_bounds.PRICE))]

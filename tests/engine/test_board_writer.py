@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 import engine
-from engine.board.board_writer import BoardWriter
 from engine.board_rows import Board, BoardSection, KillRow
+from engine.board_writer import BoardWriter
 
 ROOT = Path(engine.__file__).resolve().parents[1]
-WRITERS = {"engine/board/board_writer.py", "engine/board_rows.py"}
+WRITERS = {"engine/board_writer.py", "engine/board_rows.py"}
 FIELDS = set(vars(Board("TEST")))
 
 
@@ -117,4 +117,4 @@ def test_nothing_else_in_the_house_changes_a_board():
         for line in written_fields(path)
     ]
     assert found == []
-    assert len(list(written_fields(ROOT / "engine/board/board_writer.py"))) > 10
+    assert len(list(written_fields(ROOT / "engine/board_writer.py"))) > 10
