@@ -49,6 +49,11 @@ class BrokerAccess(Protocol):
 class BrokerSession(Protocol):
     """Session behind a connection: its account, its end, its changes."""
 
+    @property
+    def user(self) -> str:
+        """Return the user id that `account` has read, empty before."""
+        ...
+
     async def account(self) -> str:
         """Return the account's user id."""
         ...

@@ -1,9 +1,6 @@
 """Kite as a connection: the REST broker and the market data feed of one session."""
 
 from brokers.connection import BrokerAccess, Connection, ConnectionTerms
-from brokers.kite.kite_broker import KiteBroker
-from brokers.kite.kite_feed import KiteFeed
-from brokers.kite.translation import AccountDefaults
 from brokers.kite.zerodha_sandbox import rules_of
 
 __all__ = ["connect", "rules_of"]
@@ -13,6 +10,11 @@ NO_TOKEN = "none"  # noqa: S105  what is sent where nobody has logged in
 
 def connect(access: BrokerAccess, terms: ConnectionTerms) -> Connection:
     """Return broker and feed at the address of `access`."""
+    # whoever asks for the rules alone pays for no client
+    from brokers.kite.kite_broker import KiteBroker  # noqa: PLC0415
+    from brokers.kite.kite_feed import KiteFeed  # noqa: PLC0415
+    from brokers.kite.translation import AccountDefaults  # noqa: PLC0415
+
     settings = terms.settings
     broker = KiteBroker(
         access.rest,

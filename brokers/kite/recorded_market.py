@@ -7,14 +7,15 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Final, final
+from typing import Any, Final, cast, final
 
+from brokers.connection import BrokerSession, Connection, RenewableFeed
 from brokers.kite.feed_playback import FeedPlayback, PlayedFrame
 from brokers.kite.zerodha_sandbox import KITE_RULES
 from compiled.model.events import BandUpdate, TimerEvent
 from compiled.model.values import SECOND, Bar, Instrument
 from engine.history.feed_recording import RecordedEvent, RecordKind, instruments_of
-from engine.ports import FeedSink, PriceBand
+from engine.ports import Broker, FeedSink, PriceBand
 
 NAP_S: Final = 0.5
 """Seconds between two looks for a request to stop."""
@@ -59,6 +60,13 @@ class RecordedMarket:
         self._origin: tuple[int, float] | None = None
         self._sink: FeedSink | None = None
         self._heard = asyncio.Event()
+
+    def connection(self) -> Connection:
+        """Return it in every part of a connection; nothing is ever sent through it."""
+        broker, feed = cast("Broker", self), cast("RenewableFeed", self)
+        return Connection(
+            broker, feed, cast("BrokerSession", self), self.rules, self.margins, self.history
+        )
 
     # what a broker tells
 

@@ -192,6 +192,11 @@ class BrokerSettings(Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"Broker(name={self.name!r}, rest={self.rest!r})"
 
+    @property
+    def is_real(self) -> bool:
+        """Tell whether it is a broker, and no sandbox."""
+        return self.name != "sandbox"
+
     def key(self, environ: Mapping[str, str]) -> str:
         """Return the API key, from the environment where a variable is named.
 

@@ -104,12 +104,12 @@ def _archive_contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
 
 def _broker_contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
     broker = config.broker
-    if broker.name == "kite" and broker.access_token:
+    if broker.is_real and broker.access_token:
         yield (
             ("broker", "access_token"),
             "a real token never stands in a file; name its variable in access_token_env",
         )
-    if broker.name == "sandbox" and config.desk.mode == "live":
+    if not broker.is_real and config.desk.mode == "live":
         yield ("desk", "mode"), 'live needs broker.name "kite"'
     if bool(broker.rest) != bool(broker.ws):
         yield (
@@ -120,7 +120,7 @@ def _broker_contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
         place = addresses.parse_address(getattr(broker, field))
         if place is None or place.is_local:
             continue
-        if broker.name == "sandbox":
+        if not broker.is_real:
             where = (
                 "a sandbox is on this machine (127.0.0.1, localhost, [::1]); a broker elsewhere "
                 'is real: set broker.name = "kite"'

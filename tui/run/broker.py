@@ -1,16 +1,14 @@
 """Exchange of one run: Kite, a sandbox that runs elsewhere, or an embedded one."""
 
 import os
-import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from brokers.backfill.feed_gaps import FeedGap
-from brokers.kite.kite_broker import KiteBroker
-from brokers.kite.kite_feed import KiteFeed
+from brokers.connection import Connection, ConnectionTerms
 from brokers.kite.recorded_market import RecordedMarket
-from brokers.kite.translation import AccountDefaults
+from brokers.registry import connect
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.corporate_actions import apply_corporate_actions
 from brokers.sandbox.lockstep import LockstepPacer
@@ -97,48 +95,27 @@ def connect_broker(
     on_gap: Callable[[Sequence[FeedGap]], None] | None = None,
     heard: Callable[[int, float], None] | None = None,
     record: FeedRecord | None = None,
-) -> tuple[KiteBroker, KiteFeed]:
-    """Return the broker and the feed.
+) -> Connection:
+    """Return the connection to the exchange's broker.
 
     `died` is called, on the event loop, when the token is refused, `heard` with the dates of
     answers; `record` gets the messages of the feed.
     """
     if isinstance(exchange.pacer, RecordedMarket):
-        return cast("KiteBroker", exchange.pacer), cast("KiteFeed", exchange.pacer)
-    place, clock, lockstep = exchange.access.place, exchange.clock, exchange.pacer is not None
-    settings = station.config.broker
-    kept = (
-        DumpFolder(desk_paths(station.config, os.environ).state / "instruments")
-        if place.rest == REST
-        else None
-    )
-    broker = KiteBroker(
-        place.rest,
-        place.api_key,
-        access_token=place.token,
-        clock=clock,
-        workers=settings.workers,
-        timeout=settings.timeout_s,
-        limits=not lockstep,
-        on_token_death=died,
-        standing=AccountDefaults(settings.market_protection, settings.algo_id),
-        source=settings.bind_ip,
-        environment=settings.environment,
-        dumps=kept,
-        heard=heard,
-    )
-    feed = KiteFeed(
-        place.ws,
-        place.api_key,
-        place.token,
-        clock,
-        rng=random.Random(),  # noqa: S311  back-off jitter
-        dead_after=float("inf") if lockstep else station.config.feed.dead_after_s,
-        on_token_death=died,
+        return exchange.pacer.connection()
+    place, config = exchange.access.place, station.config
+    kept = DumpFolder(desk_paths(config, os.environ).state / "instruments")
+    terms = ConnectionTerms(
+        settings=config.broker,
+        clock=exchange.clock,
+        workers=config.broker.workers,
+        paced=exchange.pacer is not None,
         renewable=exchange.access.session is not None,
-        on_gap=on_gap,
-        user_id=place.user,
-        environment=settings.environment,
+        dead_after_s=config.feed.dead_after_s,
+        dumps=kept if place.rest == REST else None,
         record=record,
+        on_token_death=died,
+        on_gap=on_gap,
+        on_answer=heard,
     )
-    return broker, feed
+    return connect(config.broker.name, place, terms)

@@ -6,8 +6,8 @@ import re
 import sys
 from typing import NamedTuple
 
-from brokers.kite.kite_broker import KiteBroker
-from brokers.kite.zerodha_sandbox import rules_of
+from brokers.connection import ConnectionTerms
+from brokers.registry import connect, rules_of
 from compiled.model.values import Instrument
 from engine.day.opening import check_owner
 from engine.errors import ConfigError, DataError, OperatorError
@@ -52,7 +52,7 @@ def confirm_orders(station: DeskSession, access: Credentials) -> None:
         _write_line(f"  {name:<22}{value}")
     if missing:
         _write_line(f"  {missing}: left out; mend the configuration")
-    if rules_of(access.place.rest).limit_only:
+    if rules_of(station.config.broker.name, access.place.rest).limit_only:
         _write_line(f"  {LIMIT_ONLY}")
     loss = station.config.risk.max_daily_loss
     if station.run.confirm:
@@ -67,18 +67,11 @@ def confirm_orders(station: DeskSession, access: Credentials) -> None:
 
 
 async def _read_account(station: DeskSession, access: Credentials) -> AccountSummary:
-    place, settings = access.place, station.config.broker
-    broker = KiteBroker(
-        place.rest,
-        place.api_key,
-        access_token=place.token,
-        clock=clock_at(place.rest),
-        workers=2,
-        timeout=settings.timeout_s,
-        limits=False,
-        source=settings.bind_ip,
-        environment=settings.environment,
+    settings = station.config.broker
+    terms = ConnectionTerms(
+        settings=settings, clock=clock_at(access.place.rest), workers=2, paced=True
     )
+    broker = connect(settings.name, access.place, terms).broker
     try:
         return AccountSummary(
             await broker.account(), await broker.funds(), await broker.instruments("NSE")

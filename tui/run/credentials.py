@@ -70,7 +70,7 @@ def find_credentials(config: DeskConfig) -> Credentials:
     Raise `OperatorError` that names the mend.
     """
     broker, place = config.broker, endpoint_of(config)
-    if broker.name != "kite" or broker.access_token_env:
+    if not broker.is_real or broker.access_token_env:
         key, token = broker.credentials(os.environ)
         return Credentials(place._replace(api_key=key, token=token))
     asking = True
@@ -98,12 +98,12 @@ def endpoint_of(config: DeskConfig) -> BrokerEndpoint:
     Raise `ConfigError` where there is nothing to log in to.
     """
     broker = config.broker
-    if not broker.rest and broker.name != "kite":
+    if not broker.rest and not broker.is_real:
         raise ConfigError(
             'broker.name: the embedded sandbox needs no login; set "kite", or give broker.rest'
         )
     theirs = zerodha_sandbox.is_zerodha_sandbox(broker.rest)
-    if theirs and broker.name != "kite":
+    if theirs and not broker.is_real:
         raise ConfigError('broker.name: Kite\'s own sandbox is a broker; set "kite"')
     if theirs and broker.access_token_env:
         raise ConfigError(
@@ -158,7 +158,7 @@ def _check_host(place: addresses.BrokerAddress) -> None:
 @contextmanager
 def open_endpoint(config: DeskConfig) -> Iterator[BrokerEndpoint]:
     """Yield the configured broker with its token, or an embedded sandbox started for it."""
-    if config.broker.rest or config.broker.name == "kite":
+    if config.broker.rest or config.broker.is_real:
         yield _with_token(endpoint_of(config), config)
         return
     from brokers.sandbox.server import Sandbox  # noqa: PLC0415  a second, for an exchange of our own

@@ -47,7 +47,7 @@ class MarketConnection:
         clock = exchange.clock
         self._timekeeper = Timekeeper(clock) if isinstance(clock, ScaledClock) else None
         heard = self._timekeeper.note_answer if self._timekeeper is not None else None
-        self.broker, self.feed = connect_broker(
+        self.connection = connect_broker(
             station,
             exchange,
             died=self._token_died,
@@ -56,7 +56,8 @@ class MarketConnection:
             record=record,
         )
         if self._timekeeper is not None:
-            self._timekeeper.on_clock_set = self.broker.shift_clock
+            self._timekeeper.on_clock_set = self.connection.session.shift_clock
+        self.broker, self.feed = self.connection.broker, self.connection.feed
 
     def beside(self, loop: DayLoop) -> Iterable[Coroutine[None, None, None]]:
         """Return the work beside an opened day: gaps are filled, the exchange's clock followed.
@@ -70,7 +71,7 @@ class MarketConnection:
         if self._keeper is not None and not self._keeper.has_session:
             _mark_session(loop, lives=False)
         self._filler = GapFiller(
-            self.broker.history,
+            self.connection.history,
             clock,
             journal=self._journal,
             keep=self._keep_filled,
@@ -85,12 +86,10 @@ class MarketConnection:
         if self._timekeeper is not None and isinstance(clock, ScaledClock):
             works.append(follow_clock(clock, access.place.rest, self._timekeeper, loop))
         loop.gaps.ended = self._read_lost
-        if (
-            self._station.sends_real_orders and not self.broker.rules.limit_only
-        ):  # there no strategy buys anything
-            works.append(
-                BudgetGuard(loop, self.broker.funds, self.broker.margins, self._totals).run()
-            )
+        # where nothing but LIMIT orders are taken no strategy buys anything
+        margins, bare = self.connection.margins, self.connection.rules.limit_only
+        if self._station.sends_real_orders and not bare and margins is not None:
+            works.append(BudgetGuard(loop, self.broker.funds, margins, self._totals).run())
         return works
 
     def throughout(self, loop: DayLoop) -> Iterable[Coroutine[None, None, None]]:
@@ -101,7 +100,7 @@ class MarketConnection:
         self._loop = loop
         self._keeper = SessionKeeper(
             access.session,
-            self.broker,
+            self.connection.session,
             feed=self.feed,
             clock=self._exchange.clock,
             fetch=access.fetch,

@@ -44,7 +44,7 @@ ScreenRunner = Callable[[DeskSession, ForcedEnding], "Desk"]
 def check_configuration(file: Path | None) -> int:
     """Report on stderr whether the desk could be started, by the start's own checks."""
     configured = find_configuration(file)
-    mode, kite = configured.values.desk.mode, configured.values.broker.name == "kite"
+    mode, kite = configured.values.desk.mode, configured.values.broker.is_real
     station = DeskSession(configured.values, RunPlan(mode, live=kite and mode in SENDING))
     check_start(station)
     left = check_symbols(station)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
+from brokers.connection import ConnectionTerms
+from brokers.registry import connect, rules_of
 from compiled.model.values import Instrument
 from engine.config.schema import DeskConfig, desk_paths
 from engine.day.desk_clocks import ScaledClock
@@ -86,37 +88,25 @@ def unlisted_text(
 
     Raise `DataError` for more than the feed serves.
     """
-    from brokers.kite.kite_feed import CONNECTIONS, PER_CONNECTION  # noqa: PLC0415  0.4 s, as below
     from engine.day.opening import choose_instruments, no_such_symbols  # noqa: PLC0415  where there is something to check
 
     further = () if only else (*config.feed.quote, *config.feed.ltp)
     traded = [symbol for _, symbols, _ in enabled_strategies(config) for symbol in symbols]
     watch = only or config.feed.watch
     chosen, missing = choose_instruments(listed, watch, [*further, *traded])
-    if len(chosen) > CONNECTIONS * PER_CONNECTION and watch:
-        raise DataError(
-            f"the feed serves {CONNECTIONS * PER_CONNECTION} instruments; name fewer in feed.watch"
-        )
+    most = rules_of(config.broker.name, config.broker.rest).instruments
+    if len(chosen) > most and watch:
+        raise DataError(f"the feed serves {most} instruments; name fewer in feed.watch")
     return no_such_symbols(missing) if missing else ""
 
 
 async def _broker_listings(config: DeskConfig) -> list[Instrument]:
     """Return NSE's instruments as the configured broker lists them."""
-    from brokers.kite.kite_broker import KiteBroker  # noqa: PLC0415  0.1 s, for a broker alone
-    from tui.run.credentials import endpoint_of  # noqa: PLC0415  0.1 s, as above
+    from tui.run.credentials import endpoint_of  # noqa: PLC0415  0.1 s, for a broker alone
 
-    place, settings = endpoint_of(config), config.broker
-    broker = KiteBroker(
-        place.rest,
-        place.api_key,
-        access_token="none",  # noqa: S106  no session is needed to ask for a list
-        clock=ScaledClock.real(),
-        workers=1,
-        timeout=settings.timeout_s,
-        limits=False,
-        source=settings.bind_ip,
-        environment=settings.environment,
-    )
+    settings = config.broker
+    terms = ConnectionTerms(settings=settings, clock=ScaledClock.real(), workers=1, paced=True)
+    broker = connect(settings.name, endpoint_of(config), terms).broker
     try:
         return await broker.instruments("NSE")
     finally:
@@ -172,5 +162,5 @@ def _check_broker(config: DeskConfig) -> None:
     from tui.run.credentials import endpoint_of  # noqa: PLC0415  0.1 s, for a broker alone
 
     endpoint_of(config)
-    if config.broker.name != "kite" or config.broker.access_token_env:
+    if not config.broker.is_real or config.broker.access_token_env:
         config.broker.credentials(os.environ)

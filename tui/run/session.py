@@ -86,7 +86,7 @@ class DeskSession:
         self.kill = KillSwitch(self.state / "KILL", kept=self._kept_latches())
         self._inherited = self.kill.latch
         place = config.broker.rest.partition("://")[2]
-        if not place and config.broker.name != "kite":
+        if not place and not config.broker.is_real:
             place = "a sandbox"
         self.board = Board(run.mode.upper(), "" if run.mode in OWN_EXCHANGE else place)
         self.spans = tuple(config.feed.spans_s)
@@ -113,12 +113,12 @@ class DeskSession:
         """Return whether the exchange is one of our own, in this process."""
         broker, run = self.config.broker, self.run
         own = run.mode in OWN_EXCHANGE and (
-            broker.name == "kite"
+            broker.is_real
             or run.tape is not None
             or run.seed is not None
             or run.recording is not None
         )
-        return own or (broker.name != "kite" and not broker.rest)
+        return own or (not broker.is_real and not broker.rest)
 
     @property
     def sends_real_orders(self) -> bool:
@@ -231,7 +231,7 @@ class DeskSession:
 
 def check_mode(config: DeskConfig, run: RunPlan) -> None:
     """Raise `ConfigError` for a mode without its needs, or real orders not asked for by name."""
-    if run.mode == "live" and config.broker.name != "kite":
+    if run.mode == "live" and not config.broker.is_real:
         raise ConfigError('mode live needs broker.name "kite"')
     real = sends_real(config, run.mode)
     if real and not run.live:
@@ -246,7 +246,7 @@ def sends_real(config: DeskConfig, mode: str) -> bool:
     Whatever its name, a sandbox is on this machine.
     """
     broker = config.broker
-    if broker.name == "kite":
+    if broker.is_real:
         return mode in SENDING
     return (
         mode in {*SENDING, *OWN_EXCHANGE}

@@ -122,7 +122,7 @@ def wire_desk(station: DeskSession) -> Desk:
         keep_bars=market.keep_bars,
         beside=trading.beside,
         tomorrow=None if exchange.access.place.sandbox else lambda: rebuild_strategies(config),
-        margins=market.broker.margins,
+        margins=market.connection.margins,
         stored=stored_minutes(store, version) if store is not None else None,
         consents=_consent_source(config, station.run.mode, market),
         throughout=trading.throughout,
@@ -130,7 +130,7 @@ def wire_desk(station: DeskSession) -> Desk:
         script=recorded,
         keep_past=_keep_past(station, store),
     )
-    rules = market.broker.rules
+    rules = market.connection.rules
     if station.run.mode not in SENDING:  # the exchange is our own
         rules = rules._replace(limit_only=False)
     salt = LOCKSTEP_SALT if lockstep else _tag_salt(journal)
@@ -221,7 +221,7 @@ def _consent_source(
         return lambda: None
     if config.broker.demat != "auto":
         return lambda: config.broker.demat == "standing"
-    return market.broker.consents
+    return market.connection.session.consents
 
 
 def _bar_store(station: DeskSession, exchange: ExchangeLink) -> tuple[BarStore | None, str]:

@@ -15,7 +15,8 @@ from brokers.backfill.bar_download import (
     download,
     request_windows,
 )
-from brokers.kite.kite_broker import KiteBroker
+from brokers.connection import ConnectionTerms
+from brokers.registry import connect
 from compiled.model.values import Bar, Instrument
 from engine.config.schema import DeskConfig
 from engine.errors import DataError, OperatorError
@@ -121,16 +122,8 @@ async def _fetch_windows(
     exchange: str,
 ) -> list[DownloadState]:
     clock, calendar = clock_at(place.rest), calendar_of(config)
-    broker = KiteBroker(
-        place.rest,
-        place.api_key,
-        access_token=place.token or "none",
-        clock=clock,
-        workers=4,
-        timeout=config.broker.timeout_s,
-        source=config.broker.bind_ip,
-        environment=config.broker.environment,
-    )
+    terms = ConnectionTerms(settings=config.broker, clock=clock)
+    broker = connect(config.broker.name, place, terms).broker
     expected = ExpectedBars(calendar, exchange)
     try:
         wanted = [

@@ -4,15 +4,15 @@ import asyncio
 import ipaddress
 import json
 import os
-import random
 import socket
 import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from brokers.connection import Connection, ConnectionTerms
+from brokers.registry import connect
 from compiled.model.values import SECOND
 from engine.books.depository import MEND
 from engine.config import addresses
@@ -25,6 +25,7 @@ from engine.manual.reasons import LIMIT_ONLY
 from engine.market.calendar import ist_day
 from engine.numbers import rupees
 from engine.ops import doctor as ops
+from engine.ports import Broker
 from engine.texts import plain_text
 from store.bars.registry import FILES, open_shared_store
 from store.database_integrity import check_database
@@ -36,9 +37,6 @@ from tui.run.preflight import check_listed, check_settings
 from tui.run.run_records import latest_database, owner_of, state_folder
 from tui.run.session import OWN_EXCHANGE, RunPlan, check_mode, sends_real
 from tui.run.settings import calendar_of, enabled_strategies, limits_of, totals_of
-
-if TYPE_CHECKING:
-    from brokers.kite.kite_broker import KiteBroker
 
 KEYLOG = "SSLKEYLOGFILE"
 SIMULATED = {"dry-run": "DRY-", "paper": "PAPER-"}
@@ -125,7 +123,7 @@ def local_checks(config: DeskConfig, place: BrokerEndpoint, now: int) -> list[op
         *_day_checks(config, now),
         environment_check(os.environ, counts=config.broker.environment),
     ]
-    if config.broker.name == "kite":
+    if config.broker.is_real:
         checks.append(_secrets_check(config, place))
     if config.broker.bind_ip:
         checks.append(_bind_check(config.broker.bind_ip))
@@ -135,7 +133,7 @@ def local_checks(config: DeskConfig, place: BrokerEndpoint, now: int) -> list[op
 def _mode_check(config: DeskConfig) -> ops.HealthCheck:
     """Check what `patang run` would do with the configured mode."""
     broker = config.broker
-    where = broker.rest or ("Kite" if broker.name == "kite" else "the embedded sandbox")
+    where = broker.rest or ("Kite" if broker.is_real else "the embedded sandbox")
     real = sends_real(config, config.desk.mode)
     own = config.desk.mode in OWN_EXCHANGE and not broker.rest
     text = f"{config.desk.mode} at {'the embedded sandbox' if own else where}"
@@ -245,7 +243,7 @@ def _bind_check(address: str) -> ops.HealthCheck:
     return ops.HealthCheck("bind", ops.OK, f"requests leave from {address}")
 
 
-async def _budget_check(config: DeskConfig, broker: "KiteBroker") -> ops.HealthCheck:
+async def _budget_check(config: DeskConfig, broker: Broker) -> ops.HealthCheck:
     """Compare what the strategies may spend with what the account has, before margins."""
     most = committed_paise(
         [name for name, _, _ in enabled_strategies(config)], limits_of(config), totals_of(config)
@@ -267,15 +265,19 @@ async def _budget_check(config: DeskConfig, broker: "KiteBroker") -> ops.HealthC
     return ops.HealthCheck("budget", ops.OK, text)
 
 
-async def _demat_checks(config: DeskConfig, broker: "KiteBroker") -> list[ops.HealthCheck]:
+async def _demat_checks(config: DeskConfig, connection: Connection) -> list[ops.HealthCheck]:
     """Warn of an account whose holdings need the day's authorisation, and name those without."""
     standing = (
-        broker.consents() if config.broker.demat == "auto" else config.broker.demat == "standing"
+        connection.session.consents()
+        if config.broker.demat == "auto"
+        else config.broker.demat == "standing"
     )
     if standing is not False:
         return []
     try:
-        lacking = sorted(each.symbol for each in await broker.holdings() if each.unauthorised)
+        lacking = sorted(
+            each.symbol for each in await connection.broker.holdings() if each.unauthorised
+        )
     except PatangError as error:
         return [
             ops.HealthCheck(
@@ -298,29 +300,11 @@ async def _demat_checks(config: DeskConfig, broker: "KiteBroker") -> list[ops.He
 async def _broker_checks(
     config: DeskConfig, place: BrokerEndpoint, registered: ops.Address | None
 ) -> list[ops.HealthCheck]:
-    from brokers.kite.kite_broker import KiteBroker
-    from brokers.kite.kite_feed import KiteFeed
 
     clock = ScaledClock.real()
-    broker = KiteBroker(
-        place.rest,
-        place.api_key,
-        access_token=place.token or "none",
-        clock=clock,
-        workers=2,
-        timeout=config.broker.timeout_s,
-        source=config.broker.bind_ip,
-        environment=config.broker.environment,
-    )
-    feed = KiteFeed(
-        place.ws,
-        place.api_key,
-        place.token or "none",
-        clock,
-        rng=random.Random(),  # noqa: S311
-        user_id=place.user,
-        environment=config.broker.environment,
-    )
+    terms = ConnectionTerms(settings=config.broker, clock=clock, workers=2)
+    connection = connect(config.broker.name, place, terms)
+    broker, session = connection.broker, connection.session
     state = state_folder(config, config.desk.mode)
     try:
         database = latest_database(config, config.desk.mode)
@@ -331,11 +315,11 @@ async def _broker_checks(
         checks = await ops.examine(
             ops.HealthSubject(
                 broker,
-                feed,
+                connection.feed,
                 clock=clock,
                 state=state,
                 database=database,
-                server_time=broker.server_time,
+                server_time=session.server_time,
                 whole=partial(check_database, new=True),
                 expires=place.expires,
                 outgoing=bound or outgoing_address(_host_name(place.rest)),
@@ -344,17 +328,17 @@ async def _broker_checks(
                 check_listed=partial(check_listed, config),
             )
         )
-        if broker.rules.limit_only:
+        if connection.rules.limit_only:
             checks.append(ops.HealthCheck("orders", ops.WARN, LIMIT_ONLY))
         known = any(check.name == "token" and check.state == ops.OK for check in checks)
         if not known:
             return checks
-        owner = _owner_checks(config.desk.mode, database, broker.user)
+        owner = _owner_checks(config.desk.mode, database, session.user)
         return [
             *checks,
             *owner,
             await _budget_check(config, broker),
-            *await _demat_checks(config, broker),
+            *await _demat_checks(config, connection),
         ]
     finally:
         await broker.close()
