@@ -11,8 +11,9 @@ from brokers.dry_broker import DryBroker
 from brokers.paper.paper_broker import PaperBroker, PaperTerms, PaperWorld
 from brokers.paper.simulated_exchange import SimulatedExchange
 from brokers.registry import connect
-from brokers.sandbox import Sandbox, SandboxConfig
+from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.lockstep import LockstepPacer
+from brokers.sandbox.server import Sandbox
 from brokers.shadow.shadow_broker import ShadowBroker
 from compiled.model.values import OrderType, Side
 from engine.config.schema import BrokerSettings
