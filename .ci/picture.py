@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from engine.config.schema import parse_config
+from strategies.strategy_sources import shipped_kinds
 from tui.app.app import PatangApp
 from tui.run.opening import OpeningDesk
 from tui.run.session import DeskSession, RunPlan
@@ -19,7 +20,9 @@ FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
 async def picture(folder: str, seconds: float) -> str:
     """Let a seeded market run at ten times its pace, then return the picture as SVG."""
-    config = parse_config(f'[desk]\nstate_dir = "{folder}"\n', Path("picture")).values
+    config = parse_config(
+        f'[desk]\nstate_dir = "{folder}"\n', Path("picture"), shipped_kinds()
+    ).values
     station = DeskSession(config, RunPlan(seed=7, speed=10.0))
     opening = OpeningDesk(station, lambda: None)
     app = PatangApp(opening, tune_gc=False, on_picture=opening.begin)

@@ -3,8 +3,9 @@
 import time
 from typing import Final
 
+from engine.indian_time import IST
+
 SECOND: Final = 1_000_000_000
-IST: Final = 19_800
 """Seconds east of UTC; India keeps no daylight saving time."""
 
 
@@ -101,14 +102,14 @@ def age(ns: int) -> str:
 
 def day_name(ns: int) -> str:
     """Format the day of a time in IST: Tue 14 Jul 2026; an empty string for none (0)."""
-    return time.strftime("%a %-d %b %Y", time.gmtime(ns // SECOND + IST)) if ns else ""
+    return time.strftime("%a %-d %b %Y", time.gmtime((ns + IST) // SECOND)) if ns else ""
 
 
 def time_of_day(ns: int) -> str:
     """Format an instant as the time of day in IST: 14:32:07; dashes for 0 (not known yet)."""
     if ns <= 0:
         return "--:--:--"
-    second = (ns // SECOND + IST) % 86_400
+    second = ((ns + IST) // SECOND) % 86_400
     return f"{second // 3_600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
 
 

@@ -11,7 +11,7 @@ from msgspec import Meta, Struct, structs
 
 from compiled.model import number_bounds
 from engine.config.form_reader import read_form, read_object, shorten_value
-from engine.config.schema import Symbol
+from engine.config.setting_types import Symbol
 
 TAG: Final = "request"
 Price = Annotated[float, Meta(ge=0, le=int(number_bounds.PRICE))]

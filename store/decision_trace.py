@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.errors import DataError
+from engine.indian_time import IST
 from store.database_integrity import open_for_reading
 
 DAY = 86_400_000_000_000
-IST = 19_800_000_000_000
 """IST minus UTC, ns."""
 
 WITHHELD = "would have been sent"

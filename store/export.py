@@ -9,7 +9,7 @@ import difflib
 import io
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
 from importlib.resources import files
@@ -23,13 +23,12 @@ from compiled.model.values import Bar
 from engine.errors import ConfigError, OperatorError, in_words
 from engine.history.bar_adjustment import adjusted_series, adjustment_steps
 from engine.history.bar_series import to_bars
+from engine.indian_time import INDIA
 from engine.market.corporate_actions.action_list import CorporateActions
 from engine.ports import BarStore
 from engine.system.whole_files import replacing
 from engine.texts import csv_cell, plain_text
 from store.database_integrity import open_for_reading
-
-IST = timezone(timedelta(hours=5, minutes=30), "IST")
 
 BATCH = 10_000
 """Rows in memory at a time."""
@@ -276,7 +275,7 @@ def _as_rupees(value: object) -> Decimal | None:
 def ist_text(ts: int) -> str:
     """Return a time in ns UTC as ISO 8601 in IST, with as many decimals as it has."""
     seconds, fraction = divmod(ts, 1_000_000_000)
-    text = datetime.fromtimestamp(seconds, UTC).astimezone(IST).strftime("%Y-%m-%dT%H:%M:%S")
+    text = datetime.fromtimestamp(seconds, UTC).astimezone(INDIA).strftime("%Y-%m-%dT%H:%M:%S")
     return f"{text}{f'.{fraction:09}'.rstrip('0') if fraction else ''}+05:30"
 
 

@@ -16,7 +16,7 @@ import math
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -25,6 +25,7 @@ import duckdb
 import pyarrow as pa
 
 from engine.errors import ConfigError, DataError, OperatorError, in_words
+from engine.indian_time import INDIA
 from engine.market.arrow_columns import array_of_numbers
 from engine.market.instrument_dumps import DumpFolder
 from engine.ports import BarStore
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 Archived = Callable[[], Sequence[Path]]
-IST = timezone(timedelta(hours=5, minutes=30), "IST")
 END_OF_TIME = 2**62
 MOST_ROWS = 50_000_000
 """About 5 GB in memory."""
@@ -348,7 +348,7 @@ def _text_wrapper(file: BinaryIO) -> Iterator[Any]:
 
 def _readable_value(value: object) -> object:
     if isinstance(value, datetime):
-        moment = value.astimezone(IST) if value.tzinfo else value
+        moment = value.astimezone(INDIA) if value.tzinfo else value
         return moment.isoformat(
             sep=" ", timespec="seconds" if not moment.microsecond else "microseconds"
         )

@@ -6,54 +6,120 @@ A strategy imports from here. Prices in rupees, money in paise, times in ns UTC,
 
 import traceback
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
-from compiled.indicators import Indicator
+from compiled.indicators import (
+    ADX,
+    ATR,
+    CCI,
+    EMA,
+    MACD,
+    MFI,
+    OBV,
+    PSAR,
+    ROC,
+    RSI,
+    SMA,
+    VWAP,
+    WMA,
+    Bollinger,
+    Cross,
+    Donchian,
+    Ichimoku,
+    Indicator,
+    Keltner,
+    Stochastic,
+    Supertrend,
+    ZScore,
+)
 from compiled.model.order_terms import OrderTerms, Variety
-from compiled.model.values import Bar, Product, Side, Tick, Validity
+from compiled.model.values import Bar, Instrument, Order, Product, Side, Tick, Validity
 from compiled.trading.ladder import LadderPlan, RungPlan
 from compiled.trading.strategy import BARE, Context, Strategy
+from engine.config import schema
+from engine.config.schema import LoadedConfig
+from engine.config.setting_types import Direction, Span, described_as, within_bounds
+from engine.config.strategy_parameters import StrategyParameters
+from engine.config.toml_reader import Key
 from engine.errors import ConfigError, PatangError
-from strategies.parameters import Parameters
-from strategies.strategy_sources import factory, names
+from strategies.parameters import SIDES, parameters_kind, read_parameters
+from strategies.strategy_sources import factory, names, shipped_kinds
 
 __all__ = [
+    "ADX",
+    "ATR",
     "BARE",
+    "CCI",
+    "EMA",
+    "MACD",
+    "MFI",
+    "OBV",
+    "PSAR",
+    "ROC",
+    "RSI",
+    "SIDES",
+    "SMA",
+    "VWAP",
+    "WMA",
     "Bar",
+    "Bollinger",
     "Context",
+    "Cross",
+    "Direction",
+    "Donchian",
+    "Ichimoku",
     "Indicator",
+    "Instrument",
+    "Keltner",
+    "Key",
     "LadderPlan",
+    "Order",
     "OrderTerms",
-    "Parameters",
     "Product",
     "RungPlan",
     "Side",
+    "Span",
+    "Stochastic",
     "Strategy",
+    "StrategyParameters",
+    "Supertrend",
     "Tick",
     "Validity",
     "Variety",
+    "ZScore",
     "build",
+    "described_as",
+    "load_config",
     "names",
+    "within_bounds",
 ]
+
+
+def load_config(file: Path | None) -> LoadedConfig:
+    """Read a configuration over the defaults, those of the strategies that ship among them.
+
+    Raise `ConfigError` with file, line, key and the mend on anything it cannot mean.
+    """
+    return schema.load_config(file, shipped_kinds())
 
 
 OURS = (__file__, factory.__code__.co_filename, "compiled/")
 """How the files begin that are not the author's; those of the core are named as it was compiled."""
 
 
-def build(name: str, table: Mapping[str, object]) -> Strategy:
+def build(name: str, table: Mapping[str, Any]) -> Strategy:
     """Return the strategy of that name with its parameters.
 
     Raise `ConfigError` naming the nearest one, or its failure.
     """
-    parameters = Parameters(name, table)
     try:
-        strategy = factory(name, table)(parameters)
+        make = factory(name, table)
+        return make(name, read_parameters(name, parameters_kind(make), table))
     except (PatangError, KeyboardInterrupt):
         raise
     except BaseException as error:
         raise ConfigError(f"strategy {name} cannot be made: {failure_text(error)}") from error
-    parameters.finish()
-    return strategy
 
 
 def failure_text(error: BaseException) -> str:

@@ -1,22 +1,116 @@
 """Momentum ladder: enter the fastest movers, add rungs while they go on, trail every stop."""
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Annotated
 
-from compiled.indicators import EMA
-from compiled.model.values import SECOND, Bar, Product, Side
-from compiled.trading.ladder import LadderPlan, RungPlan
-from compiled.trading.strategy import Context, Strategy
-from strategies.parameters import Parameters
+from msgspec import Meta, Struct
 
-DAY = 86_400 * SECOND
+from compiled.model.values import SECOND
+from strategies import (
+    EMA,
+    SIDES,
+    Bar,
+    Context,
+    Direction,
+    Key,
+    LadderPlan,
+    Product,
+    RungPlan,
+    Side,
+    Strategy,
+    StrategyParameters,
+    described_as,
+    within_bounds,
+)
+
+DAY_SECONDS = 86_400
+CRORE = 10_000_000
+DAY = DAY_SECONDS * SECOND
 
 
-class LadderRung(NamedTuple):
-    """One rung: enters at `trigger_percent` of gain; `target_percent` 0 makes it a runner."""
+class LadderRung(Struct, frozen=True, kw_only=True):
+    """One rung of a ladder: when it enters, and how it leaves."""
 
-    trigger_percent: float
-    stop_percent: float
-    target_percent: float
+    trigger_percent: Annotated[
+        float,
+        within_bounds(
+            0,
+            50,
+            "Gain that enters it: of P1 for P2, of the average of P1 and P2 for P3; 0 for P1, "
+            "which begins.",
+        ),
+    ]
+    stop_percent: Annotated[
+        float, within_bounds(0.25, 50, "Stop below its average price (long), above it (short).")
+    ]
+    target_percent: Annotated[
+        float, within_bounds(0, 500, "Target beyond its average price; 0: none, the rung runs.")
+    ]
+
+
+class LadderParameters(StrategyParameters, frozen=True, kw_only=True):
+    """Momentum entries in three rungs, each with a stop at the broker that trails the price."""
+
+    scan_s: Annotated[int, within_bounds(1, 3_600, "Time between two scans for entries.")] = 60
+    capital: Annotated[int, within_bounds(1, 10 * CRORE, "Rupees in one rung.")] = 3_000
+    risk: Annotated[
+        int,
+        within_bounds(
+            0, 10 * CRORE, "Rupees one rung may lose at its stop; 0: its capital alone is its size."
+        ),
+    ] = 0
+    max_positions: Annotated[int, within_bounds(1, 10_000, "Rungs open at the same time.")] = 90
+    total_capital: Annotated[
+        int, within_bounds(1, 1_000 * CRORE, "Rupees in all its rungs together.")
+    ] = 240_000
+    momentum_bars: Annotated[
+        int, within_bounds(1, 1_000, "Bars over which momentum is measured.")
+    ] = 5
+    momentum_percent: Annotated[
+        float, within_bounds(0.01, 50, "Move over these bars that is an entry.")
+    ] = 0.4
+    ema_fast: Annotated[
+        int,
+        within_bounds(1, 1_000, "Bars of the fast average, which must stand beyond the slow one."),
+    ] = 9
+    ema_slow: Annotated[int, within_bounds(2, 5_000, "Bars of the slow average.")] = 21
+    direction: Annotated[Direction, described_as("Which way it trades.")] = "long"
+    cooldown_s: Annotated[
+        int, within_bounds(0, DAY_SECONDS, "Rest of an instrument after its ladder has closed.")
+    ] = 600
+    stop_gap_percent: Annotated[
+        float, within_bounds(0.05, 10, "Distance of a stop's limit price beyond its trigger.")
+    ] = 0.5
+    trail_step_percent: Annotated[
+        float, within_bounds(0.05, 10, "Least improvement for which a stop is moved.")
+    ] = 0.25
+    rung: Annotated[
+        tuple[LadderRung, ...],
+        Meta(
+            min_length=1,
+            max_length=3,
+            description="The rungs in order; a file's rungs replace these.",
+        ),
+    ] = (
+        LadderRung(trigger_percent=0.0, stop_percent=2.5, target_percent=5.0),
+        LadderRung(trigger_percent=0.25, stop_percent=2.5, target_percent=0.0),
+        LadderRung(trigger_percent=1.0, stop_percent=5.0, target_percent=0.0),
+    )
+
+    def contradictions(self) -> Iterator[tuple[Key, str]]:
+        """Yield what does not go together."""
+        if self.ema_fast >= self.ema_slow:
+            yield ("ema_fast",), "expected fewer bars than ema_slow"
+        if self.capital > self.total_capital:
+            yield ("capital",), "expected at most total_capital"
+        for index, rung in enumerate(self.rung):
+            if (rung.trigger_percent == 0.0) != (index == 0):
+                expected = (
+                    "expected 0: the first rung begins the ladder"
+                    if index == 0
+                    else "expected a gain above 0"
+                )
+                yield ("rung", index, "trigger_percent"), expected
 
 
 class MoverTrack:
@@ -36,25 +130,27 @@ class MomentumLadder(Strategy):
     and targets are the ladder's; this class only finds what to climb.
     """
 
-    def __init__(self, parameters: Parameters) -> None:
+    def __init__(self, name: str, parameters: LadderParameters) -> None:
         p = parameters
-        super().__init__(p.name, p.integer("timeframe_s"), every=p.integer("scan_s"))
-        self.bars = p.integer("momentum_bars", low=1)
-        self.percent = p.number("momentum_percent", low=0.0)
-        self.fast = p.integer("ema_fast", low=1)
-        self.slow = p.integer("ema_slow", low=2)
-        self.cooldown = p.integer("cooldown_s", low=0) * SECOND
-        self.most = p.integer("max_positions", low=1)
-        self.total = p.paise("total_capital")
-        self.sides = p.sides("direction")
-        rungs = p.tables("rung", LadderRung)
+        super().__init__(name, p.timeframe_s, every=p.scan_s)
+        self.bars = p.momentum_bars
+        self.percent = p.momentum_percent
+        self.fast = p.ema_fast
+        self.slow = p.ema_slow
+        self.cooldown = p.cooldown_s * SECOND
+        self.most = p.max_positions
+        self.total = p.total_capital * 100
+        self.sides = SIDES[p.direction]
         self.plan = LadderPlan(
-            [RungPlan(*rung) for rung in rungs],
-            p.paise("capital"),
+            [
+                RungPlan(rung.trigger_percent, rung.stop_percent, rung.target_percent)
+                for rung in p.rung
+            ],
+            p.capital * 100,
             Product.CNC,
-            stop_gap_percent=p.number("stop_gap_percent", low=0.0),
-            trail_step_percent=p.number("trail_step_percent", low=0.0),
-            risk=p.allowance("risk"),
+            stop_gap_percent=p.stop_gap_percent,
+            trail_step_percent=p.trail_step_percent,
+            risk=p.risk * 100,
         )
         self.tracks: dict[int, MoverTrack] = {}
 

@@ -1,9 +1,62 @@
 """Moving-average cross: hold while the fast simple average stands beyond the slow one."""
 
-from compiled.indicators import ATR, SMA, Cross, Indicator
-from compiled.model.values import Bar, Side
-from compiled.trading.strategy import Context, Strategy
-from strategies.parameters import Parameters
+from collections.abc import Iterator
+from typing import Annotated
+
+from strategies import (
+    ATR,
+    SIDES,
+    SMA,
+    Bar,
+    Context,
+    Cross,
+    Direction,
+    Indicator,
+    Key,
+    Side,
+    Span,
+    Strategy,
+    StrategyParameters,
+    described_as,
+    within_bounds,
+)
+
+CRORE = 10_000_000
+
+
+class CrossParameters(StrategyParameters, frozen=True, kw_only=True):
+    """One position per crossing of two averages."""
+
+    timeframe_s: Annotated[Span, described_as("Length of its bars.")] = 300
+    fast: Annotated[int, within_bounds(1, 1_000, "Bars of the fast average.")] = 9
+    slow: Annotated[int, within_bounds(2, 5_000, "Bars of the slow average.")] = 21
+    capital: Annotated[int, within_bounds(1, 10 * CRORE, "Rupees in one position.")] = 10_000
+    risk: Annotated[
+        int,
+        within_bounds(
+            0,
+            10 * CRORE,
+            "Rupees one position may lose, at its stop or by one swing; 0: its capital is its "
+            "size.",
+        ),
+    ] = 0
+    swing_bars: Annotated[
+        int,
+        within_bounds(
+            0,
+            1_000,
+            "Bars whose average true range is that swing; 0: the distance of the stop counts.",
+        ),
+    ] = 0
+    stop_percent: Annotated[
+        float, within_bounds(0.25, 50, "Stop below the average price (long), above it (short).")
+    ] = 1.5
+    direction: Annotated[Direction, described_as("Which way it trades.")] = "long"
+
+    def contradictions(self) -> Iterator[tuple[Key, str]]:
+        """Yield what does not go together."""
+        if self.fast >= self.slow:
+            yield ("fast",), "expected fewer bars than slow"
 
 
 class MovingAverageCross(Strategy):
@@ -12,16 +65,16 @@ class MovingAverageCross(Strategy):
     A stop protects in between.
     """
 
-    def __init__(self, parameters: Parameters) -> None:
+    def __init__(self, name: str, parameters: CrossParameters) -> None:
         p = parameters
-        super().__init__(p.name, p.integer("timeframe_s"))
-        self.fast = p.integer("fast", low=1)
-        self.slow = p.integer("slow", low=2)
-        self.capital = p.paise("capital")
-        self.risk = p.allowance("risk")
-        self.swing_bars = p.integer("swing_bars", low=0)
-        self.stop_percent = p.number("stop_percent", low=0.1)
-        self.sides = p.sides("direction")
+        super().__init__(name, p.timeframe_s)
+        self.fast = p.fast
+        self.slow = p.slow
+        self.capital = p.capital * 100
+        self.risk = p.risk * 100
+        self.swing_bars = p.swing_bars
+        self.stop_percent = p.stop_percent
+        self.sides = SIDES[p.direction]
         self.averages: dict[int, Cross] = {}
         self.swings: dict[int, ATR] = {}
 

@@ -11,25 +11,22 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 from compiled.trading.strategy import Strategy
+from engine.config.strategy_parameters import StrategyParameters
 from engine.errors import ConfigError, in_words
 from engine.system.private_files import TRUSTED, others_write
-from strategies.parameters import Parameters
+from strategies.parameters import SOURCE, parameters_kind
 
 SHIPPED: Final[dict[str, str]] = {
     "momentum_ladder": "strategies.momentum_ladder:MomentumLadder",
     "moving_average_cross": "strategies.moving_average_cross:MovingAverageCross",
 }
-SOURCE: Final = "source"
-"""The key of a strategy's table that says where it is.
-
-FILE.py or a.module, with :CLASS where there are several.
-"""
 OWN: Final = "patang_own_"
 """How the modules of a user's files begin."""
-Factory = Callable[[Parameters], Strategy]
+Factory = Callable[[str, Any], Strategy]
+"""Makes a strategy of its name and its parameters."""
 
 
 def user_folder(environ: Mapping[str, str] = os.environ) -> Path:
@@ -45,6 +42,11 @@ def names() -> list[str]:
         path.stem for path in user_folder().glob("*.py") if not path.name.startswith(("_", "test_"))
     )
     return [*SHIPPED, *sorted(name for name in own if name not in SHIPPED)]
+
+
+def shipped_kinds() -> dict[str, type[StrategyParameters]]:
+    """Return the structs of the parameters of the strategies that ship."""
+    return {name: parameters_kind(factory(name, {})) for name in SHIPPED}
 
 
 def factory(name: str, table: Mapping[str, object]) -> Factory:

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Final
 
 from compiled.model.values import SECOND
+from engine.indian_time import INDIA
 from engine.market.instrument_dumps import DumpFolder
 
-IST: Final = timezone(timedelta(hours=5, minutes=30))
 MADE: Final = (8, 30)
 """IST; Kite makes the day's list at about 08:00 and asks for it to be fetched after 08:30."""
 
@@ -38,4 +38,4 @@ def _stored_list(dumps: DumpFolder, exchange: str, now: int) -> bytes | None:
 
 
 def _ist_moment(now: int) -> datetime:
-    return datetime.fromtimestamp(now // SECOND, IST)
+    return datetime.fromtimestamp(now // SECOND, INDIA)

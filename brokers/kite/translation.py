@@ -7,7 +7,7 @@ the price, as everywhere else (`Instrument.multiplier`).
 """
 
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 
 from brokers.kite import strict_figures
@@ -32,14 +32,15 @@ from compiled.model.values import (
     nearest,
 )
 from engine.errors import OrderRefused
+from engine.indian_time import INDIA
 from engine.market.calendar import ist_day
 from engine.market.order_rules import multiplier
+from engine.orders.order_texts import ORDER_TYPES
 from engine.ports import BrokerHolding, BrokerPosition
 from engine.texts import is_symbol
 
 Row = dict[str, Any]
 
-IST: Final = timezone(timedelta(hours=5, minutes=30))
 FINEST, COARSEST = 1.0 / E4, 1_000.0
 """Rupees: a tick is one of these or between them."""
 TAG_LIMIT: Final = 20
@@ -59,12 +60,6 @@ _GTT_STATUS: Final = {
     "cancelled": GttStatus.CANCELLED,
     "rejected": GttStatus.REJECTED,
     "deleted": GttStatus.DELETED,
-}
-_ORDER_TYPE: Final = {
-    OrderType.MARKET: "MARKET",
-    OrderType.LIMIT: "LIMIT",
-    OrderType.SL: "SL",
-    OrderType.SLM: "SL-M",
 }
 _PRICED: Final = frozenset({OrderType.LIMIT, OrderType.SL})
 _TRIGGERED: Final = frozenset({OrderType.SL, OrderType.SLM})
@@ -105,7 +100,7 @@ def nanoseconds(value: object, missing: int = 0) -> int:
         return missing
     moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
     if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=IST)
+        moment = moment.replace(tzinfo=INDIA)
     ts = int(moment.timestamp()) * SECOND
     if not FIRST <= ts < LAST:
         raise ValueError(f"no time of these days: {value}")
@@ -114,7 +109,7 @@ def nanoseconds(value: object, missing: int = 0) -> int:
 
 def ist_datetime(ts: int) -> datetime:
     """Return ns UTC as a naive IST datetime, whole seconds: the form the client sends."""
-    return datetime.fromtimestamp(ts // SECOND, IST).replace(tzinfo=None)
+    return datetime.fromtimestamp(ts // SECOND, INDIA).replace(tzinfo=None)
 
 
 def units_per_lot(row: Row, now: int) -> int:
@@ -368,7 +363,7 @@ def order_fields(order: Order, instrument: Instrument, account: AccountDefaults)
         "transaction_type": Side(order.side).name,
         "quantity": kite_quantity(instrument, order.quantity),
         "product": Product(order.product).name,
-        "order_type": _ORDER_TYPE[order.order_type],
+        "order_type": ORDER_TYPES[order.order_type],
         "validity": Validity(order.validity).name,
         "tag": order.tag,
     }
@@ -393,7 +388,7 @@ def margin_fields(order: Order, instrument: Instrument) -> Row:
         "transaction_type": Side(order.side).name,
         "variety": "regular",
         "product": Product(order.product).name,
-        "order_type": _ORDER_TYPE[order.order_type],
+        "order_type": ORDER_TYPES[order.order_type],
         "quantity": kite_quantity(instrument, order.quantity),
         "price": order.price,
         "trigger_price": order.trigger,

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from zlib import crc32
 
-from brokers.sandbox import faults, ist
+from brokers.sandbox import faults, kite_times
 from brokers.sandbox.assumptions import GUESSED, KiteAssumptions
 from brokers.sandbox.faults import Fault
 from brokers.sandbox.rate_limits import Strictness
@@ -97,9 +97,9 @@ class SandboxConfig:
 
     def check(self) -> None:
         """Raise `ConfigError` for a value that no sandbox can run with."""
-        ist.midnight(self.date)
+        kite_times.midnight(self.date)
         if self.start:
-            ist.time_of_day(self.start)
+            kite_times.time_of_day(self.start)
         if not 0 <= self.port <= MOST_PORT:
             raise ConfigError(f"sandbox port {self.port}: expected 0 to {MOST_PORT}")
         if self.speed is not None and not self.speed > 0:

@@ -7,7 +7,7 @@ from math import floor, log
 
 import msgspec
 
-from brokers.sandbox import ist
+from brokers.sandbox import kite_times
 from brokers.sandbox.account.carried_account import (
     CarriedAccount,
     CarriedGtt,
@@ -32,7 +32,7 @@ def apply_corporate_actions(config: SandboxConfig, carried: CarriedAccount) -> C
     """
     if config.actions is None or not carried.day:
         return carried
-    actions, opening = CorporateActions.load(config.actions), ist.midnight(config.date)
+    actions, opening = CorporateActions.load(config.actions), kite_times.midnight(config.date)
     for key in sorted({*carried.closes, *carried.held_keys}):
         exchange, _, symbol = key.partition(":")
         for action in actions.of_symbol(

@@ -10,7 +10,7 @@ bytes.
 from collections.abc import Callable, Collection
 from typing import final
 
-from brokers.sandbox import ist, overnight
+from brokers.sandbox import kite_times, overnight
 from brokers.sandbox.account import carried_account
 from brokers.sandbox.account.account_funds import AccountFunds
 from brokers.sandbox.account.carried_account import CarriedAccount
@@ -44,7 +44,7 @@ from engine.market.charges import load_rate_table
 DERIVATIVES = ("NFO", "BFO")
 
 # as Kite's do, every day (Kite Connect v3, "User")
-TOKENS_DIE = ist.time_of_day("06:00")
+TOKENS_DIE = kite_times.time_of_day("06:00")
 
 
 def stopped_by_halt(group: SessionGroup) -> bool:
@@ -85,7 +85,7 @@ class SandboxExchange:
         self._hours = {
             int(one.instrument.token): group for group in day.groups for one in group.listings
         }
-        self.today = ist.midnight(config.date)
+        self.today = kite_times.midnight(config.date)
         self.scheduler = ActionScheduler()
         self.faults = FaultRules(config.seed, self.today, config.all_faults())
         self.clients = ClientBroadcast(

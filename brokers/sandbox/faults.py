@@ -16,7 +16,7 @@ from typing import Any, final
 
 import msgspec
 
-from brokers.sandbox import ist
+from brokers.sandbox import kite_times
 from compiled.model.values import SECOND
 from engine.errors import ConfigError, in_words
 
@@ -151,7 +151,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.kind != "skew" and not 0.0 <= self.seconds_or(0.0) <= 86_400.0:
             raise ConfigError(f"fault {self.kind}: seconds are between 0 and 86400")
         if self.at:
-            ist.time_of_day(self.at)
+            kite_times.time_of_day(self.at)
         return self
 
 
@@ -261,7 +261,7 @@ class FaultRules:
         """Put a rule into force from its time of day, or from `now`."""
         fault.check()
         self._made += 1
-        since = self._midnight + ist.time_of_day(fault.at) if fault.at else now
+        since = self._midnight + kite_times.time_of_day(fault.at) if fault.at else now
         rule = FaultRule(self._made, fault, since)
         self._rules.append(rule)
         return rule

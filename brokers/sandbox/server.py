@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from brokers.sandbox import ist
+from brokers.sandbox import kite_times
 from brokers.sandbox.account.carried_account import CarriedAccount
 from brokers.sandbox.api import access_checks, admin_key
 from brokers.sandbox.api.admin_routes import ADVANCE, PACE, is_admin
@@ -334,7 +334,7 @@ class SandboxService:
     def _http_response(self, response: SandboxResponse) -> web.Response:
         headers = {
             "Content-Type": response.content_type,
-            "Date": ist.http_date(self.exchange.stamp),
+            "Date": kite_times.http_date(self.exchange.stamp),
         }
         if response.location:
             headers["Location"] = response.location

@@ -16,6 +16,7 @@ from mypy_extensions import i64
 from compiled.accounting.charges import ChargeRates, intraday_rates, rates_key
 from compiled.accounting.ledger import Position
 from compiled.model.events import PlaceOrder
+from compiled.model.exchange_rules import exceeds_freeze
 from compiled.model.int_map import IntMap
 from compiled.model.values import (
     SECOND,
@@ -220,7 +221,7 @@ class FastPath(OrderEntry):
         if check_order(instrument, quantity, price, market.last, limits) is not RefusalReason.OK:
             return False
         if (
-            check_usage(slot.name, paise(price, quantity), self._limit_usage(line, slot), limits)
+            check_usage(paise(price, quantity), self._limit_usage(line, slot), limits)
             is not RefusalReason.OK
         ):
             return False
@@ -259,7 +260,7 @@ class FastPath(OrderEntry):
         ):
             return False
         quantity = line.held if line.held > 0 else -line.held
-        if instrument.freeze > 0 and quantity > instrument.freeze:
+        if exceeds_freeze(instrument, quantity):
             return False
         self.decisions.next_number += 1
         line.exit_reason = "exit: " + request.reason if request.reason else "exit"
@@ -304,7 +305,7 @@ class FastPath(OrderEntry):
 
     def _limit_usage(self, candidate: BarePosition, slot: StrategyState) -> LimitUsage:
         """Return the used part of the limits, as `DeskView.limit_usage` does from ladders."""
-        usage = LimitUsage()
+        usage = LimitUsage(candidate.market.token, slot.name)
         pending: i64 = 0
         for line in self.positions:
             if line.held == 0 and line.sent == 0:
@@ -313,13 +314,8 @@ class FastPath(OrderEntry):
             value = paise(line.market.last, shares if shares > 0 else -shares)
             if line.held == 0:
                 pending += value
-            usage.positions += 1
-            usage.exposure += value
-            if line is candidate:
-                usage.symbol_positions += 1
-                usage.symbol_exposure += value
-            if line.slot is slot:
-                usage.strategy_exposure += value
+            owner = line.slot
+            usage.count_position(line.market.token, owner.name if owner is not None else "", value)
         usage.recent = self.view.recent_entries(slot.name)
         usage.trades = self.state.entry_count
         usage.funds = self.ledger.cash - pending

@@ -11,7 +11,7 @@ from mypy_extensions import i64, mypyc_attr
 from compiled.model.number_bounds import ORDER
 from compiled.model.values import MINUTE, SECOND, Instrument, paise
 from compiled.trading.ladder import Ladder
-from compiled.trading.risk import LimitUsage, RefusalReason, RiskLimits
+from compiled.trading.risk import REFUSING, LimitUsage, RefusalReason, RiskLimits, rupees
 
 BAR: Final[i64] = 1
 TICK: Final[i64] = 2
@@ -124,11 +124,6 @@ class DecisionLog:
         self.repeated.clear()
 
 
-def rupees(amount: i64) -> str:
-    """Return paise as rupees with two decimals."""
-    return f"₹{float(amount) / 100.0:.2f}"
-
-
 def explain_refusal(
     reason: RefusalReason,
     instrument: Instrument,
@@ -175,32 +170,11 @@ def explain_refusal(
     if reason is RefusalReason.FREEZE_QUANTITY:
         freeze = instrument.freeze
         return f"{decision.quantity} is above {freeze if 0 < freeze < ORDER else ORDER}"
-    if reason is RefusalReason.ORDER_VALUE:
-        return f"{rupees(value)} is above {rupees(limits.max_order_value)}"
-    return _explain_usage_refusal(reason, decision.strategy, value, limits, usage)
-
-
-def _explain_usage_refusal(
-    reason: RefusalReason, strategy: str, value: i64, limits: RiskLimits, usage: LimitUsage
-) -> str:
-    if reason is RefusalReason.POSITIONS:
-        return f"{usage.positions} of {limits.max_positions}"
-    if reason is RefusalReason.POSITIONS_PER_SYMBOL:
-        return f"{usage.symbol_positions} of {limits.max_positions_per_symbol}"
-    if reason is RefusalReason.TRADES_PER_DAY:
-        return f"{usage.trades} of {limits.max_trades_per_day}"
-    if reason is RefusalReason.THROTTLE:
-        return f"{usage.recent} of {limits.max_orders_per_minute} within a minute"
-    if reason is RefusalReason.SYMBOL_EXPOSURE:
-        return _sum_text(usage.symbol_exposure, value, limits.max_symbol_exposure)
-    if reason is RefusalReason.EXPOSURE:
-        return _sum_text(usage.exposure, value, limits.max_exposure)
-    if reason is RefusalReason.STRATEGY_BUDGET:
-        return _sum_text(usage.strategy_exposure, value, limits.budgets.get(strategy, 0))
     if reason is RefusalReason.FUNDS:
         return f"{rupees(value)} wanted, {rupees(usage.funds)} there"
-    return ""
-
-
-def _sum_text(used: i64, value: i64, limit: i64) -> str:
-    return f"{rupees(used)} + {rupees(value)} is above {rupees(limit)}"
+    limit = REFUSING.get(reason)
+    return (
+        limit.figures(value, usage, limits.value_of(limit.name, usage.strategy))
+        if limit is not None
+        else ""
+    )

@@ -9,7 +9,7 @@ from compiled.trading.desk_state import DeskState
 from compiled.trading.ladder import Ladder, Rung, protected_quantity, standing_quantity
 from compiled.trading.order_states import is_settled, largest_quantity, outstanding_quantity
 from compiled.trading.order_store import OrderStore
-from compiled.trading.risk import LimitUsage
+from compiled.trading.risk import LimitUsage, UsageCensus
 
 
 @final
@@ -22,7 +22,30 @@ class DeskView:
 
     def limit_usage(self, candidate: Ladder) -> LimitUsage:
         """Return the used part of the limits, for one more entry of a ladder."""
-        usage = LimitUsage()
+        usage = LimitUsage(candidate.instrument.token, candidate.strategy)
+        pending = self._count_positions(usage, None)
+        usage.recent = self.recent_entries(candidate.strategy)
+        usage.trades = self.state.entry_count
+        usage.funds = self.state.ledger.cash - pending
+        return usage
+
+    def limit_census(self) -> UsageCensus:
+        """Return what is used of every limit now."""
+        state = self.state
+        census = UsageCensus()
+        desk = census.desk
+        self._count_positions(desk, census)
+        desk.trades = state.entry_count
+        desk.note_result(state.day_pnl, state.peak, state.losses)
+        for slot in state.slots:
+            usage = census.of_strategy(slot.name)
+            usage.recent = self.recent_entries(slot.name)
+            net = state.ledger.strategy_net(slot.name) - slot.net_at_open
+            usage.note_result(net, slot.peak, slot.losses)
+        return census
+
+    def _count_positions(self, usage: LimitUsage, census: UsageCensus | None) -> i64:
+        """Count everything held and under way; return the cost of what is under way (paise)."""
         pending: i64 = 0
         for ladder in self.state.ladders.values():
             last = self.state.markets[int(ladder.instrument.token)].last
@@ -39,30 +62,19 @@ class DeskView:
                 held = rung.quantity if rung.quantity >= 0 else -rung.quantity
                 value = paise(last, held + coming)
                 pending += paise(last, coming)
-                usage.positions += 1
-                usage.exposure += value
-                if ladder.instrument.token == candidate.instrument.token:
-                    usage.symbol_positions += 1
-                    usage.symbol_exposure += value
-                if ladder.strategy == candidate.strategy:
-                    usage.strategy_exposure += value
+                usage.count_position(ladder.instrument.token, ladder.strategy, value)
+                if census is not None:
+                    census.count_position(ladder.instrument.token, ladder.strategy, value)
         for order in self.state.dry_run_entries:
             market = self.state.markets[order.token]
             value = paise(
                 market.last if market.last > 0.0 else market.instrument.close, order.quantity
             )
             pending += value
-            usage.positions += 1
-            usage.exposure += value
-            if order.token == candidate.instrument.token:
-                usage.symbol_positions += 1
-                usage.symbol_exposure += value
-            if order.strategy == candidate.strategy:
-                usage.strategy_exposure += value
-        usage.recent = self.recent_entries(candidate.strategy)
-        usage.trades = self.state.entry_count
-        usage.funds = self.state.ledger.cash - pending
-        return usage
+            usage.count_position(order.token, order.strategy, value)
+            if census is not None:
+                census.count_position(order.token, order.strategy, value)
+        return pending
 
     def recent_entries(self, strategy: str) -> i64:
         """Return a strategy's entries within a minute, 0 where they are not limited."""

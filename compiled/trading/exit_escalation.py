@@ -9,8 +9,8 @@ orders only, an exit starts with the limit of the first step.
 
 from mypy_extensions import i64
 
+from compiled.model.exchange_rules import clamp_to_band
 from compiled.model.order_terms import OrderChange
-from compiled.model.price_band import clamp_to_band
 from compiled.model.values import SECOND, Order, OrderStatus, Side
 from compiled.trading.ladder import Ladder, Rung, RungState
 from compiled.trading.order_states import is_settled, is_working

@@ -92,7 +92,7 @@ class KernelSetup:
 
 @final
 class Kernel:
-    """The desk's decisions. `rates` maps 8 * token + product to the charges of the day."""
+    """The desk's decisions. `rates` maps `rates_key` to the charges of the day."""
 
     def __init__(
         self,

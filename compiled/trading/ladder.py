@@ -11,8 +11,8 @@ from typing import Final, final
 
 from mypy_extensions import i64, mypyc_attr
 
+from compiled.model.exchange_rules import could_fill, limit_beyond
 from compiled.model.order_terms import PLAIN, OrderTerms, Variety
-from compiled.model.price_band import could_fill, limit_beyond
 from compiled.model.values import (
     SECOND,
     Gtt,

@@ -37,10 +37,9 @@ from compiled.trading.ladder import (
 )
 from compiled.trading.ladder_book import LadderBook
 from compiled.trading.order_store import OrderStore
+from compiled.trading.request_bounds import change_out_of_bounds, plan_out_of_bounds
 from compiled.trading.risk import (
     RefusalReason,
-    change_out_of_bounds,
-    plan_out_of_bounds,
 )
 from compiled.trading.risk_gate import (
     change_verdict,

@@ -9,8 +9,8 @@ from typing import Final
 
 from mypy_extensions import i64
 
+from compiled.model.exchange_rules import HAIR, could_fill
 from compiled.model.order_terms import PLAIN, SLICED
-from compiled.model.price_band import HAIR, could_fill
 from compiled.model.values import (
     SECOND,
     Gtt,

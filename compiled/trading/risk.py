@@ -1,25 +1,19 @@
-"""Pre-trade checks with a standard reason code each, and the limits that halt."""
+"""Pre-trade checks with a standard reason code each, the limits behind them, and those that halt.
 
+`LIMITS` describes every limit once. A new check with a limit is: a reason, an attribute of
+`RiskLimits`, the check, its row here; and its setting in `engine/config/schema.py`.
+"""
+
+from collections.abc import Callable
 from enum import IntEnum
-from typing import final
+from typing import Final, NamedTuple, final
 
 from mypy_extensions import i64, mypyc_attr
 
-from compiled.model.number_bounds import (
-    HELD,
-    LEGS,
-    MINUTES,
-    MONEY,
-    ORDER,
-    PERCENT,
-    PRICE,
-    RUNGS,
-    SECONDS,
-    saturating_add,
-)
-from compiled.model.order_terms import OrderChange
+from compiled.model.exchange_rules import exceeds_freeze, is_in_lots, is_inside_band
+from compiled.model.number_bounds import HELD, MONEY, ORDER, PRICE, saturating_add
 from compiled.model.values import Instrument, paise
-from compiled.trading.ladder import EntryPlan, LadderPlan
+from compiled.trading.ladder import LadderPlan
 
 
 class RefusalReason(IntEnum):
@@ -69,6 +63,7 @@ class RiskLimits:
 
     def __init__(
         self,
+        *,
         max_order_value: i64 = 0,
         max_exposure: i64 = 0,
         max_positions: i64 = 0,
@@ -117,18 +112,24 @@ class RiskLimits:
         whole = self.max_daily_loss > 0 or self.max_drawdown > 0 or self.max_consecutive_losses > 0
         return whole or self.by_strategy
 
+    def value_of(self, name: str, strategy: str = "") -> i64:
+        """Return a limit by name, in this class's units; "budget." is the budget of `strategy`."""
+        if name == BUDGET:
+            return self.budgets.get(strategy, 0)
+        value: i64 = getattr(self, name)
+        return value
+
     def set_limit(self, name: str, value: float) -> None:
         """Set a limit by name, in this class's units; "budget.NAME" is a strategy's budget.
 
         Raises `AttributeError`.
         """
-        if name.startswith("budget."):
-            self.budgets[name[7:]] = i64(int(value))
-        elif name == "price_range_percent":
-            self.price_range_percent = value
+        if name.startswith(BUDGET):
+            self.budgets[name[len(BUDGET) :]] = i64(int(value))
+        # A name that is no limit raises here, and sets nothing.
+        elif isinstance(getattr(self, name), float):
+            setattr(self, name, value)
         else:
-            # A name that is no limit raises here, and sets nothing.
-            getattr(self, name)
             setattr(self, name, int(value))
 
 
@@ -137,10 +138,14 @@ class RiskLimits:
 class LimitUsage:
     """The used part of the limits right now, orders in flight counted at their worst.
 
-    `recent` counts the strategy's entries within a minute.
+    The figures of a symbol are of `token`, those of a strategy of `strategy`. `recent` counts the
+    strategy's entries within a minute. `lost`, `fallen` (below the best of the day; both in paise)
+    and `losses` (trades in a row) are what the limits that halt look at.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, token: i64 = 0, strategy: str = "") -> None:
+        self.token = token
+        self.strategy = strategy
         self.exposure: i64 = 0
         self.positions: i64 = 0
         self.symbol_positions: i64 = 0
@@ -149,69 +154,242 @@ class LimitUsage:
         self.strategy_exposure: i64 = 0
         self.trades: i64 = 0
         self.funds: i64 = 0
+        self.lost: i64 = 0
+        self.fallen: i64 = 0
+        self.losses: i64 = 0
+
+    def count_position(self, token: i64, strategy: str, value: i64) -> None:
+        """Count a position of `value` paise, held or under way."""
+        self.positions += 1
+        self.exposure += value
+        if token == self.token:
+            self.symbol_positions += 1
+            self.symbol_exposure += value
+        if strategy == self.strategy:
+            self.strategy_exposure += value
+
+    def note_result(self, net: i64, peak: i64, losses: i64) -> None:
+        """Take note of a P&L of the day and its best (paise), and of the losing trades in a row."""
+        self.lost = -net if net < 0 else 0
+        self.fallen = peak - net if net < peak else 0
+        self.losses = losses
 
 
-def plan_out_of_bounds(plan: LadderPlan) -> str:
-    """Return the first number of a plan that is out of its bounds, empty where there is none."""
-    if len(plan.rungs) == 0 or len(plan.rungs) > RUNGS:
-        return _bounds_text("rungs", float(len(plan.rungs)), 1.0, float(RUNGS))
-    # Written as `not low <= x <= high`, so that a NaN is out of bounds.
-    for rung in plan.rungs:
-        if not 0.0 <= rung.trigger_percent <= PERCENT:
-            return _bounds_text("trigger_percent", rung.trigger_percent, 0.0, PERCENT)
-        if not 0.0 <= rung.stop_percent < 100.0:
-            return _bounds_text("stop_percent", rung.stop_percent, 0.0, 100.0)
-        if not 0.0 <= rung.target_percent <= PERCENT:
-            return _bounds_text("target_percent", rung.target_percent, 0.0, PERCENT)
-    if not 0 <= plan.quantity <= HELD:
-        return _bounds_text("quantity", float(plan.quantity), 0.0, float(HELD))
-    if not 0 <= plan.capital <= MONEY:
-        return _bounds_text("capital", float(plan.capital), 0.0, float(MONEY))
-    if not 0 <= plan.risk <= MONEY:
-        return _bounds_text("risk", float(plan.risk), 0.0, float(MONEY))
-    if not 0.0 <= plan.swing <= PRICE:
-        return _bounds_text("swing", plan.swing, 0.0, PRICE)
-    if not 0.0 <= plan.stop_gap_percent < 100.0:
-        return _bounds_text("stop_gap_percent", plan.stop_gap_percent, 0.0, 100.0)
-    if not 0.0 <= plan.trail_step_percent <= 100.0:
-        return _bounds_text("trail_step_percent", plan.trail_step_percent, 0.0, 100.0)
-    if not 0 <= plan.trail_seconds <= SECONDS:
-        return _bounds_text("trail_seconds", float(plan.trail_seconds), 0.0, float(SECONDS))
-    if not 0 <= plan.entry_seconds <= SECONDS:
-        return _bounds_text("entry_seconds", float(plan.entry_seconds), 0.0, float(SECONDS))
-    return _entry_out_of_bounds(plan.entry)
+@final
+class UsageCensus:
+    """What is used of every limit: by the desk, by each instrument and by each strategy."""
+
+    def __init__(self) -> None:
+        self.desk = LimitUsage()
+        self.symbols: dict[int, LimitUsage] = {}
+        self.strategies: dict[str, LimitUsage] = {}
+
+    def of_strategy(self, name: str) -> LimitUsage:
+        """Return what a strategy uses."""
+        if name not in self.strategies:
+            self.strategies[name] = LimitUsage(0, name)
+        return self.strategies[name]
+
+    def count_position(self, token: i64, strategy: str, value: i64) -> None:
+        """Count a position with its instrument and its strategy; the desk's are counted already."""
+        if token not in self.symbols:
+            self.symbols[token] = LimitUsage(token)
+        self.symbols[token].count_position(token, "", value)
+        self.of_strategy(strategy).count_position(0, strategy, value)
+
+    def used(self, limit: "RiskLimit") -> int:
+        """Return the used part of a limit, the largest of several; -1 without a use."""
+        if limit.used is None:
+            return -1
+        if limit.scope is LimitScope.DESK:
+            return limit.used(self.desk)
+        each = self.symbols if limit.scope is LimitScope.SYMBOL else self.strategies
+        return max([limit.used(usage) for usage in each.values()], default=0)
 
 
-def _entry_out_of_bounds(entry: EntryPlan) -> str:
-    terms = entry.terms
-    if not 0.0 <= entry.price <= PRICE:
-        return _bounds_text("price", entry.price, 0.0, PRICE)
-    if not 0.0 <= entry.trigger <= PRICE:
-        return _bounds_text("trigger", entry.trigger, 0.0, PRICE)
-    if not -1.0 <= entry.protection <= 100.0:
-        return _bounds_text("protection", entry.protection, -1.0, 100.0)
-    if not 0 <= terms.minutes <= MINUTES:
-        return _bounds_text("minutes", float(terms.minutes), 0.0, float(MINUTES))
-    if not 0 <= terms.legs <= LEGS:
-        return _bounds_text("legs", float(terms.legs), 0.0, float(LEGS))
-    if not 0 <= terms.disclosed <= HELD:
-        return _bounds_text("disclosed", float(terms.disclosed), 0.0, float(HELD))
-    return ""
+class LimitUnit(IntEnum):
+    """What a limit counts: paise, things, or percent."""
+
+    MONEY = 0
+    COUNT = 1
+    PERCENT = 2
 
 
-def change_out_of_bounds(change: OrderChange) -> str:
-    """Return the first number of a modification out of its bounds, empty without one."""
-    if not 0 <= change.quantity <= HELD:
-        return _bounds_text("quantity", float(change.quantity), 0.0, float(HELD))
-    if not 0.0 <= change.price <= PRICE:
-        return _bounds_text("price", change.price, 0.0, PRICE)
-    if not 0.0 <= change.trigger <= PRICE:
-        return _bounds_text("trigger", change.trigger, 0.0, PRICE)
-    return ""
+class LimitScope(IntEnum):
+    """For what a limit holds: an order, the desk, or each instrument or strategy alone."""
+
+    ORDER = 0
+    DESK = 1
+    SYMBOL = 2
+    STRATEGY = 3
 
 
-def _bounds_text(name: str, number: float, low: float, high: float) -> str:
-    return f"{name} {number:g} is not from {low:g} to {high:g}"
+class RiskLimit(NamedTuple):
+    """One limit: its setting, its unit, and what it does.
+
+    Where it refuses an entry it has a `reason`, else (OK) it halts. `words` say why, `used` is what
+    an entry adds to (None: it looks at each order by itself); `within` is the time it counts in.
+    With a `title` it stands in the risk pane.
+    """
+
+    name: str
+    unit: LimitUnit
+    scope: LimitScope
+    reason: RefusalReason = RefusalReason.OK
+    words: str = ""
+    used: Callable[[LimitUsage], int] | None = None
+    within: str = ""
+    title: str = ""
+
+    def figures(self, value: i64, usage: LimitUsage, limit: i64) -> str:
+        """Return what was too much for an entry of `value` paise."""
+        if self.used is None:
+            return f"{rupees(value)} is above {rupees(limit)}"
+        used = self.used(usage)
+        if self.unit is LimitUnit.COUNT:
+            return f"{used} of {limit}{self.within}"
+        return f"{rupees(used)} + {rupees(value)} is above {rupees(limit)}"
+
+
+DAILY_LOSS: Final = "daily loss limit"
+DRAWDOWN: Final = "drawdown limit"
+LOSSES: Final = "consecutive losses"
+BUDGET: Final = "budget."
+"""How the name of a strategy's budget begins."""
+
+LIMITS: Final[tuple[RiskLimit, ...]] = (
+    RiskLimit(
+        "max_daily_loss",
+        LimitUnit.MONEY,
+        LimitScope.DESK,
+        words=DAILY_LOSS,
+        used=lambda usage: usage.lost,
+        title="Daily loss",
+    ),
+    RiskLimit(
+        "max_drawdown",
+        LimitUnit.MONEY,
+        LimitScope.DESK,
+        words=DRAWDOWN,
+        used=lambda usage: usage.fallen,
+        title="Drawdown",
+    ),
+    RiskLimit(
+        "max_consecutive_losses",
+        LimitUnit.COUNT,
+        LimitScope.DESK,
+        words=LOSSES,
+        used=lambda usage: usage.losses,
+    ),
+    RiskLimit(
+        "strategy_daily_loss",
+        LimitUnit.MONEY,
+        LimitScope.STRATEGY,
+        words=DAILY_LOSS,
+        used=lambda usage: usage.lost,
+    ),
+    RiskLimit(
+        "strategy_drawdown",
+        LimitUnit.MONEY,
+        LimitScope.STRATEGY,
+        words=DRAWDOWN,
+        used=lambda usage: usage.fallen,
+    ),
+    RiskLimit(
+        "strategy_consecutive_losses",
+        LimitUnit.COUNT,
+        LimitScope.STRATEGY,
+        words=LOSSES,
+        used=lambda usage: usage.losses,
+    ),
+    RiskLimit(
+        "max_order_value",
+        LimitUnit.MONEY,
+        LimitScope.ORDER,
+        RefusalReason.ORDER_VALUE,
+        "the order is too large",
+    ),
+    RiskLimit(
+        "price_range_percent",
+        LimitUnit.PERCENT,
+        LimitScope.ORDER,
+        RefusalReason.PRICE_RANGE,
+        "the price is too far from the last one",
+    ),
+    RiskLimit(
+        "max_orders_per_minute",
+        LimitUnit.COUNT,
+        LimitScope.STRATEGY,
+        RefusalReason.THROTTLE,
+        "the strategy has entered too often within a minute",
+        lambda usage: usage.recent,
+        within=" within a minute",
+    ),
+    RiskLimit(
+        "max_positions",
+        LimitUnit.COUNT,
+        LimitScope.DESK,
+        RefusalReason.POSITIONS,
+        "too many rungs are open",
+        lambda usage: usage.positions,
+        title="Positions",
+    ),
+    RiskLimit(
+        "max_positions_per_symbol",
+        LimitUnit.COUNT,
+        LimitScope.SYMBOL,
+        RefusalReason.POSITIONS_PER_SYMBOL,
+        "too many in this instrument",
+        lambda usage: usage.symbol_positions,
+    ),
+    RiskLimit(
+        "max_trades_per_day",
+        LimitUnit.COUNT,
+        LimitScope.DESK,
+        RefusalReason.TRADES_PER_DAY,
+        "too many entries today",
+        lambda usage: usage.trades,
+        title="Entries today",
+    ),
+    RiskLimit(
+        "max_exposure",
+        LimitUnit.MONEY,
+        LimitScope.DESK,
+        RefusalReason.EXPOSURE,
+        "all positions together would be too large",
+        lambda usage: usage.exposure,
+        title="Exposure",
+    ),
+    RiskLimit(
+        "max_symbol_exposure",
+        LimitUnit.MONEY,
+        LimitScope.SYMBOL,
+        RefusalReason.SYMBOL_EXPOSURE,
+        "the positions in this instrument would be too large",
+        lambda usage: usage.symbol_exposure,
+    ),
+)
+"""Every limit with a name of its own: those that halt, then the checks in their order."""
+STRATEGY_BUDGET: Final = RiskLimit(
+    BUDGET,
+    LimitUnit.MONEY,
+    LimitScope.STRATEGY,
+    RefusalReason.STRATEGY_BUDGET,
+    "the strategy's own budget is used up",
+    lambda usage: usage.strategy_exposure,
+)
+"""The limit of which each strategy has one of its own."""
+REFUSING: Final[dict[RefusalReason, RiskLimit]] = {
+    limit.reason: limit
+    for limit in (*LIMITS, STRATEGY_BUDGET)
+    if limit.reason is not RefusalReason.OK
+}
+"""The limits by the reason with which they refuse, in the order of the checks."""
+
+
+def rupees(amount: i64) -> str:
+    """Return paise as rupees with two decimals."""
+    return f"₹{float(amount) / 100.0:.2f}"
 
 
 def whole_lots(instrument: Instrument, capital: i64, price: float) -> i64:
@@ -260,13 +438,13 @@ def check_order(
     # In the order in which the operator can mend it: size, then grid and band, then the limits.
     if quantity <= 0:
         return RefusalReason.SIZE_ZERO
-    if quantity % instrument.lot != 0:
+    if not is_in_lots(instrument, quantity):
         return RefusalReason.LOT
     if not 0.0 <= price <= PRICE or not instrument.on_grid(price):
         return RefusalReason.TICK
-    if instrument.upper > 0.0 and (price < instrument.lower or price > instrument.upper):
+    if not is_inside_band(instrument, price):
         return RefusalReason.PRICE_BAND
-    if quantity > ORDER or (instrument.freeze > 0 and quantity > instrument.freeze and not several):
+    if quantity > ORDER or (exceeds_freeze(instrument, quantity) and not several):
         return RefusalReason.FREEZE_QUANTITY
     value = paise(price, quantity)
     if value >= MONEY or (limits.max_order_value > 0 and value > limits.max_order_value):
@@ -277,8 +455,8 @@ def check_order(
     return RefusalReason.OK
 
 
-def check_usage(strategy: str, value: i64, usage: LimitUsage, limits: RiskLimits) -> RefusalReason:
-    """Check an entry of `value` paise against the desk's limits."""
+def check_usage(value: i64, usage: LimitUsage, limits: RiskLimits) -> RefusalReason:
+    """Check what an entry of `value` paise would make of the desk's limits."""
     if limits.max_orders_per_minute > 0 and usage.recent >= limits.max_orders_per_minute:
         return RefusalReason.THROTTLE
     if limits.max_positions > 0 and usage.positions >= limits.max_positions:
@@ -298,7 +476,7 @@ def check_usage(strategy: str, value: i64, usage: LimitUsage, limits: RiskLimits
         and saturating_add(usage.symbol_exposure, value) > limits.max_symbol_exposure
     ):
         return RefusalReason.SYMBOL_EXPOSURE
-    budget = limits.budgets.get(strategy, 0)
+    budget = limits.budgets.get(usage.strategy, 0)
     if budget > 0 and saturating_add(usage.strategy_exposure, value) > budget:
         return RefusalReason.STRATEGY_BUDGET
     if value > usage.funds:
@@ -340,9 +518,9 @@ def _reached_limit(
     net: i64, peak: i64, losses: i64, daily_loss: i64, drawdown: i64, in_a_row: i64
 ) -> str:
     if daily_loss > 0 and net <= -daily_loss:
-        return "daily loss limit"
+        return DAILY_LOSS
     if drawdown > 0 and net <= saturating_add(peak, -drawdown):
-        return "drawdown limit"
+        return DRAWDOWN
     if in_a_row > 0 and losses >= in_a_row:
-        return "consecutive losses"
+        return LOSSES
     return ""

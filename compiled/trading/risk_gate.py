@@ -49,9 +49,7 @@ def entry_verdict(
             market.instrument, quantity, price, market.last, view.state.limits, several
         )
     if reason is RefusalReason.OK:
-        reason = check_usage(
-            ladder.strategy, paise(price, quantity), view.limit_usage(ladder), view.state.limits
-        )
+        reason = check_usage(paise(price, quantity), view.limit_usage(ladder), view.state.limits)
     return reason
 
 
@@ -156,11 +154,7 @@ def change_verdict(
     usage.symbol_positions -= 1
     usage.trades -= 1
     grows = paise(reckoned, quantity) - paise(market.last, largest_quantity(order))
-    return (
-        check_usage(order.strategy, grows, usage, view.state.limits)
-        if grows > 0
-        else RefusalReason.OK
-    )
+    return check_usage(grows, usage, view.state.limits) if grows > 0 else RefusalReason.OK
 
 
 def _is_bare_limit(strategy: str, plan: LadderPlan, entry: EntryPlan) -> bool:

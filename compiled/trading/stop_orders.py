@@ -6,8 +6,8 @@ an exit is sent. Once triggered it is the exit. A rung's target is watched by th
 order at the exchange could sell the same shares again.
 """
 
+from compiled.model.exchange_rules import clamp_to_band
 from compiled.model.order_terms import OrderChange
-from compiled.model.price_band import clamp_to_band
 from compiled.model.values import SECOND, Order, OrderPurpose, OrderStatus, OrderType, Product
 from compiled.trading.ladder import PROVEN, Ladder, Rung, stop_limit, stop_rest_ns, trailed_stop
 from compiled.trading.order_states import is_settled

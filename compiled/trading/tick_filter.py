@@ -7,8 +7,8 @@ from typing import Final, final
 
 from mypy_extensions import i64
 
+from compiled.model.exchange_rules import is_inside_band
 from compiled.model.int_map import IntMap
-from compiled.model.price_band import is_inside_band
 from compiled.model.values import SECOND, Instrument, Tick
 from compiled.trading.desk_state import InstrumentState
 

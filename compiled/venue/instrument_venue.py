@@ -9,6 +9,16 @@ from librt.vecs import vec
 from mypy_extensions import i64
 
 from compiled.market_data.depth_block import price_divisor
+from compiled.model.exchange_rules import (
+    exceeds_freeze,
+    is_in_lots,
+    is_inside_band,
+    is_limit_beyond,
+    is_protection,
+    is_reached,
+    is_trigger_ahead,
+    protected_limit,
+)
 from compiled.model.order_terms import OrderChange, Variety
 from compiled.model.values import GttStatus, Instrument, Order, OrderStatus, OrderType
 from compiled.venue.resting_orders import UNKNOWN, ReportQueue, RestingGtt, RestingOrder
@@ -119,21 +129,15 @@ class InstrumentVenue:
         """Return why the exchange refuses an order, or an empty string."""
         instrument = self.instrument
         kind = order.order_type
-        if order.quantity < 1 or order.quantity % instrument.lot != 0:
+        if not is_in_lots(instrument, order.quantity):
             return "quantity is not a multiple of the lot"
-        if (
-            instrument.freeze > 0
-            and order.quantity > instrument.freeze
-            and not order.terms.makes_several_orders
-        ):
+        if exceeds_freeze(instrument, order.quantity) and not order.terms.makes_several_orders:
             return "quantity above the freeze quantity"
         variety = order.terms.variety
         if variety is not Variety.REGULAR and variety is not Variety.ICEBERG:
             return variety.name.lower() + " orders are not simulated"
         if (kind is OrderType.MARKET or kind is OrderType.SLM) and (
-            order.protection == 0.0
-            or order.protection > 100.0
-            or (order.protection < 0.0 and order.protection != -1.0)
+            order.protection == 0.0 or not is_protection(order.protection)
         ):
             return "market orders need a market protection"
         if kind is OrderType.LIMIT or kind is OrderType.SL:
@@ -149,11 +153,7 @@ class InstrumentVenue:
         reason = self._grid_refusal(price)
         if reason:
             return reason
-        instrument = self.instrument
-        ticks = instrument.ticks(price)
-        if instrument.upper > 0.0 and (
-            ticks < instrument.ticks(instrument.lower) or ticks > instrument.ticks(instrument.upper)
-        ):
+        if not is_inside_band(self.instrument, price):
             return "price is outside the day's band"
         return ""
 
@@ -167,17 +167,22 @@ class InstrumentVenue:
         reason = self.price_refusal(order.trigger)
         if reason:
             return "trigger " + reason
-        trigger = instrument.ticks(order.trigger)
         sign: i64 = int(order.side)
-        last = self.last_index()
-        if last > 0 and sign * (trigger - last) <= 0:
+        if self._is_trigger_late(sign, order.trigger):
             return "trigger on the wrong side of the last price"
-        if (
-            order.order_type is OrderType.SL
-            and sign * (instrument.ticks(order.price) - trigger) < 0
+        if order.order_type is OrderType.SL and not is_limit_beyond(
+            sign, instrument.snap(order.trigger), instrument.snap(order.price)
         ):
             return "trigger beyond the limit price"
         return ""
+
+    def _is_trigger_late(self, sign: i64, trigger: float) -> bool:
+        """Tell whether the last price, where there is one, has reached a trigger already."""
+        last = self.last_index()
+        instrument = self.instrument
+        return last > 0 and not is_trigger_ahead(
+            sign, instrument.snap(trigger), instrument.price(last)
+        )
 
     def change_order(self, order: RestingOrder, change: OrderChange) -> str:
         """Change a working order as asked.
@@ -189,7 +194,7 @@ class InstrumentVenue:
         instrument = self.instrument
         done = order.quantity - order.left
         if change.quantity > 0 and (
-            change.quantity <= done or change.quantity % instrument.lot != 0
+            change.quantity <= done or not is_in_lots(instrument, change.quantity)
         ):
             return "quantity is no more than what is filled, or not a multiple of the lot"
         for price in (change.price, change.trigger):
@@ -197,12 +202,7 @@ class InstrumentVenue:
             if reason:
                 return reason
         trigger = instrument.ticks(change.trigger)
-        if (
-            trigger > 0
-            and order.trigger > 0
-            and self.last_index() > 0
-            and order.sign * (trigger - self.last_index()) <= 0
-        ):
+        if trigger > 0 and order.trigger > 0 and self._is_trigger_late(order.sign, change.trigger):
             return "trigger on the wrong side of the last price"
         if trigger > 0 and order.trigger > 0:
             order.trigger = trigger
@@ -262,15 +262,11 @@ class InstrumentVenue:
                 else self.rules.shares
             )
             percent = slabs.percent(last)
-        # Rounded inwards: a limit beyond the percentage would be refused.
-        worst = instrument.snap(last * (1.0 + float(sign) * percent / 100.0), -sign)
-        if instrument.upper > 0.0:
-            worst = min(instrument.upper, max(instrument.lower, worst))
-        return instrument.ticks(worst)
+        return instrument.ticks(protected_limit(instrument, sign, last, percent))
 
     def is_triggered(self, order: RestingOrder, price: i64) -> bool:
         """Return whether a last price reaches or crosses a stop's trigger."""
-        return order.sign * (price - order.trigger) >= 0
+        return is_reached(order.sign, order.trigger, price)
 
     def activate_stop(self, order: RestingOrder, ts: i64) -> None:
         """Turn a stop whose trigger was reached into its limit or market order."""

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from compiled.accounting.charges import ChargeRates, RateTable
+from compiled.accounting.charges import ChargeRates, RateTable, rates_key
 from compiled.backtest.recording import RecordedSessions
 from compiled.model.values import SECOND, Instrument, Product, TradingHours
 from engine.errors import DataError
@@ -166,7 +166,7 @@ def _day_charges(
     day: date,
     known: dict[tuple[str, ...], dict[int, ChargeRates]],
 ) -> dict[int, ChargeRates]:
-    """Return the charges of a day by 8 * token + product.
+    """Return the charges of a day by `rates_key`.
 
     It is the same object as long as they do not change.
     """
@@ -186,7 +186,7 @@ def _day_charges(
     )
     if said not in known:
         known[said] = {
-            8 * int(each.token) + int(product): rates[charge_segment(each, product), each.exchange]
+            int(rates_key(each.token, product)): rates[charge_segment(each, product), each.exchange]
             for each in traded
             for product in PRODUCTS
             if (charge_segment(each, product), each.exchange) in rates

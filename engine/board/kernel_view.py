@@ -9,6 +9,7 @@ from compiled.trading.desk_state import DRY_RUN, InstrumentState
 from compiled.trading.kernel import Kernel
 from compiled.trading.ladder import Ladder, Rung, RungState, protected_quantity
 from compiled.trading.order_store import BookedFill
+from compiled.trading.risk import LIMITS, LimitUnit
 from engine.board_rows import (
     UNREADABLE,
     BarRow,
@@ -22,7 +23,7 @@ from engine.board_rows import (
 )
 from engine.board_writer import BoardWriter
 from engine.orders.gateway import OrderGateway
-from engine.orders.records import KIND
+from engine.orders.order_texts import ORDER_TYPES
 
 SPARK = 30
 EXTERNAL = "external"
@@ -66,7 +67,7 @@ class KernelView:
             filled=order.filled,
             price=order.price,
             average=order.average,
-            kind=KIND[order.order_type],
+            kind=ORDER_TYPES[order.order_type],
             purpose=order.purpose.name,
             status=status,
             strategy=order.strategy,
@@ -232,20 +233,13 @@ class KernelView:
             self.writer.put(board.externals, row.key, row)
 
     def _publish_risk(self, now: int) -> None:
-        kernel, limits, ledger = self.kernel, self.kernel.limits, self.kernel.ledger
-        governor = self.gateway.governor
-        naked = kernel.view.naked()
-        net = kernel.state.day_pnl
-        self._put_money_limit("Daily loss", max(0, -net), limits.max_daily_loss)
-        self._put_money_limit("Drawdown", max(0, kernel.state.peak - net), limits.max_drawdown)
-        unsent = sum(unsent_value(kernel, order) for order in kernel.state.dry_run_entries)
-        self._put_money_limit("Exposure", ledger.exposure + unsent, limits.max_exposure)
-        self._put_count_limit(
-            "Positions",
-            kernel.view.open_positions() + len(kernel.state.dry_run_entries),
-            limits.max_positions,
-        )
-        self._put_count_limit("Entries today", kernel.state.entry_count, limits.max_trades_per_day)
+        kernel, governor = self.kernel, self.gateway.governor
+        census, naked = kernel.view.limit_census(), kernel.view.naked()
+        for limit in LIMITS:
+            if limit.title:
+                money = limit.unit is LimitUnit.MONEY
+                put = self._put_money_limit if money else self._put_count_limit
+                put(limit.title, census.used(limit), kernel.limits.value_of(limit.name))
         self._put_count_limit(
             "Orders/s", governor.orders_last_second(now), governor.rates.per_second
         )
@@ -280,11 +274,6 @@ class KernelView:
 
     def _put_figure(self, name: str, text: str, *, bad: bool) -> None:
         self.writer.put(self.board.risk, name, RiskRow(name, text, "", -1.0, bad))
-
-
-def unsent_value(kernel: Kernel, order: Order) -> int:
-    """Return the worth of an order that a dry run has kept back, in paise."""
-    return int(paise(kernel.state.markets[order.token].last, order.quantity))
 
 
 def position_row(ladder: Ladder, rung: Rung, last: float) -> PositionRow:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from compiled.model.values import SECOND
 from compiled.trading.kernel import Kernel
-from engine.board.kernel_view import unsent_value
+from compiled.trading.risk import BUDGET, LIMITS
 from engine.board_rows import (
     DayTrades,
     GovernorState,
@@ -15,7 +15,7 @@ from engine.board_rows import (
     TradeRow,
 )
 from engine.board_writer import BoardWriter
-from engine.manual.limits import BUDGET, DayLimitChange, current_limits
+from engine.manual.limits import DayLimitChange, current_limits, shown_value
 from engine.market.calendar import ist_day, midnight
 from engine.orders.gateway import OrderGateway
 from engine.orders.killswitch import KillSwitch
@@ -133,7 +133,7 @@ class RiskView:
     def _publish_limits(
         self, configured: Mapping[str, float], changes: Mapping[str, DayLimitChange]
     ) -> None:
-        used = self._limit_usage()
+        used = limit_usage(self.kernel)
         for name, limit in current_limits(self.kernel.limits).items():
             change = changes.get(name)
             note = f"{change.who}: {change.reason}" if change is not None else ""
@@ -143,62 +143,15 @@ class RiskView:
                 LimitRow(name, used.get(name, -1.0), limit, configured.get(name, 0), note),
             )
 
-    def _limit_usage(self) -> dict[str, float]:
-        """Return the use of each limit, money in rupees.
 
-        Those on single orders have no use.
-        """
-        kernel, ledger = self.kernel, self.kernel.ledger
-        net = kernel.state.day_pnl
-        by_symbol: dict[str, float] = {}
-        rungs: dict[str, int] = {}
-        by_strategy = {slot.name: 0.0 for slot in kernel.state.slots}
-        for ladder in kernel.state.ladders.values():
-            symbol, last = (
-                ladder.instrument.symbol,
-                kernel.state.markets[ladder.instrument.token].last,
-            )
-            for rung in ladder.rungs:
-                if rung.live:
-                    worth = last * int(rung.quantity)
-                    by_symbol[symbol] = by_symbol.get(symbol, 0.0) + worth
-                    rungs[symbol] = rungs.get(symbol, 0) + 1
-                    by_strategy[ladder.strategy] = by_strategy.get(ladder.strategy, 0.0) + worth
-        for order in kernel.state.dry_run_entries:
-            symbol, worth = (
-                kernel.state.markets[order.token].instrument.symbol,
-                unsent_value(kernel, order) / 100,
-            )
-            by_symbol[symbol] = by_symbol.get(symbol, 0.0) + worth
-            rungs[symbol] = rungs.get(symbol, 0) + 1
-            by_strategy[order.strategy] = by_strategy.get(order.strategy, 0.0) + worth
-        unsent = sum(unsent_value(kernel, order) for order in kernel.state.dry_run_entries)
-        nets = [
-            (kernel.ledger.strategy_net(slot.name) - slot.net_at_open, slot)
-            for slot in kernel.state.slots
-        ]
-        recent = kernel.order_store.now - 60 * SECOND
-        used: dict[str, float] = {
-            "max_exposure": (ledger.exposure + unsent) / 100,
-            "max_symbol_exposure": max(by_symbol.values(), default=0.0),
-            "max_positions": sum(rungs.values()),
-            "max_positions_per_symbol": max(rungs.values(), default=0),
-            "max_trades_per_day": int(kernel.state.entry_count),
-            "max_orders_per_minute": max(
-                (sum(ts > recent for ts in s.entry_times) for s in kernel.state.slots), default=0
-            ),
-            "max_daily_loss": max(0, -net) / 100,
-            "max_drawdown": max(0, kernel.state.peak - net) / 100,
-            "max_consecutive_losses": int(kernel.state.losses),
-            "strategy_daily_loss": max((max(0, -own) / 100 for own, _ in nets), default=0),
-            "strategy_drawdown": max(
-                (max(0, slot.peak - own) / 100 for own, slot in nets), default=0
-            ),
-            "strategy_consecutive_losses": max(
-                (int(slot.losses) for slot in kernel.state.slots), default=0
-            ),
-        }
-        return used | {BUDGET + name: worth for name, worth in by_strategy.items()}
+def limit_usage(kernel: Kernel) -> dict[str, float]:
+    """Return what is used of each limit by name, money in rupees; -1 for those on single orders."""
+    census = kernel.view.limit_census()
+    used = {limit.name: shown_value(limit.name, census.used(limit)) for limit in LIMITS}
+    for slot in kernel.state.slots:
+        name = BUDGET + slot.name
+        used[name] = shown_value(name, int(census.of_strategy(slot.name).strategy_exposure))
+    return used
 
 
 def governor_fields(state: GovernorState) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 The structs below are the only list of settings: `config.toml` and `docs/configuration.md` are made
 out of them. Money is in whole rupees, durations in seconds, percents are percents.
+The parameters of a strategy stand in the strategy; whoever reads a file hands in those he knows.
 """
 
 import os
@@ -11,48 +12,30 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from engine.config import addresses, toml_reader
 from engine.config.desk_modes import Mode
 from engine.config.setting_checks import contradictions
-from engine.config.toml_reader import SECRET, UPPER, Key, TomlReader, nearest_hint
+from engine.config.setting_types import (
+    CRORE,
+    Span,
+    Symbols,
+    described_as,
+    matching_pattern,
+    variable_name,
+    within_bounds,
+)
+from engine.config.strategy_parameters import StrategyParameters
+from engine.config.toml_reader import SECRET, Key, TomlReader, nearest_hint
 from engine.errors import ConfigError
 from engine.system import private_files
 
-DAY_SECONDS = 86_400
-CRORE = 10_000_000
+StrategyKinds = Mapping[str, type[StrategyParameters]]
+"""The structs of the strategies whose parameters are known, by name."""
+NO_KINDS: StrategyKinds = {}
 LONGEST = 1_000_000
 """Bytes of a file; the one that ships has a fiftieth of it."""
-
-
-def _described_as(text: str) -> Meta:
-    return Meta(description=text)
-
-
-def _within_bounds(low: float, high: float, text: str) -> Meta:
-    return Meta(ge=low, le=high, description=text)
-
-
-def _matching_pattern(pattern: str, expected: str, text: str) -> Meta:
-    return Meta(pattern=pattern, title=expected, description=text)
-
-
-def _variable_name(text: str) -> Meta:
-    """Describe a setting that names a variable of ours.
-
-    With any other name, the writer of the file could have any secret sent to its host.
-    """
-    return _matching_pattern(
-        r"^((PATANG|KITE)[A-Z0-9_]*)?$", "a name that begins with PATANG or KITE", text
-    )
-
-
-Direction = Literal["long", "short", "both"]
-Symbol = Annotated[
-    str, Meta(pattern=r"^[^\s:]+( [^\s:]+)*$", title='a symbol as "INFY"', extra=UPPER)
-]
-Symbols = tuple[Symbol, ...]
-Span = Annotated[int, Meta(ge=1, le=DAY_SECONDS)]
 
 
 class DeskSettings(Struct, frozen=True, kw_only=True):
@@ -60,23 +43,23 @@ class DeskSettings(Struct, frozen=True, kw_only=True):
 
     mode: Annotated[
         Mode,
-        _described_as(
+        described_as(
             "What the desk trades against; live also needs --live and a typed confirmation."
         ),
     ] = "sandbox"
     state_dir: Annotated[
-        str, _described_as("Folder of the database, logs and bars; empty: ~/.local/state/patang.")
+        str, described_as("Folder of the database, logs and bars; empty: ~/.local/state/patang.")
     ] = ""
     corporate_actions: Annotated[
         str,
-        _described_as(
+        described_as(
             "NSE's list of corporate actions (Parquet); what stands on an ex-date is flagged when "
             "the day opens. Empty: none."
         ),
     ] = ""
     on_terminal_loss: Annotated[
         Literal["flatten", "kill", "continue"],
-        _described_as(
+        described_as(
             "What the engine does when its terminal is gone: square off, halt, or go on. A demo "
             "or a replay ends."
         ),
@@ -88,11 +71,11 @@ class BrokerSettings(Struct, frozen=True, kw_only=True):
 
     name: Annotated[
         Literal["sandbox", "kite"],
-        _described_as("The broker; a sandbox is on this machine, and whatever is not is real."),
+        described_as("The broker; a sandbox is on this machine, and whatever is not is real."),
     ] = "sandbox"
     rest: Annotated[
         str,
-        _matching_pattern(
+        matching_pattern(
             addresses.REST,
             'a URL as "https://host:port" and nothing after it, or empty',
             "Address of its REST API, https://sandbox.kite.trade for Kite's own sandbox, which is "
@@ -101,15 +84,15 @@ class BrokerSettings(Struct, frozen=True, kw_only=True):
     ] = ""
     ws: Annotated[
         str,
-        _matching_pattern(
+        matching_pattern(
             addresses.WS,
             'a URL as "wss://host:port" and nothing after it, or empty',
             "Address of its market data socket; empty: the embedded sandbox's, or Kite's own.",
         ),
     ] = ""
-    api_key: Annotated[str, _described_as("The application's key.")] = ""
+    api_key: Annotated[str, described_as("The application's key.")] = ""
     api_key_env: Annotated[
-        str, _variable_name("Environment variable that holds the key, instead.")
+        str, variable_name("Environment variable that holds the key, instead.")
     ] = ""
     access_token: Annotated[
         str,
@@ -119,43 +102,43 @@ class BrokerSettings(Struct, frozen=True, kw_only=True):
         ),
     ] = ""
     access_token_env: Annotated[
-        str, _variable_name("Environment variable that holds today's token, instead.")
+        str, variable_name("Environment variable that holds today's token, instead.")
     ] = ""
     api_secret_env: Annotated[
         str,
-        _variable_name(
+        variable_name(
             "Environment variable that holds the application's secret, for the login; empty: "
             "KITE_API_SECRET."
         ),
     ] = ""
     redirect_port: Annotated[
         int,
-        _within_bounds(
+        within_bounds(
             1_024,
             65_535,
             "Port on the loopback interface that the browser comes back to after the login.",
         ),
     ] = 8765
     static_ip: Annotated[
-        str, _described_as("Address registered with Kite for orders; empty: none is known.")
+        str, described_as("Address registered with Kite for orders; empty: none is known.")
     ] = ""
     bind_ip: Annotated[
         str,
-        _described_as(
+        described_as(
             "Address of this machine that requests leave from, where it has several; empty: the "
             "system chooses."
         ),
     ] = ""
     environment: Annotated[
         bool,
-        _described_as(
+        described_as(
             "Whether proxies and CA files count that the environment names (HTTPS_PROXY, "
             "SSL_CERT_FILE and their like)."
         ),
     ] = False
     demat: Annotated[
         Literal["auto", "standing", "daily"],
-        _described_as(
+        described_as(
             "What the account's holdings need to be sold. standing: nothing, there is a DDPI or "
             "POA; daily: the day's authorisation (CDSL TPIN), and what lacks it counts as naked; "
             "auto: what the profile says, standing where it says nothing."
@@ -163,7 +146,7 @@ class BrokerSettings(Struct, frozen=True, kw_only=True):
     ] = "auto"
     algo_id: Annotated[
         str,
-        _matching_pattern(
+        matching_pattern(
             r"^([A-Za-z0-9_-]{1,32})?$",
             "an id of letters and digits, or empty",
             "Id of a registered algorithm, sent with every order; empty: none.",
@@ -171,7 +154,7 @@ class BrokerSettings(Struct, frozen=True, kw_only=True):
     ] = ""
     market_protection: Annotated[
         float,
-        _within_bounds(
+        within_bounds(
             -1,
             100,
             "Percent of the price a market order may move where it names no protection; -1: the "
@@ -180,11 +163,11 @@ class BrokerSettings(Struct, frozen=True, kw_only=True):
     ] = -1.0
     timeout_s: Annotated[
         float,
-        _within_bounds(0.5, 60, "Patience with one request; afterwards its outcome is unknown."),
+        within_bounds(0.5, 60, "Patience with one request; afterwards its outcome is unknown."),
     ] = 7.0
     workers: Annotated[
         int,
-        _within_bounds(
+        within_bounds(
             4, 16, "Requests under way at the same time, half of them changes, half reads."
         ),
     ] = 4
@@ -221,17 +204,17 @@ class SandboxSettings(Struct, frozen=True, kw_only=True):
     """The embedded exchange."""
 
     seed: Annotated[
-        int, _within_bounds(0, 2**63 - 1, "Number from which the whole day follows.")
+        int, within_bounds(0, 2**63 - 1, "Number from which the whole day follows.")
     ] = 7
     speed: Annotated[
         float,
-        _within_bounds(
+        within_bounds(
             0, 10_000, "Times real time; 0: as fast as the desk can follow, in lockstep."
         ),
     ] = 1.0
     date: Annotated[
         str,
-        _matching_pattern(
+        matching_pattern(
             r"^(\d{4}-\d{2}-\d{2})?$",
             'a date as "2026-11-20", or empty',
             "The day it plays; empty: the latest trading day.",
@@ -239,20 +222,20 @@ class SandboxSettings(Struct, frozen=True, kw_only=True):
     ] = ""
     start: Annotated[
         str,
-        _matching_pattern(
+        matching_pattern(
             r"^(([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?)?$",
             'a time as "09:15", or empty',
             "When it begins, IST; empty: when the day opens.",
         ),
     ] = ""
     symbols: Annotated[
-        Symbols, _described_as("Its instruments; empty: twenty large NSE stocks.")
+        Symbols, described_as("Its instruments; empty: twenty large NSE stocks.")
     ] = ()
-    cash: Annotated[
-        int, _within_bounds(1, 1_000 * CRORE, "Rupees on its account at the start.")
-    ] = 1_000_000
+    cash: Annotated[int, within_bounds(1, 1_000 * CRORE, "Rupees on its account at the start.")] = (
+        1_000_000
+    )
     port: Annotated[
-        int, _within_bounds(0, 65_535, "Port on the loopback interface; 0: any free one.")
+        int, within_bounds(0, 65_535, "Port on the loopback interface; 0: any free one.")
     ] = 0
 
 
@@ -260,15 +243,15 @@ class PaperSettings(Struct, frozen=True, kw_only=True):
     """The simulated exchange of paper trading, and of the twins in shadow."""
 
     cash: Annotated[
-        int, _within_bounds(1, 1_000 * CRORE, "Rupees on the paper account when it is opened.")
+        int, within_bounds(1, 1_000 * CRORE, "Rupees on the paper account when it is opened.")
     ] = 1_000_000
     latency_ms: Annotated[
         int,
-        _within_bounds(0, 10_000, "Way of a request to the exchange, and of a report back; each."),
+        within_bounds(0, 10_000, "Way of a request to the exchange, and of a report back; each."),
     ] = 40
     slippage_ticks: Annotated[
         int,
-        _within_bounds(
+        within_bounds(
             0,
             100,
             "Ticks a taking order loses where the feed shows no order book; with one, the book "
@@ -285,7 +268,7 @@ class MarketSettings(Struct, frozen=True, kw_only=True):
             Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$", title='a date as "2026-12-07"')],
             ...,
         ],
-        _described_as(
+        described_as(
             "Days from which new hours hold, by an official notice you have read yourself; until "
             "then the desk does only what "
             "is right under the old hours and the new ones. `patang calendar` names them."
@@ -293,7 +276,7 @@ class MarketSettings(Struct, frozen=True, kw_only=True):
     ] = ()
     upstox: Annotated[
         str,
-        _matching_pattern(
+        matching_pattern(
             addresses.REST,
             'a URL as "https://host" and nothing after it, or empty',
             "Address of Upstox's API for `patang calendar --check`; empty: its own.",
@@ -305,11 +288,11 @@ class FeedSettings(Struct, frozen=True, kw_only=True):
     """Market data."""
 
     stale_after_s: Annotated[
-        float, _within_bounds(1, 600, "Silence after which an instrument gets no new entries.")
+        float, within_bounds(1, 600, "Silence after which an instrument gets no new entries.")
     ] = 10.0
     late_after_s: Annotated[
         float,
-        _within_bounds(
+        within_bounds(
             2,
             600,
             "Age by the exchange's stamp (whole seconds) from which a tick is too late to enter "
@@ -318,7 +301,7 @@ class FeedSettings(Struct, frozen=True, kw_only=True):
     ] = 10.0
     dead_after_s: Annotated[
         float,
-        _within_bounds(
+        within_bounds(
             6,
             60,
             "Silence, heartbeats included, after which a connection is dropped and made anew; "
@@ -335,7 +318,7 @@ class FeedSettings(Struct, frozen=True, kw_only=True):
     ] = (60, 180, 300, 900, 1800, 3600)
     bands_every_s: Annotated[
         float,
-        _within_bounds(
+        within_bounds(
             1,
             600,
             "Time between readings of the price bands of what is held or near an edge of its band.",
@@ -343,34 +326,34 @@ class FeedSettings(Struct, frozen=True, kw_only=True):
     ] = 30.0
     watch: Annotated[
         Symbols,
-        _described_as("Instruments to subscribe, indices too; empty: every share that is listed."),
+        described_as("Instruments to subscribe, indices too; empty: every share that is listed."),
     ] = ()
     mode: Annotated[
         Literal["full", "quote", "ltp"],
-        _described_as(
+        described_as(
             "What is sent of what is only watched, traded by no strategy: all (184 bytes a "
             "packet), without depth (44), the price (8)."
         ),
     ] = "full"
     quote: Annotated[
-        Symbols, _described_as("Further instruments, only watched, whose quote is sent.")
+        Symbols, described_as("Further instruments, only watched, whose quote is sent.")
     ] = ()
     ltp: Annotated[
-        Symbols, _described_as("Further instruments, only watched, whose last price is sent.")
+        Symbols, described_as("Further instruments, only watched, whose last price is sent.")
     ] = ()
     record: Annotated[
         bool,
-        _described_as(
+        described_as(
             "Whether everything the feed sends is kept, as it came; never in lockstep, which can "
             "be run again."
         ),
     ] = False
     record_days: Annotated[
-        int, _within_bounds(1, 3_650, "Calendar days that recordings are kept.")
+        int, within_bounds(1, 3_650, "Calendar days that recordings are kept.")
     ] = 30
     record_gb: Annotated[
         float,
-        _within_bounds(
+        within_bounds(
             0.1, 10_000, "Gigabytes of a mode's recordings in all; of more the oldest are removed."
         ),
     ] = 20.0
@@ -380,13 +363,13 @@ class GovernorSettings(Struct, frozen=True, kw_only=True):
     """The account's order budget; the bounds are Zerodha's limits."""
 
     orders_per_second: Annotated[
-        int, _within_bounds(1, 10, "Requests to the order endpoints in any second.")
+        int, within_bounds(1, 10, "Requests to the order endpoints in any second.")
     ] = 9
-    orders_per_minute: Annotated[int, _within_bounds(1, 400, "The same in any minute.")] = 380
-    orders_per_day: Annotated[int, _within_bounds(1, 5_000, "New orders in a day.")] = 4_800
-    modifies_per_order: Annotated[int, _within_bounds(1, 25, "Modifications of one order.")] = 24
+    orders_per_minute: Annotated[int, within_bounds(1, 400, "The same in any minute.")] = 380
+    orders_per_day: Annotated[int, within_bounds(1, 5_000, "New orders in a day.")] = 4_800
+    modifies_per_order: Annotated[int, within_bounds(1, 25, "Modifications of one order.")] = 24
     reserve_per_second: Annotated[
-        int, _within_bounds(0, 9, "Part of each second's budget that only exits may use.")
+        int, within_bounds(0, 9, "Part of each second's budget that only exits may use.")
     ] = 3
 
 
@@ -395,25 +378,25 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
 
     settle_s: Annotated[
         float,
-        _within_bounds(
+        within_bounds(
             1, 300, "Least age of a request with unknown outcome that may be declared lost."
         ),
     ] = 5.0
     lookup_every_s: Annotated[
-        float, _within_bounds(0.5, 60, "Time between look-ups of such a request by its tag.")
+        float, within_bounds(0.5, 60, "Time between look-ups of such a request by its tag.")
     ] = 2.0
     lookups: Annotated[
-        int, _within_bounds(2, 100, "Look-ups without a trace before it is declared lost.")
+        int, within_bounds(2, 100, "Look-ups without a trace before it is declared lost.")
     ] = 5
     entry_wait_s: Annotated[
         float,
-        _within_bounds(
+        within_bounds(
             0.5, 60, "Longest an entry waits for the governor before it is dropped as stale."
         ),
     ] = 5.0
     late_s: Annotated[
         int,
-        _within_bounds(
+        within_bounds(
             10,
             600,
             "How long after it was sent a request without a trace may still arrive and be carried "
@@ -421,10 +404,10 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
         ),
     ] = 60
     poll_s: Annotated[
-        float, _within_bounds(1, 300, "Time between readings of the order and GTT books.")
+        float, within_bounds(1, 300, "Time between readings of the order and GTT books.")
     ] = 7.0
     positions_every_s: Annotated[
-        float, _within_bounds(5, 3_600, "Time between comparisons of all books with the broker.")
+        float, within_bounds(5, 3_600, "Time between comparisons of all books with the broker.")
     ] = 15.0
 
 
@@ -433,7 +416,7 @@ class ReconcileSettings(Struct, frozen=True, kw_only=True):
 
     funds_bound: Annotated[
         int,
-        _within_bounds(
+        within_bounds(
             1,
             10 * CRORE,
             "Rupees by which the broker's cash may differ from ours before entries are held back.",
@@ -441,14 +424,14 @@ class ReconcileSettings(Struct, frozen=True, kw_only=True):
     ] = 5_000
     stop_percent: Annotated[
         float,
-        _within_bounds(
+        within_bounds(
             0.25, 50, "Stop of shares that are adopted, below their last price at that moment."
         ),
     ] = 5.0
-    trail: Annotated[bool, _described_as("Whether that stop follows the price.")] = False
+    trail: Annotated[bool, described_as("Whether that stop follows the price.")] = False
     edited_stop: Annotated[
         Literal["tighter", "desk"],
-        _described_as(
+        described_as(
             "Which stop stands where somebody else has changed one of ours: the nearer to the "
             "price, or always ours."
         ),
@@ -459,54 +442,54 @@ class ExitSettings(Struct, frozen=True, kw_only=True):
     """The escalation of a resting exit; always within the band as it stands."""
 
     patience_s: Annotated[
-        int, _within_bounds(1, 600, "Rest of an exit before its limit is moved.")
+        int, within_bounds(1, 600, "Rest of an exit before its limit is moved.")
     ] = 10
     widen_percent: Annotated[
-        float, _within_bounds(0.1, 20, "Step by which it is moved away from the last price.")
+        float, within_bounds(0.1, 20, "Step by which it is moved away from the last price.")
     ] = 1.0
     reach_percent: Annotated[
-        float, _within_bounds(0.1, 20, "Farthest it is moved from the last price.")
+        float, within_bounds(0.1, 20, "Farthest it is moved from the last price.")
     ] = 5.0
 
 
 class RiskSettings(Struct, frozen=True, kw_only=True):
     """Limits checked before every entry; reaching a loss limit halts the desk."""
 
-    max_order_value: Annotated[int, _within_bounds(1, 10 * CRORE, "Rupees in one order.")] = 200_000
+    max_order_value: Annotated[int, within_bounds(1, 10 * CRORE, "Rupees in one order.")] = 200_000
     max_exposure: Annotated[
-        int, _within_bounds(1, 1_000 * CRORE, "Rupees in all positions together.")
+        int, within_bounds(1, 1_000 * CRORE, "Rupees in all positions together.")
     ] = 240_000
     max_positions: Annotated[
-        int, _within_bounds(1, 10_000, "Positions at the same time, each rung counted.")
+        int, within_bounds(1, 10_000, "Positions at the same time, each rung counted.")
     ] = 90
     max_positions_per_symbol: Annotated[
-        int, _within_bounds(1, 100, "The same in one instrument.")
+        int, within_bounds(1, 100, "The same in one instrument.")
     ] = 6
-    max_trades_per_day: Annotated[int, _within_bounds(1, 5_000, "Entries in a day.")] = 2_000
+    max_trades_per_day: Annotated[int, within_bounds(1, 5_000, "Entries in a day.")] = 2_000
     max_daily_loss: Annotated[
-        int, _within_bounds(1, 1_000 * CRORE, "Rupees lost today, charges included.")
+        int, within_bounds(1, 1_000 * CRORE, "Rupees lost today, charges included.")
     ] = 10_000
     max_drawdown: Annotated[
-        int, _within_bounds(1, 1_000 * CRORE, "Rupees below the day's highest P&L.")
+        int, within_bounds(1, 1_000 * CRORE, "Rupees below the day's highest P&L.")
     ] = 20_000
     max_consecutive_losses: Annotated[
-        int, _within_bounds(0, 1_000, "Losing trades in a row; 0: not limited.")
+        int, within_bounds(0, 1_000, "Losing trades in a row; 0: not limited.")
     ] = 0
     max_symbol_exposure: Annotated[
         int,
-        _within_bounds(
+        within_bounds(
             0, 1_000 * CRORE, "Rupees in the positions of one instrument; 0: not limited."
         ),
     ] = 0
     max_orders_per_minute: Annotated[
         int,
-        _within_bounds(
+        within_bounds(
             0, 400, "Entries of one strategy in any minute; 0: only the governor limits them."
         ),
     ] = 0
     strategy_daily_loss: Annotated[
         int,
-        _within_bounds(
+        within_bounds(
             0,
             1_000 * CRORE,
             "Rupees one strategy may lose today before it is stopped; 0: not limited.",
@@ -514,14 +497,14 @@ class RiskSettings(Struct, frozen=True, kw_only=True):
     ] = 0
     strategy_drawdown: Annotated[
         int,
-        _within_bounds(0, 1_000 * CRORE, "Rupees below its own best of the day; 0: not limited."),
+        within_bounds(0, 1_000 * CRORE, "Rupees below its own best of the day; 0: not limited."),
     ] = 0
     strategy_consecutive_losses: Annotated[
-        int, _within_bounds(0, 1_000, "Its losing trades in a row; 0: not limited.")
+        int, within_bounds(0, 1_000, "Its losing trades in a row; 0: not limited.")
     ] = 0
     square_off_before_s: Annotated[
         float,
-        _within_bounds(
+        within_bounds(
             0,
             7_200,
             "Before the broker's own square-off, intraday (MIS) positions are left and no more "
@@ -530,13 +513,13 @@ class RiskSettings(Struct, frozen=True, kw_only=True):
     ] = 120.0
     price_range_percent: Annotated[
         float,
-        _within_bounds(
+        within_bounds(
             0.1, 50, "Farthest an order's price may stand from the last price, in percent."
         ),
     ] = 5.0
     budget: Annotated[
         dict[str, Annotated[int, Meta(ge=1, le=1_000 * CRORE)]],
-        _described_as(
+        described_as(
             "Rupees a strategy may have in positions, by its name; a strategy without a line has "
             "no budget of its own."
         ),
@@ -548,17 +531,17 @@ class WatchdogSettings(Struct, frozen=True, kw_only=True):
 
     engine_s: Annotated[
         float,
-        _within_bounds(
+        within_bounds(
             0, 600, "Seconds the engine may stand still before the desk halts; 0: for ever."
         ),
     ] = 10.0
     feed_s: Annotated[
         float,
-        _within_bounds(0, 3_600, "Seconds without any market data before an alarm; 0: never."),
+        within_bounds(0, 3_600, "Seconds without any market data before an alarm; 0: never."),
     ] = 30.0
     clock_s: Annotated[
         float,
-        _within_bounds(
+        within_bounds(
             0,
             3_600,
             "Seconds the machine's clock may jump, either way, before the desk halts; 0: any.",
@@ -566,12 +549,12 @@ class WatchdogSettings(Struct, frozen=True, kw_only=True):
     ] = 2.0
     disk_mb: Annotated[
         int,
-        _within_bounds(
+        within_bounds(
             0, 10**9, "Megabytes that must be free where the desk writes, else it halts."
         ),
     ] = 100
     memory_mb: Annotated[
-        int, _within_bounds(0, 10**6, "Megabytes the desk may hold before an alarm; 0: any.")
+        int, within_bounds(0, 10**6, "Megabytes the desk may hold before an alarm; 0: any.")
     ] = 2_000
 
 
@@ -579,32 +562,32 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
     """The data kept on disk."""
 
     database: Annotated[
-        str, _described_as("SQLite file; empty: in the mode's folder below state_dir.")
+        str, described_as("SQLite file; empty: in the mode's folder below state_dir.")
     ] = ""
     bars_dir: Annotated[
-        str, _described_as("Folder of the bars; empty: in the mode's folder below state_dir.")
+        str, described_as("Folder of the bars; empty: in the mode's folder below state_dir.")
     ] = ""
-    bars: Annotated[bool, _described_as("Whether bars are stored.")] = True
+    bars: Annotated[bool, described_as("Whether bars are stored.")] = True
     backend: Annotated[
         str,
-        _described_as(
+        described_as(
             "Where bars are kept: parquet, files of this machine, or a server that others read as "
             "well (postgres)."
         ),
     ] = "parquet"
     dsn: Annotated[
         str,
-        _described_as(
+        described_as(
             'Which Postgres, as "host=db dbname=patang user=desk"; a password stands in '
             "~/.pgpass, never here."
         ),
     ] = ""
     dsn_env: Annotated[
-        str, _described_as("Environment variable with the whole of it instead, password included.")
+        str, described_as("Environment variable with the whole of it instead, password included.")
     ] = ""
     history_dir: Annotated[
         str,
-        _described_as(
+        described_as(
             "Folder of imported and downloaded bars, of every mode; empty: below state_dir."
         ),
     ] = ""
@@ -618,7 +601,7 @@ class ArchiveSettings(Struct, frozen=True, kw_only=True):
 
     bucket: Annotated[
         str,
-        _matching_pattern(
+        matching_pattern(
             r"^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$",
             "a bucket's name, or empty",
             "The bucket, which exists; empty: no archive.",
@@ -626,7 +609,7 @@ class ArchiveSettings(Struct, frozen=True, kw_only=True):
     ] = ""
     endpoint: Annotated[
         str,
-        _matching_pattern(
+        matching_pattern(
             addresses.ROOT,
             'a URL as "https://host:port" and nothing after it, or empty',
             "Address of the storage; empty: Amazon's, of the region.",
@@ -634,11 +617,11 @@ class ArchiveSettings(Struct, frozen=True, kw_only=True):
     ] = ""
     region: Annotated[
         str,
-        _matching_pattern(r"^[a-z0-9-]{1,32}$", 'a region as "ap-south-1"', "The bucket's region."),
+        matching_pattern(r"^[a-z0-9-]{1,32}$", 'a region as "ap-south-1"', "The bucket's region."),
     ] = "ap-south-1"
     prefix: Annotated[
         str,
-        _matching_pattern(
+        matching_pattern(
             r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$",
             'names with "/" between',
             "Where in the bucket; each history has its own.",
@@ -646,7 +629,7 @@ class ArchiveSettings(Struct, frozen=True, kw_only=True):
     ] = "patang"
     days: Annotated[
         int,
-        _within_bounds(
+        within_bounds(
             31,
             3_650,
             "Age in days from which `patang bars archive push` takes bars, by whole months (bars "
@@ -654,11 +637,11 @@ class ArchiveSettings(Struct, frozen=True, kw_only=True):
         ),
     ] = 100
     recording_days: Annotated[
-        int, _within_bounds(2, 3_650, "The same of recordings, by day; less than feed.record_days.")
+        int, within_bounds(2, 3_650, "The same of recordings, by day; less than feed.record_days.")
     ] = 100
     cache_mb: Annotated[
         int,
-        _within_bounds(
+        within_bounds(
             10,
             10**7,
             "Megabytes of archived bars, and of recordings, that are kept on this disk to be read.",
@@ -671,126 +654,13 @@ class ScreenSettings(Struct, frozen=True, kw_only=True):
 
     colours: Annotated[
         Literal["green-up", "red-up", "colour-blind"],
-        _described_as("Colours of rising and falling prices."),
+        described_as("Colours of rising and falling prices."),
     ] = "green-up"
-    fps: Annotated[int, _within_bounds(1, 30, "Frames a second.")] = 10
+    fps: Annotated[int, within_bounds(1, 30, "Frames a second.")] = 10
     keys: Annotated[
         dict[str, str],
-        _described_as("Keys by action, instead of the usual ones; the kill switch stays."),
+        described_as("Keys by action, instead of the usual ones; the kill switch stays."),
     ] = {}
-
-
-class RungSettings(Struct, frozen=True, kw_only=True):
-    """One rung of a ladder: when it enters, and how it leaves."""
-
-    trigger_percent: Annotated[
-        float,
-        _within_bounds(
-            0,
-            50,
-            "Gain that enters it: of P1 for P2, of the average of P1 and P2 for P3; 0 for P1, "
-            "which begins.",
-        ),
-    ]
-    stop_percent: Annotated[
-        float, _within_bounds(0.25, 50, "Stop below its average price (long), above it (short).")
-    ]
-    target_percent: Annotated[
-        float, _within_bounds(0, 500, "Target beyond its average price; 0: none, the rung runs.")
-    ]
-
-
-class MomentumLadderSettings(Struct, frozen=True, kw_only=True):
-    """Momentum entries in three rungs, each with a stop at the broker that trails the price."""
-
-    enabled: Annotated[bool, _described_as("Whether it runs.")] = True
-    symbols: Annotated[Symbols, _described_as("Its instruments; empty: all that are watched.")] = ()
-    timeframe_s: Annotated[Span, _described_as("Length of its bars.")] = 60
-    scan_s: Annotated[int, _within_bounds(1, 3_600, "Time between two scans for entries.")] = 60
-    capital: Annotated[int, _within_bounds(1, 10 * CRORE, "Rupees in one rung.")] = 3_000
-    risk: Annotated[
-        int,
-        _within_bounds(
-            0, 10 * CRORE, "Rupees one rung may lose at its stop; 0: its capital alone is its size."
-        ),
-    ] = 0
-    max_positions: Annotated[int, _within_bounds(1, 10_000, "Rungs open at the same time.")] = 90
-    total_capital: Annotated[
-        int, _within_bounds(1, 1_000 * CRORE, "Rupees in all its rungs together.")
-    ] = 240_000
-    momentum_bars: Annotated[
-        int, _within_bounds(1, 1_000, "Bars over which momentum is measured.")
-    ] = 5
-    momentum_percent: Annotated[
-        float, _within_bounds(0.01, 50, "Move over these bars that is an entry.")
-    ] = 0.4
-    ema_fast: Annotated[
-        int,
-        _within_bounds(1, 1_000, "Bars of the fast average, which must stand beyond the slow one."),
-    ] = 9
-    ema_slow: Annotated[int, _within_bounds(2, 5_000, "Bars of the slow average.")] = 21
-    direction: Annotated[Direction, _described_as("Which way it trades.")] = "long"
-    cooldown_s: Annotated[
-        int, _within_bounds(0, DAY_SECONDS, "Rest of an instrument after its ladder has closed.")
-    ] = 600
-    stop_gap_percent: Annotated[
-        float, _within_bounds(0.05, 10, "Distance of a stop's limit price beyond its trigger.")
-    ] = 0.5
-    trail_step_percent: Annotated[
-        float, _within_bounds(0.05, 10, "Least improvement for which a stop is moved.")
-    ] = 0.25
-    rung: Annotated[
-        tuple[RungSettings, ...],
-        Meta(
-            min_length=1,
-            max_length=3,
-            description="The rungs in order; a file's rungs replace these.",
-        ),
-    ] = (
-        RungSettings(trigger_percent=0.0, stop_percent=2.5, target_percent=5.0),
-        RungSettings(trigger_percent=0.25, stop_percent=2.5, target_percent=0.0),
-        RungSettings(trigger_percent=1.0, stop_percent=5.0, target_percent=0.0),
-    )
-
-
-class AverageCrossSettings(Struct, frozen=True, kw_only=True):
-    """One position per crossing of two averages."""
-
-    enabled: Annotated[bool, _described_as("Whether it runs.")] = True
-    symbols: Annotated[Symbols, _described_as("Its instruments; empty: all that are watched.")] = ()
-    timeframe_s: Annotated[Span, _described_as("Length of its bars.")] = 300
-    fast: Annotated[int, _within_bounds(1, 1_000, "Bars of the fast average.")] = 9
-    slow: Annotated[int, _within_bounds(2, 5_000, "Bars of the slow average.")] = 21
-    capital: Annotated[int, _within_bounds(1, 10 * CRORE, "Rupees in one position.")] = 10_000
-    risk: Annotated[
-        int,
-        _within_bounds(
-            0,
-            10 * CRORE,
-            "Rupees one position may lose, at its stop or by one swing; 0: its capital is its "
-            "size.",
-        ),
-    ] = 0
-    swing_bars: Annotated[
-        int,
-        _within_bounds(
-            0,
-            1_000,
-            "Bars whose average true range is that swing; 0: the distance of the stop counts.",
-        ),
-    ] = 0
-    stop_percent: Annotated[
-        float, _within_bounds(0.25, 50, "Stop below the average price (long), above it (short).")
-    ] = 1.5
-    direction: Annotated[Direction, _described_as("Which way it trades.")] = "long"
-
-
-class StrategySettings(Struct, frozen=True, kw_only=True):
-    """One table per strategy; a table of another name goes to the strategy of that name unread."""
-
-    momentum_ladder: MomentumLadderSettings = MomentumLadderSettings()
-    moving_average_cross: AverageCrossSettings = AverageCrossSettings()
-    other: dict[str, dict[str, Any]] = {}
 
 
 class DeskConfig(Struct, frozen=True, kw_only=True):
@@ -811,7 +681,8 @@ class DeskConfig(Struct, frozen=True, kw_only=True):
     store: StoreSettings = StoreSettings()
     archive: ArchiveSettings = ArchiveSettings()
     ui: ScreenSettings = ScreenSettings()
-    strategy: StrategySettings = StrategySettings()
+    strategy: dict[str, Any] = {}
+    """A table for each strategy: its struct where its parameters are known, else as it stands."""
 
 
 class LoadedConfig(NamedTuple):
@@ -864,13 +735,13 @@ def find_config(explicit: Path | None, cwd: Path, environ: Mapping[str, str]) ->
     return next((file for file in (cwd / "config.toml", own) if file.is_file()), None)
 
 
-def load_config(file: Path | None) -> LoadedConfig:
-    """Read `file` over the defaults.
+def load_config(file: Path | None, strategies: StrategyKinds = NO_KINDS) -> LoadedConfig:
+    """Read `file` over the defaults, and those of `strategies`.
 
     Raise `ConfigError` with file, line, key and the remedy for any setting out of bounds.
     """
     if file is None:
-        return LoadedConfig(DeskConfig())
+        return parse_config("", Path(), strategies)._replace(file=None)
     try:
         content = _read_own_file(file)
         text = content.decode("utf-8-sig").replace("\r\n", "\n")
@@ -880,7 +751,7 @@ def load_config(file: Path | None) -> LoadedConfig:
         raise ConfigError(f"{file}: not a UTF-8 text") from error
     if len(content) > LONGEST:
         raise ConfigError(f"{file}: more than {LONGEST:,} bytes are no configuration")
-    return parse_config(text, file)
+    return parse_config(text, file, strategies)
 
 
 def _read_own_file(file: Path) -> bytes:
@@ -905,10 +776,19 @@ def _read_own_file(file: Path) -> bytes:
         return opened.read(LONGEST + 1)
 
 
-def parse_config(text: str, file: Path) -> LoadedConfig:
+def parse_config(text: str, file: Path, strategies: StrategyKinds = NO_KINDS) -> LoadedConfig:
     """Read TOML over the defaults, as if it stood in `file`; raise `ConfigError`."""
     reader = TomlReader(text, file)
     config: DeskConfig = reader.struct(DeskConfig)
+    known = {
+        name: reader.read(kind, config.strategy.get(name, {}), ("strategy", name))
+        for name, kind in strategies.items()
+    }
+    config = replace(
+        config,
+        strategy=known
+        | {name: table for name, table in config.strategy.items() if name not in known},
+    )
     for key, complaint in contradictions(config):
         raise reader.error(key, complaint)
     return LoadedConfig(config, file, reader.lines)
@@ -922,23 +802,24 @@ def render_config(configuration: LoadedConfig) -> str:
     return toml_reader.render_toml(configuration.values, beside=configuration.origin)
 
 
-def example_config() -> str:
+def example_config(strategies: StrategyKinds) -> str:
     """Render the defaults as the commented `config.toml` that ships with the desk."""
+    config = load_config(None, strategies).values
     return (
         "# The desk's settings, each with its default. Every line may be left out.\n\n"
-        + toml_reader.render_toml(DeskConfig(), above=toml_reader.explain_field)
+        + toml_reader.render_toml(config, above=toml_reader.explain_field)
     )
 
 
-def reference_page() -> str:
+def reference_page(strategies: StrategyKinds) -> str:
     """Render `docs/configuration.md`."""
-    return REFERENCE + toml_reader.render_tables(DeskConfig())
+    return REFERENCE + toml_reader.render_tables(load_config(None, strategies).values)
 
 
 def check_strategies(configuration: LoadedConfig, known: Iterable[str]) -> None:
     """Raise `ConfigError` for the first [strategy.NAME] table without a strategy in `known`."""
     names = set(known)
-    for name in configuration.values.strategy.other:
+    for name in configuration.values.strategy:
         if name not in names:
             where = configuration.origin(("strategy", name))
             raise ConfigError(

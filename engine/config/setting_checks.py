@@ -3,14 +3,17 @@
 import ipaddress
 from collections.abc import Iterator
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from engine.config import addresses
+from engine.config.strategy_parameters import StrategyParameters
 from engine.config.toml_reader import Key
 from engine.market.calendar import Calendar
 
 if TYPE_CHECKING:
-    from engine.config.schema import AverageCrossSettings, DeskConfig, MomentumLadderSettings
+    from engine.config.schema import DeskConfig
 
 
 def contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
@@ -31,21 +34,21 @@ def contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
         )
     if config.risk.max_order_value > config.risk.max_exposure:
         yield ("risk", "max_order_value"), "expected at most max_exposure"
-    yield from _ladder_contradictions(
-        config.strategy.momentum_ladder, ("strategy", "momentum_ladder")
-    )
-    if config.strategy.moving_average_cross.fast >= config.strategy.moving_average_cross.slow:
-        yield ("strategy", "moving_average_cross", "fast"), "expected fewer bars than slow"
-    known: tuple[tuple[str, MomentumLadderSettings | AverageCrossSettings], ...] = (
-        ("momentum_ladder", config.strategy.momentum_ladder),
-        ("moving_average_cross", config.strategy.moving_average_cross),
-    )
-    for name, strategy in known:
-        if strategy.enabled and strategy.timeframe_s not in spans:
-            yield (
-                ("strategy", name, "timeframe_s"),
-                f"expected one of feed.spans_s: {', '.join(map(str, spans))}",
-            )
+    for name, table in config.strategy.items():
+        yield from _strategy_contradictions(name, table, spans)
+
+
+def _strategy_contradictions(
+    name: str, table: StrategyParameters | dict[str, Any], spans: tuple[int, ...]
+) -> Iterator[tuple[Key, str]]:
+    """Check a strategy's parameters beside each other, and that there are bars of its length."""
+    own = table if isinstance(table, dict) else msgspec.structs.asdict(table)
+    if isinstance(table, StrategyParameters):
+        for key, complaint in table.contradictions():
+            yield ("strategy", name, *key), complaint
+    if own.get("enabled", True) and own.get("timeframe_s", spans[0]) not in spans:
+        built = ", ".join(map(str, spans))
+        yield ("strategy", name, "timeframe_s"), f"expected one of feed.spans_s: {built}"
 
 
 def _mode_contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
@@ -53,12 +56,11 @@ def _mode_contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
 
     No strategy may trade an instrument that is only watched.
     """
-    feed, strategies = config.feed, config.strategy
-    traded = {
-        *feed.watch,
-        *strategies.momentum_ladder.symbols,
-        *strategies.moving_average_cross.symbols,
-    }
+    feed = config.feed
+    traded = set(feed.watch)
+    for table in config.strategy.values():
+        if isinstance(table, StrategyParameters):
+            traded.update(table.symbols)
     for field, others in (("quote", traded), ("ltp", traded | set(feed.quote))):
         for place, symbol in enumerate(getattr(feed, field)):
             if symbol in others:
@@ -139,21 +141,6 @@ def _broker_contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
     for field in ("api_key", "access_token"):
         if getattr(broker, field) and getattr(broker, f"{field}_env"):
             yield ("broker", f"{field}_env"), f"give this or {field}, not both"
-
-
-def _ladder_contradictions(ladder: "MomentumLadderSettings", at: Key) -> Iterator[tuple[Key, str]]:
-    if ladder.ema_fast >= ladder.ema_slow:
-        yield (*at, "ema_fast"), "expected fewer bars than ema_slow"
-    if ladder.capital > ladder.total_capital:
-        yield (*at, "capital"), "expected at most total_capital"
-    for index, rung in enumerate(ladder.rung):
-        if (rung.trigger_percent == 0.0) != (index == 0):
-            expected = (
-                "expected 0: the first rung begins the ladder"
-                if index == 0
-                else "expected a gain above 0"
-            )
-            yield (*at, "rung", index, "trigger_percent"), expected
 
 
 def _is_address(text: str) -> bool:

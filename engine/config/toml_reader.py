@@ -27,8 +27,8 @@ UPPER = {"upper": True}
 DEEPEST = 16
 """Levels of tables and lists in a file; the settings have five."""
 
-OTHER = "other"
-"""A struct with a field of this name takes tables it does not know, and keeps them there unread."""
+Fault = Callable[[Key, str], ConfigError]
+"""Makes the error of a complaint about a key."""
 
 
 class TomlReader:
@@ -41,7 +41,11 @@ class TomlReader:
 
     def struct(self, kind: Any) -> Any:
         """Return the whole text as a struct of `kind`; raise `ConfigError`."""
-        return self._read_struct(kind, self._table, ())
+        return read_struct(kind, self._table, (), self.error)
+
+    def read(self, kind: Any, table: object, at: Key) -> Any:
+        """Return a table of the text as a struct of `kind`; raise `ConfigError`."""
+        return read_struct(kind, table, at, self.error)
 
     def error(self, key: Key, complaint: str) -> ConfigError:
         """Return the complaint about a key, with its line or that of the nearest table."""
@@ -49,48 +53,56 @@ class TomlReader:
         line = f":{self.lines[known]}" if known else ""
         return ConfigError(f"{self.file}{line}: {dotted_key(key)}: {complaint}")
 
-    def _read_struct(self, kind: Any, table: object, at: Key) -> Any:
-        if not isinstance(table, dict):
-            raise self.error(at, f"expected a table, got {_shorten_value(table)}")
-        known = {field.name: field for field in fields(kind)}
-        found: dict[str, Any] = {}
-        for name, item in table.items():
-            key = (*at, name)
-            if name in known and name != OTHER:
-                found[name] = self._read_value(known[name].type, item, key)
-            elif OTHER in known and isinstance(item, dict):
-                found.setdefault(OTHER, {})[name] = item
-            else:
-                raise self.error(key, f"no such key{nearest_hint(name, known.keys() - {OTHER})}")
-        for name, field in known.items():
-            if field.required and name not in found:
-                raise self.error(
-                    at, f"the key {name} is missing; expected {describe_type(field.type)}"
-                )
-        return kind(**found)
 
-    def _read_value(self, kind: Any, item: object, at: Key) -> Any:
-        inner = bare_type(kind)
-        if is_table(inner):
-            return self._read_struct(inner, item, at)
-        if isinstance(item, dict) and get_origin(inner) is dict:
-            return {
-                name: self._read_value(get_args(inner)[1], part, (*at, name))
-                for name, part in item.items()
-            }
-        if isinstance(item, list) and get_origin(inner) is tuple:
-            least, most = _length_bounds(kind)
-            if not least <= len(item) <= most:
-                raise self.error(at, f"expected {least} to {most} entries, got {len(item)}")
-            return tuple(
-                self._read_value(get_args(inner)[0], part, (*at, index))
-                for index, part in enumerate(item)
-            )
-        try:
-            return convert_setting(kind, item)
-        except msgspec.ValidationError as error:
-            got = "something else" if _has_extra(kind, SECRET) else _shorten_value(item)
-            raise self.error(at, f"expected {describe_type(kind)}, got {got}") from error
+def read_struct(kind: Any, table: object, at: Key, fault: Fault) -> Any:
+    """Return a table that stands at a key as a struct of `kind`; raise what `fault` makes."""
+    if not isinstance(table, dict):
+        raise fault(at, f"expected a table, got {_shorten_value(table)}")
+    known = {field.name: field for field in fields(kind)}
+    found: dict[str, Any] = {}
+    for name, item in table.items():
+        key = (*at, name)
+        if name not in known:
+            raise fault(key, f"no such key{nearest_hint(name, known)}")
+        found[name] = _read_value(known[name].type, item, key, fault)
+    for name, field in known.items():
+        if field.required and name not in found:
+            raise fault(at, f"the key {name} is missing; expected {describe_type(field.type)}")
+    return kind(**found)
+
+
+def _read_value(kind: Any, item: object, at: Key, fault: Fault) -> Any:
+    inner = bare_type(kind)
+    if is_table(inner):
+        return read_struct(inner, item, at, fault)
+    if isinstance(item, dict) and get_origin(inner) is dict:
+        part_kind = get_args(inner)[1]
+        if part_kind is Any:
+            return _checked_tables(item, at, fault)
+        return {
+            name: _read_value(part_kind, part, (*at, name), fault) for name, part in item.items()
+        }
+    if isinstance(item, list | tuple) and get_origin(inner) is tuple:
+        least, most = _length_bounds(kind)
+        if not least <= len(item) <= most:
+            raise fault(at, f"expected {least} to {most} entries, got {len(item)}")
+        part_kind = get_args(inner)[0]
+        return tuple(
+            _read_value(part_kind, part, (*at, index), fault) for index, part in enumerate(item)
+        )
+    try:
+        return convert_setting(kind, item)
+    except msgspec.ValidationError as error:
+        got = "something else" if _has_extra(kind, SECRET) else _shorten_value(item)
+        raise fault(at, f"expected {describe_type(kind)}, got {got}") from error
+
+
+def _checked_tables(table: dict[str, Any], at: Key, fault: Fault) -> dict[str, Any]:
+    """Return tables whose keys are not known here, as they stand."""
+    for name, part in table.items():
+        if not isinstance(part, dict):
+            raise fault((*at, name), f"expected a table, got {_shorten_value(part)}")
+    return table
 
 
 def convert_setting(kind: Any, item: object) -> Any:
@@ -302,7 +314,7 @@ def _struct_lines(
     """Yield the lines of one struct: its own values first, its tables after them."""
     own = [field for field in fields(struct) if not _has_tables(field)]
     if header and (own or above):
-        yield from ["", f"# {_first_doc_line(type(struct))}"] if above else [""]
+        yield from ["", f"# {_kind_meaning(type(struct))}"] if above else [""]
         yield header
     for field in own:
         value = getattr(struct, field.name)
@@ -314,11 +326,15 @@ def _struct_lines(
         value, key = getattr(struct, field.name), (*at, field.name)
         if isinstance(value, Struct):
             yield from _struct_lines(value, key, f"[{_table_path(key)}]", above, beside)
-        elif field.name == OTHER:
+        elif isinstance(value, dict) and _has_tables(field):
             for name, table in value.items():
-                yield from ("", f"[{_table_path((*at, name))}]")
+                path = (*key, name)
+                if isinstance(table, Struct):
+                    yield from _struct_lines(table, path, f"[{_table_path(path)}]", above, beside)
+                    continue
+                yield from ("", f"[{_table_path(path)}]")
                 for part, item in table.items():
-                    note = f"  # {beside((*at, name, part))}" if beside else ""
+                    note = f"  # {beside((*path, part))}" if beside else ""
                     yield f"{_toml_key(part)} = {_toml_value(item)}{note}"
         elif _has_tables(field):
             for index, entry in enumerate(value):
@@ -338,24 +354,24 @@ def _table_path(key: Key) -> str:
 def _has_tables(field: FieldInfo) -> bool:
     """Return whether a field is written as tables of its own.
 
-    It is for a struct, a list of structs, or the unread ones.
+    A struct, a list of structs, or tables that are not known here.
     """
     inner = bare_type(field.type)
     return (
         is_table(inner)
-        or field.name == OTHER
+        or (get_origin(inner) is dict and get_args(inner)[1] is Any)
         or (get_origin(inner) is tuple and is_table(get_args(inner)[0]))
     )
 
 
-def _first_doc_line(kind: type) -> str:
-    return (kind.__doc__ or "").split("\n", 1)[0]
+def _kind_meaning(kind: type) -> str:
+    return " ".join((kind.__doc__ or "").split())
 
 
 def _markdown_tables(struct: Struct, at: Key) -> Iterator[str]:
     own = [field for field in fields(struct) if not _has_tables(field)]
     if own:
-        yield from ("", f"## [{_table_path(at)}]", "", _first_doc_line(type(struct)), "")
+        yield from ("", f"## [{_table_path(at)}]", "", _kind_meaning(type(struct)), "")
         yield from ("| key | may be | default | meaning |", "|---|---|---|---|")
     for field in own:
         default = "required" if field.required else f"`{_toml_value(getattr(struct, field.name))}`"
@@ -366,7 +382,10 @@ def _markdown_tables(struct: Struct, at: Key) -> Iterator[str]:
         value = getattr(struct, field.name)
         if isinstance(value, Struct):
             yield from _markdown_tables(value, (*at, field.name))
-        elif _has_tables(field) and field.name != OTHER:
+        elif isinstance(value, dict) and _has_tables(field):
+            for name, table in value.items():
+                yield from _markdown_tables(table, (*at, field.name, name))
+        elif _has_tables(field):
             yield from _markdown_tables(value[0], (*at, field.name))
             yield from ("", "Default:", "", "```toml")
             yield from _list_lines(value, (*at, field.name))

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Final
 
-from compiled.accounting.charges import order_charges
+from compiled.accounting.charges import order_charges, rates_key
 from compiled.model.values import (
     SECOND,
     Instrument,
@@ -86,7 +86,7 @@ class BudgetGuard:
         shares = []
         for (order, instrument), blocked in zip(probes, theirs, strict=True):
             value = int(paise(order.price, order.quantity))
-            rates = self._loop.kernel.state.rates[int(order.token) * 8 + int(order.product)]
+            rates = self._loop.kernel.state.rates[rates_key(order.token, order.product)]
             ours = estimate_margin(
                 order.product, value, int(order_charges(rates, order.side, order.quantity, value))
             )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import date
 
-from compiled.accounting.charges import ChargeRates, RateTable
+from compiled.accounting.charges import ChargeRates, RateTable, rates_key
 from compiled.model.values import SECOND, Bar, Instrument, Product, paise
 from compiled.trading.kernel import Kernel
 from compiled.trading.order_states import CORRECTION, is_correction
@@ -171,10 +171,12 @@ def moved_cash(fills: Iterable[BookedFill]) -> int:
 def day_rates(
     table: RateTable, instruments: Iterable[Instrument], day: date
 ) -> dict[int, ChargeRates]:
-    """Return the day's charges by 8 * token + product."""
+    """Return the day's charges by `rates_key`."""
     number = int(f"{day:%Y%m%d}")
     return {
-        int(i.token) * 8 + int(product): table.rates(charge_segment(i, product), i.exchange, number)
+        int(rates_key(i.token, product)): table.rates(
+            charge_segment(i, product), i.exchange, number
+        )
         for i in instruments
         if i.kind != "INDEX"
         for product in PRODUCTS

@@ -1,7 +1,7 @@
 """The two ways a day passes: with the clock, or in lockstep with a waiting exchange."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 
 from compiled.model.events import OperatorAct, OperatorInstruction, TimerEvent
 from compiled.model.values import MINUTE, NEVER, SECOND
@@ -115,6 +115,40 @@ def _wall_seconds() -> float:
     return asyncio.get_running_loop().time()
 
 
+class BooksSchedule:
+    """The rule when the broker's books are read, whether the clock or the exchange leads.
+
+    After a hint, where an outcome is looked for, and on the `next_poll` (ns UTC), which `following`
+    finds from the time of the one before. GTTs are read on that one only: hints may not put it off.
+    """
+
+    def __init__(self, loop: DayLoop, next_poll: int, following: Callable[[int], int]) -> None:
+        self._loop = loop
+        self._following = following
+        self._foreign_shares = 0
+        self.next_poll = next_poll
+
+    def is_poll_due(self, now: int) -> bool:
+        """Tell whether the books are to be read."""
+        unknown = self._loop.gateway.poll_due()
+        return (
+            self._loop.has_hint or now >= self.next_poll or (unknown is not None and now >= unknown)
+        )
+
+    def begin_poll(self, now: int) -> bool:
+        """Take the hints that lead to a reading; return whether GTTs are read, too."""
+        polled = now >= self.next_poll
+        self._loop.has_hint = False
+        if polled:
+            self.next_poll = self._following(now)
+        return polled
+
+    def others_traded(self) -> bool:
+        """Tell, once each time, whether somebody else has traded what we hold."""
+        before, self._foreign_shares = self._foreign_shares, self._loop.poller.foreign_shares
+        return before != self._foreign_shares
+
+
 class BooksWatch:
     """Looks at the broker's books beside the loop, one look at a time.
 
@@ -123,13 +157,11 @@ class BooksWatch:
 
     def __init__(self, loop: DayLoop, poll: int, compare: int) -> None:
         self._loop = loop
-        self._poll = poll
+        self._schedule = BooksSchedule(loop, loop.clock.now() + poll, lambda now: now + poll)
         self._compare = compare
         self._patience = min(compare, LOOK_AGAIN)
-        self._next_poll = loop.clock.now() + poll
         self._next_compare = loop.clock.now() + compare
         self._soonest = 0
-        self._beside = 0
         self._task: asyncio.Task[None] | None = None
 
     def start_if_due(self, now: int) -> None:
@@ -145,23 +177,18 @@ class BooksWatch:
             # eyes.
             self._task.result()
             self._task = None
-        unknown = loop.gateway.poll_due()
-        polled = now >= self._next_poll
-        if loop.poller.foreign_shares != self._beside:  # somebody else has traded what we hold
-            self._beside, loop.compare_soon = loop.poller.foreign_shares, True
-        resting = now < loop.gateway.lookups.paused_until
+        if self._schedule.others_traded():
+            loop.compare_soon = True
         # The operator goes first, even while the books are left alone: a decision reads them
         # itself.
         if loop.reconcile_actions.waiting:
             self._task = asyncio.create_task(self._carry_out_decisions())
-        elif resting:
+        elif now < loop.gateway.lookups.paused_until:
             return
         # A look before a comparison: the books then agree with what has just happened, or do not.
-        elif loop.has_hint or polled or (unknown is not None and now >= unknown):
-            loop.has_hint = False
-            if polled:  # GTTs are read then only: hints may not put that off
-                self._next_poll = now + self._poll
-            self._task = asyncio.create_task(self._poll_books(gtts=polled))
+        elif self._schedule.is_poll_due(now):
+            gtts = self._schedule.begin_poll(now)
+            self._task = asyncio.create_task(self._poll_books(gtts=gtts))
         elif self._comparison_due(now):
             loop.compare_soon = False
             self._soonest, self._next_compare = now + SOON, now + self._compare
@@ -178,7 +205,7 @@ class BooksWatch:
 
     def hurry(self, now: int) -> None:
         """Have everything read and compared at this time."""
-        self._next_poll = self._next_compare = now
+        self._schedule.next_poll = self._next_compare = now
 
     def cancel(self) -> None:
         """Give up the look under way."""
@@ -233,8 +260,7 @@ class LockstepDay:
         self._pacer = pacer
         self._feed = feed
         self._clock = clock
-        self._next_poll = 0
-        self._beside = 0
+        self._schedule = BooksSchedule(loop, 0, lambda now: (now // MINUTE + 1) * MINUTE)
 
     async def run(self, tokens: int) -> None:
         """Run the day to its end, or until stopped.
@@ -318,23 +344,18 @@ class LockstepDay:
             if moved:
                 await self._wait_received(await self._pacer.sent())
             now = self._clock.now()
-            unknown = loop.gateway.poll_due()
-            polled = now >= self._next_poll
             if loop.reconcile_actions.waiting:
                 await loop.reconcile_actions.carry_out()
                 loop.apply_comparison()
                 moved = True
-            if loop.has_hint or polled or (unknown is not None and unknown <= now):
-                loop.has_hint = False
-                if polled:
-                    self._next_poll = (now // MINUTE + 1) * MINUTE
-                moved = await loop.poller.poll(gtts=polled) or moved
+            if self._schedule.is_poll_due(now):
+                gtts = self._schedule.begin_poll(now)
+                moved = await loop.poller.poll(gtts=gtts) or moved
             if loop.bands is not None and (wanted := loop.bands.markets_due(now)):
                 await loop.bands.read_bands(wanted)
             if not moved and not loop.inbox:
-                if loop.poller.foreign_shares == self._beside:
+                if not self._schedule.others_traded():
                     return
-                self._beside = loop.poller.foreign_shares  # somebody else has traded what we hold
                 await loop.reconciler.compare_once(at_once=True)
                 loop.apply_comparison()
             loop.turn()

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 
 from compiled.model.events import BandUpdate
-from compiled.model.price_band import is_inside_band
+from compiled.model.exchange_rules import is_inside_band
 from compiled.model.values import SECOND, Instrument
 from compiled.trading.desk_state import InstrumentState
 from compiled.trading.kernel import Kernel

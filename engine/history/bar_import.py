@@ -21,7 +21,8 @@ from engine.history.bar_series import BarSeries, Floats, Ints, ist_days, numbere
 from engine.history.column_layouts import TRADED, symbol_of
 from engine.history.expected_bars import DAY_S, ExpectedBars, is_among
 from engine.history.time_stamps import NONE, Side, Zone
-from engine.market.calendar import IST, ist_day, midnight
+from engine.indian_time import IST
+from engine.market.calendar import ist_day, midnight
 
 SPANS = (1, 5, 10, 15, 30, 60, 120, 180, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, DAY_S)
 WEEK_S = 7 * DAY_S

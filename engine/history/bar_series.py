@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from compiled.model.values import Bar
-from engine.market.calendar import DAY, IST
+from engine.indian_time import IST
+from engine.market.calendar import DAY
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

@@ -31,7 +31,8 @@ from engine.history.tick_evidence import (
     Row,
     TickEvidence,
 )
-from engine.market.calendar import DAY, IST, ist_day
+from engine.indian_time import IST
+from engine.market.calendar import DAY, ist_day
 from engine.ports import BarStore
 from engine.system.whole_files import replacing
 

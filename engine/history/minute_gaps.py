@@ -1,10 +1,11 @@
 """Minutes without an expected bar, in the history at the opening and live after each minute."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime
 from typing import Final, NamedTuple
 
 from compiled.model.values import MINUTE, SECOND, Bar, Instrument
+from engine.indian_time import INDIA
 from engine.market.calendar import ist_day
 from engine.market.instrument_hours import InstrumentHours
 from engine.market.session_table import HoursClass
@@ -23,7 +24,6 @@ A name that trades in a part p of its minutes is so asked for (1 - p) · p³⁰ 
 NAMED: Final = 3
 MOST_LINES: Final = 40
 """Stretches told one by one in a report."""
-IST: Final = timezone(timedelta(hours=5, minutes=30))
 
 Tell = Callable[[str, str, str], None]
 """Add a line to the event log: level, name, text."""
@@ -212,4 +212,4 @@ class MinuteGaps:
 
 def log_time(ts: int) -> str:
     """Return a time as the log shows it: "07 Jan 13:25", IST."""
-    return f"{datetime.fromtimestamp(ts // SECOND, IST):%d %b %H:%M}"
+    return f"{datetime.fromtimestamp(ts // SECOND, INDIA):%d %b %H:%M}"

@@ -15,7 +15,8 @@ from engine.errors import DataError, in_words
 from engine.history.bar_series import Ints, ist_days
 from engine.history.column_layouts import symbol_of
 from engine.history.time_stamps import read_stamps
-from engine.market.calendar import IST, Calendar, ist_day
+from engine.indian_time import IST
+from engine.market.calendar import Calendar, ist_day
 
 SPAN: Final = 60
 TIME, PRICE, VOLUME, TOKEN, SYMBOL = "timestamp", "ltp", "volume", "token", "symbol"

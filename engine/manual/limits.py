@@ -8,41 +8,16 @@ import msgspec
 from msgspec.structs import fields
 
 from compiled.model.events import LimitUpdate
-from compiled.trading.risk import RiskLimits
+from compiled.model.values import SECOND
+from compiled.trading.risk import BUDGET, LIMITS, LimitUnit, RiskLimits
 from engine.config.schema import RiskSettings
 from engine.config.toml_reader import describe_type
 from engine.errors import ConfigError
 from engine.operator_requests import LimitRequest
 from engine.ports import Journal
 
-RUPEES: Final = frozenset(
-    {
-        "max_order_value",
-        "max_exposure",
-        "max_symbol_exposure",
-        "max_daily_loss",
-        "max_drawdown",
-        "strategy_daily_loss",
-        "strategy_drawdown",
-    }
-)
-NAMES: Final = (
-    "max_order_value",
-    "max_exposure",
-    "max_symbol_exposure",
-    "max_positions",
-    "max_positions_per_symbol",
-    "max_trades_per_day",
-    "max_orders_per_minute",
-    "price_range_percent",
-    "max_daily_loss",
-    "max_drawdown",
-    "max_consecutive_losses",
-    "strategy_daily_loss",
-    "strategy_drawdown",
-    "strategy_consecutive_losses",
-)
-BUDGET: Final = "budget."
+NAMES: Final = tuple(limit.name for limit in LIMITS)
+IN_RUPEES: Final = frozenset(limit.name for limit in LIMITS if limit.unit is LimitUnit.MONEY)
 
 
 class DayLimitChange(NamedTuple):
@@ -52,6 +27,16 @@ class DayLimitChange(NamedTuple):
     value: float
     reason: str
     who: str
+
+
+def configured_limits(risk: RiskSettings, stale_after_s: float) -> RiskLimits:
+    """Return the configured limits in paise and ns."""
+    limits = RiskLimits(stale_after=int(stale_after_s * SECOND))
+    for name in NAMES:
+        _put_limit(limits, name, getattr(risk, name))
+    for name, rupees in risk.budget.items():
+        _put_limit(limits, BUDGET + name, rupees)
+    return limits
 
 
 def checked_value(name: str, value: float) -> float:
@@ -75,8 +60,11 @@ def checked_value(name: str, value: float) -> float:
 
 def current_limits(limits: RiskLimits) -> dict[str, float]:
     """Return every limit by name, money in rupees; 0: not limited."""
-    found: dict[str, float] = {name: _shown_value(name, getattr(limits, name)) for name in NAMES}
-    return found | {BUDGET + name: paise / 100 for name, paise in limits.budgets.items()}
+    found = {name: shown_value(name, getattr(limits, name)) for name in NAMES}
+    return found | {
+        BUDGET + name: shown_value(BUDGET + name, int(paise))
+        for name, paise in limits.budgets.items()
+    }
 
 
 def loosens_limit(limits: RiskLimits, name: str, value: float) -> bool:
@@ -86,9 +74,8 @@ def loosens_limit(limits: RiskLimits, name: str, value: float) -> bool:
 
 
 def limit_event(ts: int, name: str, value: float) -> LimitUpdate:
-    """Return the change as an event of the kernel."""
-    money = name in RUPEES or name.startswith(BUDGET)
-    return LimitUpdate(ts, name, float(value * 100 if money else value))
+    """Return the change as the kernel hears it."""
+    return LimitUpdate(ts, name, float(value * 100 if _is_money(name) else value))
 
 
 def keep_change(journal: Journal, ts: int, day: str, change: DayLimitChange) -> None:
@@ -134,8 +121,7 @@ def restore_limits(
     An impossible change is logged, and the configured limit holds.
     """
     for name, value in (dict.fromkeys(current_limits(limits), 0) | dict(configured)).items():
-        made = limit_event(0, name, value)
-        limits.set_limit(made.name, made.value)
+        _put_limit(limits, name, value)
     changes = {}
     for row in journal.load("limits", "day = ?", (day,)):
         change = DayLimitChange(
@@ -151,8 +137,7 @@ def restore_limits(
                 f"{error}",
             )
             continue
-        made = limit_event(0, change.name, change.value)
-        limits.set_limit(made.name, made.value)
+        _put_limit(limits, change.name, change.value)
         changes[change.name] = change
     return changes
 
@@ -168,5 +153,15 @@ def listed_limits(
     ]
 
 
-def _shown_value(name: str, value: float) -> float:
-    return value / 100 if name in RUPEES else value
+def shown_value(name: str, value: float) -> float:
+    """Return what is counted in paise in rupees."""
+    return value / 100 if _is_money(name) else value
+
+
+def _is_money(name: str) -> bool:
+    return name in IN_RUPEES or name.startswith(BUDGET)
+
+
+def _put_limit(limits: RiskLimits, name: str, value: float) -> None:
+    made = limit_event(0, name, value)
+    limits.set_limit(made.name, made.value)

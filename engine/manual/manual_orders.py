@@ -1,9 +1,9 @@
 """Orders by hand: the operator's form, its preview with costs, and its outcome."""
 
-from compiled.accounting.charges import order_charges
+from compiled.accounting.charges import order_charges, rates_key
 from compiled.model.events import KernelCommand, PlaceOrder
 from compiled.model.order_terms import OrderChange, OrderTerms, Variety
-from compiled.model.values import Order, OrderPurpose, OrderType, Product, Side, Validity, paise
+from compiled.model.values import Order, OrderPurpose, Product, Side, Validity, paise
 from compiled.trading.desk_state import InstrumentState
 from compiled.trading.kernel import Kernel
 from compiled.trading.ladder import EntryPlan, entry_plan, single_rung_plan
@@ -20,6 +20,7 @@ from engine.operator_requests import (
     done,
     refused,
 )
+from engine.orders.order_texts import ORDER_TYPES
 
 VARIETIES = {
     "regular": Variety.REGULAR,
@@ -29,12 +30,6 @@ VARIETIES = {
 }
 DIGITS = 18
 """Of our own numbers, at most."""
-KINDS = {
-    OrderType.MARKET: "MARKET",
-    OrderType.LIMIT: "LIMIT",
-    OrderType.SL: "SL",
-    OrderType.SLM: "SL-M",
-}
 
 
 class ManualOrderDesk:
@@ -145,7 +140,7 @@ class ManualOrderDesk:
             paise(ticket.price or market.last, ticket.quantity),
             Product[ticket.product],
         )
-        rates = self._kernel.state.rates[int(market.token) * 8 + int(product)]
+        rates = self._kernel.state.rates[rates_key(market.token, product)]
         own, back = (
             int(order_charges(rates, side, ticket.quantity, value))
             for side in (Side[ticket.side], _other_side(ticket.side))
@@ -184,7 +179,7 @@ def _ticket_entry(ticket: OrderTicket) -> EntryPlan:
 
 def describe_ticket(ticket: OrderTicket, entry: EntryPlan) -> str:
     """Return an order in one line."""
-    words = [ticket.side, str(ticket.quantity), ticket.symbol, KINDS[entry.order_type]]
+    words = [ticket.side, str(ticket.quantity), ticket.symbol, ORDER_TYPES[entry.order_type]]
     words += [f"at {ticket.price:.2f}"] if ticket.price else []
     words += [f"trigger {ticket.trigger:.2f}"] if ticket.trigger else []
     words += [

@@ -1,8 +1,11 @@
-"""The meaning of each reason code, and the setting or fact behind it (`docs/risk.md`)."""
+"""The meaning of each reason code, and the setting or fact behind it (`docs/risk.md`).
+
+The words of a limit stand in its row (`compiled/trading/risk.py`).
+"""
 
 from typing import Final, NamedTuple
 
-from compiled.trading.risk import RefusalReason
+from compiled.trading.risk import REFUSING, RefusalReason
 
 
 class ReasonMeaning(NamedTuple):
@@ -19,6 +22,14 @@ LIMIT_ONLY: Final = (
 """The state of a desk at such a broker."""
 
 MEANINGS: Final[dict[RefusalReason, ReasonMeaning]] = {
+    RefusalReason.BOUNDS: ReasonMeaning(
+        "a number of the request is none that an order may have", "[numbers](security.md#numbers)"
+    ),
+    RefusalReason.DUPLICATE: ReasonMeaning(
+        "the strategy already has a ladder on the instrument, or would have: a dry run remembers "
+        "it for the day",
+        "",
+    ),
     RefusalReason.KILLED: ReasonMeaning("the kill switch is latched", ""),
     RefusalReason.NOT_READY: ReasonMeaning(
         "the desk holds entries back: its books are not the broker's, or he does not answer",
@@ -36,9 +47,6 @@ MEANINGS: Final[dict[RefusalReason, ReasonMeaning]] = {
     RefusalReason.VARIETY: ReasonMeaning(
         "the simulated exchange of paper trading takes no orders of that variety",
         "[orders](orders.md)",
-    ),
-    RefusalReason.BOUNDS: ReasonMeaning(
-        "a number of the request is none that an order may have", "[numbers](security.md#numbers)"
     ),
     RefusalReason.SESSION: ReasonMeaning(
         "the instrument is not in continuous trading, which an entry needs; or it is, and the "
@@ -75,34 +83,10 @@ MEANINGS: Final[dict[RefusalReason, ReasonMeaning]] = {
     RefusalReason.FREEZE_QUANTITY: ReasonMeaning(
         "the quantity is above the exchange's freeze quantity", "the instrument"
     ),
-    RefusalReason.ORDER_VALUE: ReasonMeaning("the order is too large", "`risk.max_order_value`"),
-    RefusalReason.PRICE_RANGE: ReasonMeaning(
-        "the price is too far from the last one", "`risk.price_range_percent`"
-    ),
-    RefusalReason.DUPLICATE: ReasonMeaning(
-        "the strategy already has a ladder on the instrument, or would have: a dry run remembers "
-        "it for the day",
-        "",
-    ),
-    RefusalReason.THROTTLE: ReasonMeaning(
-        "the strategy has entered too often within a minute", "`risk.max_orders_per_minute`"
-    ),
-    RefusalReason.POSITIONS: ReasonMeaning("too many rungs are open", "`risk.max_positions`"),
-    RefusalReason.POSITIONS_PER_SYMBOL: ReasonMeaning(
-        "too many in this instrument", "`risk.max_positions_per_symbol`"
-    ),
-    RefusalReason.TRADES_PER_DAY: ReasonMeaning(
-        "too many entries today", "`risk.max_trades_per_day`"
-    ),
-    RefusalReason.EXPOSURE: ReasonMeaning(
-        "all positions together would be too large", "`risk.max_exposure`"
-    ),
-    RefusalReason.SYMBOL_EXPOSURE: ReasonMeaning(
-        "the positions in this instrument would be too large", "`risk.max_symbol_exposure`"
-    ),
-    RefusalReason.STRATEGY_BUDGET: ReasonMeaning(
-        "the strategy's own budget is used up", "`risk.budget`"
-    ),
+    **{
+        reason: ReasonMeaning(limit.words, f"`risk.{limit.name.removesuffix('.')}`")
+        for reason, limit in REFUSING.items()
+    },
     RefusalReason.FUNDS: ReasonMeaning(
         "there is not enough cash, orders in flight counted at their worst", "the broker"
     ),

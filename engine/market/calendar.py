@@ -15,6 +15,7 @@ import msgspec
 
 from compiled.model.values import MINUTE, SECOND
 from engine.errors import DataError, in_words
+from engine.indian_time import IST
 from engine.market.session_table import (
     CLOSED,
     CONTINUOUS,
@@ -36,8 +37,6 @@ from engine.market.session_table import (
 FILE = Path(__file__).with_name("sessions.json")
 
 DAY = 86_400 * SECOND
-IST = 19_800 * SECOND
-"""UTC+5:30, the whole year."""
 SOON = 14
 """Days ahead of which new hours are told."""
 EVENING = "17:00"

@@ -13,18 +13,18 @@ import sqlite3
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from compiled.model.values import SECOND, Instrument, Tick
 from engine.errors import ConnectionFailed, DataError, OperatorError, PatangError
+from engine.indian_time import INDIA
 from engine.ports import Broker, Clock, Feed
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 
-IST: Final = timezone(timedelta(hours=5, minutes=30))
 GIB: Final = 1024**3
 LITTLE_SPACE: Final = GIB // 5
 SOME_SPACE: Final = 2 * GIB
@@ -187,7 +187,7 @@ async def check_token(patient: HealthSubject) -> HealthCheck:
         return HealthCheck("token", FAIL, str(error), "try again in a moment")
     if not patient.expires:
         return HealthCheck("token", OK, f"account {user}")
-    until = datetime.fromtimestamp(patient.expires // SECOND, IST)
+    until = datetime.fromtimestamp(patient.expires // SECOND, INDIA)
     return HealthCheck("token", OK, f"account {user}, until {until:%d %b %H:%M} IST")
 
 

@@ -2,20 +2,15 @@
 
 import json
 
-from compiled.model.values import SECOND, Gtt, GttLeg, Instrument, Order, OrderType, Side
+from compiled.model.values import SECOND, Gtt, GttLeg, Instrument, Order, Side
 from compiled.trading.decision_log import CAUSES, DecisionRecord
 from compiled.trading.kernel import Kernel
 from compiled.trading.ladder import Ladder, LadderPlan, Rung, RungState
 from compiled.trading.order_store import BookedFill
 from engine.market.asset_classes import AssetClass, asset_of
+from engine.orders.order_texts import ORDER_TYPES
 from engine.ports import Journal
 
-KIND = {
-    OrderType.MARKET: "MARKET",
-    OrderType.LIMIT: "LIMIT",
-    OrderType.SL: "SL",
-    OrderType.SLM: "SL-M",
-}
 PEAKS = "peaks"
 
 
@@ -228,7 +223,7 @@ class JournalRecorder:
             "filled": order.filled,
             "price": order.price,
             "trigger_price": order.trigger,
-            "order_type": KIND[order.order_type],
+            "order_type": ORDER_TYPES[order.order_type],
             "product": order.product.name,
             "status": order.status.name,
             "reason": order.reason,

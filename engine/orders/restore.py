@@ -26,18 +26,19 @@ from compiled.trading.desk_state import DRY_RUN
 from compiled.trading.kernel import Kernel
 from compiled.trading.ladder import EntryPlan, Ladder, LadderPlan, Rung, RungPlan, RungState
 from compiled.trading.order_states import is_correction, is_settled, join_chain
-from compiled.trading.risk import plan_out_of_bounds
+from compiled.trading.request_bounds import plan_out_of_bounds
 from compiled.trading.share_division import divided_price
 from engine.books.journal_rows import MEND, Row, check_number, load_rows, readable
 from engine.books.share_divisions import ShareDivision, divide_event
 from engine.errors import DataError
 from engine.market.calendar import ist_day
-from engine.orders.records import KIND, PEAKS
+from engine.orders.order_texts import ORDER_TYPES
+from engine.orders.records import PEAKS
 from engine.ports import Journal
 
 NEVER = 1 << 62
 """After every day, ns."""
-_TYPE = {text: kind for kind, text in KIND.items()}
+_TYPE = {text: kind for kind, text in ORDER_TYPES.items()}
 
 
 def restore_kernel(

@@ -30,7 +30,8 @@ from engine.history.bar_series import (
     merge,
     to_bars,
 )
-from engine.market.calendar import DAY, IST, midnight
+from engine.indian_time import IST
+from engine.market.calendar import DAY, midnight
 from engine.ports import BarStore
 from store.bars.bar_encoding import decode_bars, encode_bars
 from store.bars.parquet_bars import write_table

@@ -35,13 +35,13 @@ from engine.history.bar_series import (
     to_bars,
     without_rows,
 )
+from engine.indian_time import IST
 from engine.market.arrow_columns import (
     array_of_numbers,
     array_of_texts,
     packed_numbers,
     packed_texts,
 )
-from engine.market.calendar import IST
 from engine.system.whole_files import replacing, sync
 from store.bars.bar_encoding import ENCODINGS, decode_bars, encode_bars
 

@@ -11,7 +11,7 @@ from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.server import Sandbox
 from brokers.session import kite_login as kite
 from brokers.session.vault import FileVault
-from engine.config.schema import load_config
+from strategies import load_config
 from tests.desk.support import Patang
 from tui.run.exchange_clock import clock_at
 from tui.run.session import DeskSession

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta, timezone
 
 from compiled.model.values import SECOND, Side
-from compiled.trading.strategy import Strategy
+from strategies import Strategy, StrategyParameters
 
 IST = timezone(timedelta(hours=5, minutes=30))
 ACTS = {}
@@ -13,17 +13,23 @@ A test takes them away before the day is run again.
 """
 
 
+class ScriptParameters(StrategyParameters, frozen=True, kw_only=True):
+    enter: str
+    leave: str = ""
+    shares: int = 10
+
+
 class Scripted(Strategy):
     """`enter` and `leave` are texts as "15:02 INFY, 15:12 SBIN".
 
     At the end of the minute that ends then.
     """
 
-    def __init__(self, parameters):
-        super().__init__(parameters.name, 60)
-        self.shares = parameters.integer("shares", default=10)
-        self.enter = self.moments(parameters.text("enter"))
-        self.leave = self.moments(parameters.text("leave", default=""))
+    def __init__(self, name, parameters: ScriptParameters):
+        super().__init__(name, 60)
+        self.shares = parameters.shares
+        self.enter = self.moments(parameters.enter)
+        self.leave = self.moments(parameters.leave)
 
     @staticmethod
     def moments(text):

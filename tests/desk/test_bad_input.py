@@ -5,7 +5,6 @@ import socket
 import pytest
 
 import strategies
-from engine.config.schema import DeskConfig
 from engine.errors import ConfigError
 from engine.orders.killswitch import KillSwitch
 from tui.run.settings import check_timeframes, strategies_of
@@ -184,7 +183,9 @@ def test_a_right_configuration_is_called_right_in_small_letters_too(patang):
 def test_a_strategy_whose_bars_nobody_builds_is_refused(monkeypatch):
     strategy = strategies.Strategy("mine", 120)
     monkeypatch.setitem(
-        strategies.sources.SHIPPED, "moving_average_cross", "tests.desk.test_bad_input:Deaf"
+        strategies.strategy_sources.SHIPPED,
+        "moving_average_cross",
+        "tests.desk.test_bad_input:Deaf",
     )
     assert check_timeframes([strategy], (60, 120)) == [strategy]
     with pytest.raises(ConfigError) as refusal:
@@ -193,13 +194,12 @@ def test_a_strategy_whose_bars_nobody_builds_is_refused(monkeypatch):
         "strategy.mine.timeframe_s: no bar has 120 seconds; feed.spans_s builds 60, 180, 300"
     )
     with pytest.raises(ConfigError, match=r"strategy\.deaf\.timeframe_s: no bar has 7 seconds"):
-        strategies_of(DeskConfig())
+        strategies_of(strategies.load_config(None).values)
 
 
 class Deaf(strategies.Strategy):
-    def __init__(self, parameters):
+    def __init__(self, name, parameters):
         super().__init__("deaf", 7)
-        parameters.finish = lambda: None
 
 
 def test_a_broken_record_is_one_line_and_latches_nothing(patang):

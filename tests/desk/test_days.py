@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from engine.config.schema import load_config
 from engine.market.charges import load_rate_table as load_rates
+from strategies import load_config
 from tests.desk.support import rows
 from tests.reference.account import Account
 from tui.run.launch import launch_days, recorded_days

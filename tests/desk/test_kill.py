@@ -16,7 +16,7 @@ import time
 
 import pytest
 
-from engine.config.schema import load_config
+from strategies import load_config
 from tests.desk.support import PATIENCE_S, rows, status, wait_for
 from tui.run.session import DeskSession, RunPlan
 from tui.run.wiring import open_desk

@@ -13,8 +13,8 @@ from brokers.kite import zerodha_sandbox
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.server import Sandbox
 from brokers.session.login_redirect import LoginRedirect
-from engine.config.schema import load_config
 from engine.errors import ConfigError
+from strategies import load_config
 from tests.asking import answer_of, asked
 from tests.brokers.kite.browser import visit
 from tests.desk.support import get, wait_for

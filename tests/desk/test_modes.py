@@ -10,11 +10,11 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from engine.config.schema import load_config
 from engine.errors import BusyError, ConfigError, DataError, OperatorError
 from store.decision_trace import trace_decision, verdicts_of_symbol
 from store.export import export_table
 from store.sqlite_journal import SqliteJournal
+from strategies import load_config
 from tests.desk.support import get, rows, wait_for
 from tui.commands.cli import run_command
 from tui.run import launch

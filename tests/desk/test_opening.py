@@ -17,7 +17,7 @@ from tests.asking import answer_of, asked
 from tests.desk.support import PATIENCE_S, get, rows, status, wait_for
 from tests.desk.test_kill import Screen
 from tests.desk.test_restart import CONFIG
-from tui.commands.cli import USAGE
+from tui.exit_codes import USAGE
 from tui.run.session import RunPlan
 from tui.run.wiring import open_desk
 

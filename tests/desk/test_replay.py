@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import compiled
-from engine.config.schema import load_config
 from engine.market.charges import load_rate_table as load_rates
 from store.bars.parquet_bars import ParquetBars
+from strategies import load_config
 from tests.desk.support import REPLAY_DAY, REPLAY_SYMBOLS, ROOT, Patang, get, rows
 from tests.reference import notes as reference
 from tui.run.session import DeskSession, RunPlan

@@ -15,7 +15,8 @@ from compiled.trading.strategy import Strategy
 from engine.operator_requests import ExitRequest
 from engine.ops import freeze_timer
 from tests.desk.support import wait_for
-from tui.run.launch import FAILED, report_day
+from tui.exit_codes import FAILED
+from tui.run.launch import report_day
 from tui.run.session import RunPlan
 from tui.run.wiring import open_desk
 

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import pytest
 
 from compiled.trading.risk import RefusalReason
-from engine.config.schema import load_config
 from engine.errors import DataError
 from engine.manual.reasons import MEANINGS, reason_table
 from store.decision_trace import trace_decision, verdicts_of_symbol
+from strategies import load_config
 from tests.conftest import ROOT
 from tests.desk.support import rows, wait_for
 from tests.engine.market.test_hours import clock

@@ -400,15 +400,14 @@ ENGINE = (
     Mutant(
         "hints put off the reading of GTTs",
         PACING,
-        "if polled:  # GTTs are read then only: hints may not put that off\n"
-        "                self._next_poll = now + self._poll",
-        "self._next_poll = now + self._poll",
+        "        if polled:\n            self.next_poll = self._following(now)",
+        "        self.next_poll = self._following(now)",
     ),
     Mutant(
         "hints are taken for the whole truth",
         PACING,
-        "elif loop.has_hint or polled or (unknown",
-        "elif loop.has_hint or (unknown",
+        "self._loop.has_hint or now >= self.next_poll or (unknown",
+        "self._loop.has_hint or (unknown",
     ),
     Mutant(
         "a comparison takes what is still looked for for a difference",
@@ -595,8 +594,8 @@ ENGINE = (
     Mutant(
         "what somebody else trades is compared in its turn",
         PACING,
-        "self._beside, loop.compare_soon = loop.poller.foreign_shares, True",
-        "self._beside = loop.poller.foreign_shares",
+        "if self._schedule.others_traded():\n            loop.compare_soon = True",
+        "self._schedule.others_traded()",
     ),
     Mutant(
         "what somebody else trades is not counted",

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from brokers.sandbox import ist
+from brokers.sandbox import kite_times
 from brokers.sandbox.account.carried_account import CarriedHolding
 from brokers.sandbox.corporate_actions import split_shares, without_gtts
 from tests.simulation import away
@@ -60,7 +60,7 @@ class Mornings(Away):
         for key, shares in self.late:
             carried = self._more(carried, key, shares)
         self.late = []
-        opening = ist.midnight(DAYS[number])
+        opening = kite_times.midnight(DAYS[number])
         if rng.random() < 0.7:
             carried = self._split(
                 carried, rng.choice(self.names), rng.choice(RATIOS), number, opening

@@ -29,7 +29,7 @@ from brokers.kite.call_outcome import SessionExpired
 from brokers.kite.kite_broker import KiteBroker
 from brokers.kite.kite_feed import _deliver_text
 from brokers.kite.thread_client import ThreadClient
-from brokers.sandbox import ist
+from brokers.sandbox import kite_times
 from brokers.sandbox.http import SandboxRequest
 from compiled.adapters.kite_frames import FrameDecoder
 
@@ -193,7 +193,7 @@ class Session:
     def _response(self, answer):
         response = Response()
         response.status_code = answer.status
-        date = ist.http_date(self._world.exchange.stamp)
+        date = kite_times.http_date(self._world.exchange.stamp)
         response.headers = CaseInsensitiveDict({"content-type": answer.content_type, "date": date})
         response.raw = _Raw(answer.content)
         for hook in self.hooks["response"]:

@@ -6,7 +6,6 @@ It closes its day, rests, and opens the next one by itself, in virtual time.
 import re
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,8 +14,8 @@ import pytest
 from brokers.sandbox.assumptions import KiteAssumptions
 from compiled.model.values import MINUTE, SECOND, OrderStatus
 from compiled.trading.ladder import protected_quantity
-from engine.config.schema import parse_config
 from engine.errors import ConfigError
+from strategies import load_config
 from tests.asking import answer_of, asked
 from tests.engine.market.test_hours import at
 from tests.simulation.trader import Want
@@ -369,7 +368,7 @@ def test_a_strategy_that_cannot_be_made_again_is_told_once_and_the_rest_of_the_d
 
     world = weekend()
     monkeypatch.setattr("tui.run.settings.build", build)
-    config = parse_config("", Path("config.toml")).values
+    config = load_config(None).values
     world.ports["tomorrow"] = lambda: rebuild_strategies(config)
     world.process.desk.ports = world.process.desk.ports._replace(tomorrow=world.ports["tomorrow"])
     world.until(MONDAY, "08:42")

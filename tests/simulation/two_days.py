@@ -9,7 +9,7 @@ it knows nothing of the desk.
 import json
 from collections import Counter
 
-from brokers.sandbox import ist
+from brokers.sandbox import kite_times
 from brokers.sandbox.assumptions import KiteAssumptions
 from brokers.sandbox.corporate_actions import split_shares
 from brokers.sandbox.universe import known_shares
@@ -284,7 +284,7 @@ class TwoDays(InSession, Moody):
     def night(self, ratios, names):
         """Live through it: shares split by `ratios`, and get `names` and tokens new to GTTs."""
         self.evening()
-        opening = ist.midnight(TWO)
+        opening = kite_times.midnight(TWO)
         tokens = {old: self.token(old) for old in names}
         for old, new in names.items():
             self.names.rename(old, new, known_shares.KNOWN[old].exchange_token + 50_000)

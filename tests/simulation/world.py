@@ -11,7 +11,7 @@ import pytest
 
 from brokers.kite.call_outcome import CallFailed
 from brokers.kite.zerodha_sandbox import KITE_RULES
-from brokers.sandbox import ist, overnight
+from brokers.sandbox import kite_times, overnight
 from brokers.sandbox.api.kite_routes import SandboxApi
 from brokers.sandbox.assumptions import KiteAssumptions
 from brokers.sandbox.config import SandboxConfig
@@ -251,7 +251,7 @@ class World:
     @staticmethod
     def opens():
         """Return the instant at which a day begins, ns UTC."""
-        return ist.midnight(DAY) + ist.time_of_day("09:15")
+        return kite_times.midnight(DAY) + kite_times.time_of_day("09:15")
 
     def note(self, text):
         """Write a line into the day's diary."""

@@ -4,6 +4,7 @@ What cannot be made is one line that names the author's file and line.
 """
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,8 +23,8 @@ BROKEN = {
     "x = 1\nimport nosuch\n": "{file}:2: ModuleNotFoundError: No module named 'nosuch'",
     "x = (\n": "{file}:1: SyntaxError: '(' was never closed (odd.py, line 1)",
     "x = 1\n": "AttributeError: module 'odd' has no attribute 'Odd'",
-    "def Odd(parameters):\n    raise KeyError('a\\nb')\n": r"{file}:2: KeyError: 'a\nb'",
-    "def Odd(parameters):\n    raise ValueError('a\\nb')\n": "{file}:2: ValueError: a b",
+    "def Odd(name, parameters):\n    raise KeyError('a\\nb')\n": r"{file}:2: KeyError: 'a\nb'",
+    "def Odd(name, parameters):\n    raise ValueError('a\\nb')\n": "{file}:2: ValueError: a b",
     "raise SystemExit(3)\n": "{file}:1: SystemExit: 3",
 }
 
@@ -45,10 +46,12 @@ def test_a_strategy_that_cannot_be_made_is_named_with_the_line_that_failed(
 # strategies of the user's own
 
 PLAIN = """
-from strategies import Strategy
+from strategies import Strategy, StrategyParameters
+class Own(StrategyParameters, frozen=True, kw_only=True):
+    timeframe_s: int = {span}
 class Mine(Strategy):
-    def __init__(self, parameters):
-        super().__init__(parameters.name, parameters.integer("timeframe_s", default={span}))
+    def __init__(self, name, parameters: Own):
+        super().__init__(name, parameters.timeframe_s)
 """
 
 
@@ -100,23 +103,91 @@ def test_a_file_that_others_can_write_is_not_run(own):
         strategies.build("mine", {})
 
 
-def test_parameters_have_defaults_that_are_checked_as_any_value_is(own):
-    (own / "mine.py").write_text(
-        "from strategies import Strategy\n"
+PLACES = {
+    "a file of its name": ("mine.py", ""),
+    "a file elsewhere": ("../ideas.py", "{folder}/../ideas.py"),
+    "a module": ("../ideas.py", "ideas"),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_parameters_are_one_struct_wherever_the_strategy_stands(own, monkeypatch, place):
+    file, source = PLACES[place]
+    monkeypatch.syspath_prepend(own.parent)
+    monkeypatch.delitem(sys.modules, "ideas", raising=False)
+    (own / file).write_text(
+        "from typing import Annotated\n"
+        "from strategies import SIDES, Direction, Strategy, StrategyParameters, within_bounds\n"
+        "class Own(StrategyParameters, frozen=True, kw_only=True):\n"
+        "    percent: Annotated[float, within_bounds(1, 9, 'How much.')] = 2.5\n"
+        "    fast: bool = False\n"
+        "    direction: Direction = 'both'\n"
+        "    def contradictions(self):\n"
+        "        if self.fast and self.percent > 5:\n"
+        "            yield ('percent',), 'expected less where it is fast'\n"
         "class Mine(Strategy):\n"
-        "    def __init__(self, p):\n"
-        "        super().__init__(p.name, 60)\n"
-        "        self.got = (p.number('percent', low=1.0, default=2.5), p.paise('capital', "
-        "default=100), p.flag('fast', default=False),\n"
-        "                    p.text('how', default='slow', among=('slow', 'quick')), "
-        "p.sides('direction', default='both'))\n"
+        "    def __init__(self, name, parameters: Own):\n"
+        "        super().__init__(name, parameters.timeframe_s)\n"
+        "        self.got = parameters.percent, parameters.fast, SIDES[parameters.direction]\n"
     )
-    assert strategies.build("mine", {}).got == (2.5, 10_000, False, "slow", (Side.BUY, Side.SELL))
-    table = {"percent": 3, "capital": 20, "fast": True, "how": "quick", "direction": "short"}
-    assert strategies.build("mine", table).got == (3.0, 2_000, True, "quick", (Side.SELL,))
-    for key, value in (("percent", 0.5), ("fast", 1), ("how", "no"), ("unheard", 1)):
-        with pytest.raises(ConfigError, match=key):
-            strategies.build("mine", {key: value})
+    where = {"source": source.format(folder=own)} if source else {}
+    assert strategies.build("mine", where).got == (2.5, False, (Side.BUY, Side.SELL))
+    table = where | {"percent": 3, "fast": True, "direction": "short"}
+    assert strategies.build("mine", table).got == (3.0, True, (Side.SELL,))
+    for key, value, words in (
+        ("percent", 0.5, "strategy.mine.percent: expected a number from 1 to 9, got 0.5"),
+        ("fast", 1, "strategy.mine.fast: expected true or false, got 1"),
+        ("percnt", 1, 'strategy.mine.percnt: no such key; did you mean "percent"?'),
+        ("percent", 6, "strategy.mine.percent: expected less where it is fast"),
+    ):
+        with pytest.raises(ConfigError) as refusal:
+            strategies.build("mine", table | {key: value})
+        assert str(refusal.value) == words
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "strategies.md").read_text(encoding="utf-8")
+
+
+def test_the_page_begins_in_an_empty_folder_and_every_line_of_it_does_what_it_says(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    history(tmp_path / ".local/state/patang/history", {"INFY": walk(weekdays(2), 3, spread=0.05)})
+    steps = re.search(r"## From an empty folder\n(.*?)\n## ", PAGE, re.DOTALL)[1]
+    blocks = re.findall(r"```(\w*)\n(.*?)```", steps, re.DOTALL)
+    assert [kind for kind, _ in blocks] == ["python", "toml", ""]
+    Path("breakout.py").write_text(blocks[0][1], encoding="utf-8")
+    Path("config.toml").write_text(blocks[1][1], encoding="utf-8")
+    commands = blocks[2][1].split("\n")[:-1]
+    assert len(commands) >= 2
+    for line in commands:
+        command, _, said = line.partition("#")
+        words = command.split()
+        assert words[0] == "patang"
+        code = run_command(words[1:])
+        told = capsys.readouterr()
+        assert code == (2 if "refused" in said else 0), line
+        for wanted in re.findall(r"`(.*?)`", said):
+            assert wanted in told.out + told.err, line
+    trades = replay(
+        strategies.build("breakout", {"source": "breakout.py", "bars": 5}),
+        [100.0] * 10 + [101.0, 102.0] + [100.0, 99.0] * 5,
+    )
+    assert trades[0].entry_reason == "breakout"
+
+
+@pytest.mark.parametrize("table", ["timeframe_s = 120\n", "source = 'deaf.py'\n"])
+def test_a_strategy_of_ones_own_that_no_bar_reaches_is_refused(own, monkeypatch, capsys, table):
+    monkeypatch.chdir(own)
+    (own / "mine.py").write_text(PLAIN.format(span=60))
+    (own / "deaf.py").write_text(PLAIN.format(span=120))
+    Path("config.toml").write_text("[strategy.mine]\n" + table)
+    assert run_command(["config", "check"]) == 2
+    assert "strategy.mine.timeframe_s: " in capsys.readouterr().err
 
 
 def test_a_strategy_is_begun_tried_replayed_and_run_from_an_empty_folder(
@@ -141,7 +212,7 @@ def test_a_strategy_is_begun_tried_replayed_and_run_from_an_empty_folder(
     assert run_command(["config", "check"]) == 0
     (tmp_path / "config.toml").write_text("[strategy.breakout]\nbasr = 30\n")
     assert run_command(["config", "check"]) == 2
-    assert "has no parameter basr; did you mean bars?" in capsys.readouterr().err
+    assert 'strategy.breakout.basr: no such key; did you mean "bars"?' in capsys.readouterr().err
     for name in ("breakout", "Breakout", "momentum_ladder", "class"):
         assert run_command(["new", "strategy", name]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 4

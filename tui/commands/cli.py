@@ -26,6 +26,7 @@ from engine.texts import plain_text
 from tui.commands import memory_check
 from tui.commands.shared.options import AsJson, ConfigFile, speed_of
 from tui.commands.shared.strict_values import convert_any_length, convert_strictly
+from tui.exit_codes import DONE, FAILED, INTERRUPTED, USAGE
 from tui.standard_streams import leave_stdout, take_streams
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 MOST_RUNS = 1_000
 LONGEST = 1_000
 """Characters of a complaint about a command line."""
-DONE, FAILED, USAGE, UNREACHABLE, KILLED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 Benchmark = Literal[
     "book", "frames", "bars", "charges", "backtest", "sweep", "sandbox", "feed", "memory", "history"

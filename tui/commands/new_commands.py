@@ -9,23 +9,33 @@ from cyclopts import App, Parameter
 from engine.errors import ConfigError, OperatorError, in_words
 from engine.texts import plain_text
 from strategies.strategy_sources import SHIPPED, user_folder
+from tui.exit_codes import DONE
 
-DONE = 0
 new_app = App(name="new", help="Begin something of your own.", help_format="plaintext")
 
 STRATEGY = '''"""{title}: buys above the highest price of the last bars, leaves below the lowest."""
 
-from compiled.indicators import Donchian
-from strategies import Bar, Context, Parameters, Side, Strategy
+from typing import Annotated
+
+from strategies import Bar, Context, Donchian, Side, Strategy, StrategyParameters, within_bounds
+
+
+class {name}Parameters(StrategyParameters, frozen=True, kw_only=True):
+    """What [strategy.{key}] may say, beside symbols and timeframe_s."""
+
+    bars: Annotated[int, within_bounds(2, 1_000, "Bars of the channel.")] = 20
+    capital: Annotated[int, within_bounds(1, 10_000_000, "Rupees in one position.")] = 10_000
+    stop_percent: Annotated[float, within_bounds(0.25, 50, "Stop below the average price.")] = 1.5
 
 
 class {name}(Strategy):
     """Rides what breaks out; a stop at the broker protects it."""
-    def __init__(self, parameters: Parameters) -> None:
-        super().__init__(parameters.name, parameters.integer("timeframe_s", default=60))
-        self.bars = parameters.integer("bars", low=2, default=20)
-        self.capital = parameters.paise("capital", default=10_000)
-        self.stop_percent = parameters.number("stop_percent", low=0.25, default=1.5)
+
+    def __init__(self, name: str, parameters: {name}Parameters) -> None:
+        super().__init__(name, parameters.timeframe_s)
+        self.bars = parameters.bars
+        self.capital = parameters.capital * 100
+        self.stop_percent = parameters.stop_percent
         self.channels: dict[int, Donchian] = {{}}
 
     def on_bar(self, ctx: Context, bar: Bar) -> None:
@@ -74,7 +84,7 @@ def strategy(
         or name.startswith(("_", "test_"))
     ):
         raise ConfigError(f"{name}: expected small letters, digits and underscores, as my_breakout")
-    if name in SHIPPED or name == "other":
+    if name in SHIPPED:
         raise ConfigError(f"{name}: there is a strategy of that name; choose another one")
     where = user_folder()
     file, test = where / f"{name}.py", where / f"test_{name}.py"
@@ -83,7 +93,7 @@ def strategy(
     try:
         where.mkdir(mode=0o700, parents=True, exist_ok=True)
         for path, text in (
-            (file, STRATEGY.format(title=words, name=title)),
+            (file, STRATEGY.format(title=words, name=title, key=name)),
             (test, TEST.format(name=name, file=test)),
         ):
             with path.open("x", encoding="utf-8") as out:

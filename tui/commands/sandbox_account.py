@@ -14,10 +14,11 @@ from brokers.sandbox.fault_moods import faults_from_text
 from brokers.sandbox.http import DECIMAL, WHOLE
 from brokers.sandbox.server import Sandbox
 from engine.errors import ConfigError
-from tui.commands.shared.options import IST, read_day
+from engine.indian_time import INDIA
+from tui.commands.shared.options import read_day
+from tui.exit_codes import INTERRUPTED
 from tui.run.settings import latest_day
 
-INTERRUPTED = 130
 PRODUCTS = ("CNC", "MIS", "NRML", "MTF")
 SHARES = "SYMBOL:SHARES:PRICE"
 POSITION = "EXCHANGE:SYMBOL:PRODUCT:QUANTITY:PRICE"
@@ -104,7 +105,7 @@ def replay_progress() -> Callable[[str, int], None]:
         nonlocal told
         if time.monotonic() - told >= 1.0:
             told = time.monotonic()
-            clock = datetime.fromtimestamp(now // 1_000_000_000, IST)
+            clock = datetime.fromtimestamp(now // 1_000_000_000, INDIA)
             sys.stderr.write(f"patang: playing {date} again, {clock:%H:%M} IST\n")
 
     return tell

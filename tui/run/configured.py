@@ -3,18 +3,21 @@
 import os
 from pathlib import Path
 
+import strategies
 from engine.config import schema
 from engine.config.schema import DeskConfig, LoadedConfig
-from strategies.strategy_sources import SOURCE, names
+from strategies.parameters import SOURCE
 
 
 def find_configuration(file: Path | None) -> LoadedConfig:
     """Read the configuration that applies here; raise `ConfigError`."""
-    configuration = schema.load_config(schema.find_config(file, Path.cwd(), os.environ))
+    configuration = strategies.load_config(schema.find_config(file, Path.cwd(), os.environ))
     elsewhere = [
-        name for name, table in configuration.values.strategy.other.items() if table.get(SOURCE)
+        name
+        for name, table in configuration.values.strategy.items()
+        if isinstance(table, dict) and table.get(SOURCE)
     ]
-    schema.check_strategies(configuration, [*names(), *elsewhere])
+    schema.check_strategies(configuration, [*strategies.names(), *elsewhere])
     return configuration
 
 

@@ -11,16 +11,18 @@ import sys
 import termios
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from engine.config.schema import DeskConfig
 from engine.errors import ConfigError, DataError, PatangError, in_words
+from engine.indian_time import INDIA
 from engine.orders.killswitch import FLATTEN, HALT
 from engine.texts import plain_text
 from tui import native_core
+from tui.exit_codes import DONE, FAILED, INTERRUPTED, KILLED
 from tui.formats import aligned_fields
 from tui.run.configured import find_configuration
 from tui.run.forced_ending import ForcedEnding
@@ -32,8 +34,6 @@ from tui.standard_streams import begin_line
 if TYPE_CHECKING:
     from engine.desk import Desk
 
-IST = timezone(timedelta(hours=5, minutes=30))
-DONE, FAILED, KILLED, INTERRUPTED = 0, 1, 4, 130
 SCREEN = "textual-screen"
 """Name of a dead screen among the failures of a run."""
 
@@ -246,7 +246,7 @@ def write_progress(desk: "Desk") -> None:
     if not header.now:
         text = header.state
     else:
-        clock = datetime.fromtimestamp(header.now // 1_000_000_000, IST).strftime("%H:%M:%S")
+        clock = datetime.fromtimestamp(header.now // 1_000_000_000, INDIA).strftime("%H:%M:%S")
         text = (
             f"{clock} IST  orders {len(desk.board.orders.rows)}  open rungs "
             f"{len(desk.board.positions.rows)}  "

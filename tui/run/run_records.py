@@ -4,17 +4,17 @@ import os
 import shutil
 import sqlite3
 from contextlib import closing
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime
 from pathlib import Path
 
 from engine.config.desk_modes import MODES
 from engine.config.schema import DeskConfig, desk_paths
 from engine.errors import DataError, NothingFound
+from engine.indian_time import INDIA
 from engine.orders.killswitch import KillLogEntry
 from store.database_integrity import evidence_of_loss
 from store.schema import connect, refusal
 
-IST = timezone(timedelta(hours=5, minutes=30))
 KEPT = 20
 LATCHES = (
     "SELECT ifnull(ts, 0), ifnull(act, ''), ifnull(level, ''), ifnull(reason, ''), ifnull(who, "
@@ -36,7 +36,7 @@ def own_database(config: DeskConfig, mode: str, *, embedded: bool) -> Path:
     if not embedded:
         return folder / "desk.db"
     _remove_old_runs(folder)
-    return folder / f"run-{datetime.now(IST):%Y%m%d-%H%M%S}-{os.getpid()}.db"
+    return folder / f"run-{datetime.now(INDIA):%Y%m%d-%H%M%S}-{os.getpid()}.db"
 
 
 def _remove_old_runs(folder: Path) -> None:

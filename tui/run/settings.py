@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,19 +10,16 @@ import msgspec
 
 from compiled.indicators.price import Indicator
 from compiled.model.order_terms import ExitEscalation
-from compiled.model.values import SECOND
-from compiled.trading.risk import RiskLimits
 from compiled.trading.strategy import Strategy
 from engine.config.schema import DeskConfig, desk_paths
 from engine.errors import ConfigError, DataError
-from engine.manual.limits import current_limits
+from engine.indian_time import INDIA
+from engine.manual.limits import configured_limits, current_limits
 from engine.market.calendar import Calendar
 from engine.market.corporate_actions.action_list import CorporateActions
 from engine.market.instrument_dumps import DumpFolder
 from engine.market.instruments import InstrumentList
 from strategies import build
-
-IST = timezone(timedelta(hours=5, minutes=30))
 
 
 class StrategyTable(NamedTuple):
@@ -36,8 +33,7 @@ class StrategyTable(NamedTuple):
 def strategy_tables(config: DeskConfig) -> dict[str, dict[str, Any]]:
     """Return every configured strategy's table in configured order, running or not."""
     tables: dict[str, dict[str, Any]] = msgspec.to_builtins(config.strategy)
-    others = tables.pop("other")
-    return tables | others
+    return tables
 
 
 def strategy_table(name: str, table: dict[str, Any]) -> StrategyTable:
@@ -103,31 +99,6 @@ def modes_of(config: DeskConfig) -> dict[str, str]:
     return dict.fromkeys(config.feed.quote, "quote") | dict.fromkeys(config.feed.ltp, "ltp")
 
 
-def limits_of(config: DeskConfig) -> RiskLimits:
-    """Return the configured limits in paise and ns."""
-    risk = config.risk
-    limits = RiskLimits(
-        risk.max_order_value * 100,
-        risk.max_exposure * 100,
-        max_positions=risk.max_positions,
-        max_positions_per_symbol=risk.max_positions_per_symbol,
-        max_trades_per_day=risk.max_trades_per_day,
-        max_daily_loss=risk.max_daily_loss * 100,
-        max_drawdown=risk.max_drawdown * 100,
-        max_consecutive_losses=risk.max_consecutive_losses,
-        price_range_percent=risk.price_range_percent,
-        stale_after=int(config.feed.stale_after_s * SECOND),
-        max_symbol_exposure=risk.max_symbol_exposure * 100,
-        max_orders_per_minute=risk.max_orders_per_minute,
-        strategy_daily_loss=risk.strategy_daily_loss * 100,
-        strategy_drawdown=risk.strategy_drawdown * 100,
-        strategy_consecutive_losses=risk.strategy_consecutive_losses,
-    )
-    for name, rupees in risk.budget.items():
-        limits.budgets[name] = rupees * 100
-    return limits
-
-
 def settings_of(
     config: DeskConfig, strategies: Sequence[Strategy], watch: Sequence[str]
 ) -> dict[str, Any]:
@@ -143,7 +114,7 @@ def settings_of(
             name: table for name, _, table in enabled_strategies(config) if name in built
         },
         "sources": {name: run_identity.source_hash(each) for name, each in built.items()},
-        "limits": current_limits(limits_of(config)),
+        "limits": current_limits(configured_limits(config.risk, config.feed.stale_after_s)),
         "watch": list(watch),
         "slippage_ticks": config.paper.slippage_ticks,
         "modifies": config.governor.modifies_per_order,
@@ -215,7 +186,7 @@ def latest_day() -> str:
 
     An exchange of our own needs no list of today.
     """
-    calendar, day = Calendar.load(), datetime.now(IST).date()
+    calendar, day = Calendar.load(), datetime.now(INDIA).date()
     while True:
         try:
             day = calendar.latest_trading_day(day)

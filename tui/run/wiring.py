@@ -13,6 +13,7 @@ from engine.config.schema import DeskConfig
 from engine.day.warm_up import Stored
 from engine.desk import Desk, EnginePorts, EngineSettings
 from engine.errors import DataError, OperatorError, in_words
+from engine.manual.limits import configured_limits
 from engine.market import charges
 from engine.ops.control_socket import ControlSocket, socket_path
 from engine.ops.freeze_timer import FreezeTimer, read_freeze_record
@@ -40,7 +41,6 @@ from tui.run.settings import (
     check_timeframes,
     enabled_strategies,
     exits_of,
-    limits_of,
     modes_of,
     rebuild_strategies,
     settings_of,
@@ -345,7 +345,7 @@ def _desk_settings(
         rules=rules,
         speed=speed,
         simulated=station.run.mode == "paper" or station.rerun is not None,
-        limits=limits_of(config),
+        limits=configured_limits(config.risk, config.feed.stale_after_s),
         spans=station.spans,
         watch=watch,
         watch_mode=config.feed.mode,

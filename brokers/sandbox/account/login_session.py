@@ -7,9 +7,10 @@ from hashlib import sha256
 from http import HTTPStatus
 from typing import final
 
-from brokers.sandbox import ist
+from brokers.sandbox import kite_times
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.http import SandboxApiError
+from engine.orders.order_texts import ORDER_TYPES
 
 PRODUCTS = ("CNC", "NRML", "MIS", "MTF")
 APP_ID = 1201
@@ -89,7 +90,7 @@ class SandboxSession:
             "enctoken": "",
             "refresh_token": self._refresh,
             "silo": "",
-            "login_time": ist.text(now),
+            "login_time": kite_times.text(now),
         }
 
     def is_valid_pair(self, api_key: str, access_token: str) -> bool:
@@ -137,7 +138,7 @@ class SandboxSession:
             "broker": "ZERODHA",
             "exchanges": list(self._exchanges),
             "products": list(PRODUCTS),
-            "order_types": ["MARKET", "LIMIT", "SL", "SL-M"],
+            "order_types": list(ORDER_TYPES.values()),
             "avatar_url": None,
             "meta": {"demat_consent": "consent" if self._consent else "physical"},
         }

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import final
 from uuid import NAMESPACE_URL, uuid5
 
-from brokers.sandbox import ist
+from brokers.sandbox import kite_times
 from brokers.sandbox.http import (
     Form,
     choice_field,
@@ -64,9 +64,9 @@ class MutualFunds:
     def __init__(self, midnight: int, now: Callable[[], int], *, closed: bool) -> None:
         self._now = now
         self._closed = closed
-        self._bought = ist.text(midnight - 30 * ist.DAY + 52_200_000_000_000)
-        self._next = ist.day_of(midnight + 12 * ist.DAY)
-        self._yesterday = ist.day_of(midnight - ist.DAY)
+        self._bought = kite_times.text(midnight - 30 * kite_times.DAY + 52_200_000_000_000)
+        self._next = kite_times.day_of(midnight + 12 * kite_times.DAY)
+        self._yesterday = kite_times.day_of(midnight - kite_times.DAY)
         self._orders = [self._old_order()]
         self._plans = [self._old_plan()]
 
@@ -97,7 +97,7 @@ class MutualFunds:
                 "status_message": "",
                 "folio": None,
                 "fund": fund,
-                "order_timestamp": ist.text(self._now()),
+                "order_timestamp": kite_times.text(self._now()),
                 "exchange_timestamp": None,
                 "settlement_id": None,
                 "transaction_type": side,
@@ -141,11 +141,11 @@ class MutualFunds:
                 "transaction_type": "BUY",
                 "status": "ACTIVE",
                 "sip_type": "sip",
-                "created": ist.text(self._now()),
+                "created": kite_times.text(self._now()),
                 "frequency": choice_field(form, "frequency", FREQUENCIES),
                 "instalment_amount": decimal_field(form, "amount"),
                 "instalments": count,
-                "last_instalment": ist.text(self._now()),
+                "last_instalment": kite_times.text(self._now()),
                 "pending_instalments": count,
                 "instalment_day": whole_field(form, "instalment_day"),
                 "completed_instalments": 0,

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Final, final
 from zlib import crc32
 
-from brokers.sandbox import ist
+from brokers.sandbox import kite_times
 from brokers.sandbox.account.product_position import ProductPosition
 from brokers.sandbox.http import SandboxApiError
 from brokers.sandbox.market.client_order import ClientTrade
@@ -118,7 +118,7 @@ class AccountPortfolio:
         for holding in self.holdings.values():
             if not isins or isin(holding.listing) in isins:
                 holding.authorised = holding.total
-                holding.authorised_at = ist.text(now)
+                holding.authorised_at = kite_times.text(now)
 
     def position_rows(self) -> dict[str, object]:
         """Return net and day positions; shares financed on earlier days are among the holdings."""

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterable
 
-from brokers.sandbox import ist
+from brokers.sandbox import kite_times
 from brokers.sandbox.clients.client_connection import Tokens
 from brokers.sandbox.http import SandboxRequest, invalid
 from brokers.sandbox.market.exchange_listing import LEVELS, ExchangeListing, ListedIndex
@@ -128,7 +128,7 @@ def quote_row(kind: str, listing: ExchangeListing | ListedIndex, now: int) -> di
         return {"instrument_token": token, "last_price": tick.ltp, "ohlc": ohlc}
     head: dict[str, object] = {
         "instrument_token": token,
-        "timestamp": ist.text(now),
+        "timestamp": kite_times.text(now),
         "last_price": tick.ltp,
         "net_change": round(tick.ltp - tick.close, 4),
         "ohlc": ohlc,
@@ -139,7 +139,7 @@ def quote_row(kind: str, listing: ExchangeListing | ListedIndex, now: int) -> di
 def _market_fields(listing: ExchangeListing, tick: Tick) -> dict[str, object]:
     bids, asks = depth_levels(tick)
     return {
-        "last_trade_time": ist.text(listing.last_trade) if listing.last_trade else None,
+        "last_trade_time": kite_times.text(listing.last_trade) if listing.last_trade else None,
         "last_quantity": tick.last_quantity,
         "buy_quantity": tick.buy_quantity,
         "sell_quantity": tick.sell_quantity,

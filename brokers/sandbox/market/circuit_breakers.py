@@ -8,13 +8,13 @@ within 0.1 % of its edge.
 from collections.abc import Callable
 from typing import Final, NamedTuple, final
 
-from brokers.sandbox import ist
+from brokers.sandbox import kite_times
 from brokers.sandbox.market.exchange_listing import ExchangeListing, ListedIndex
 from compiled.model.values import MINUTE
 
 SLIDES = ((0.05, 15), (0.05, 15), (0.03, 30), (0.03, 30), (0.02, 60))
 """Slides of a day: part of the previous close, minutes at the edge; the last one repeats."""
-LATE, LATE_WAIT = ist.time_of_day("15:00"), 5
+LATE, LATE_WAIT = kite_times.time_of_day("15:00"), 5
 """From then on a slide waits only so many minutes."""
 NEAR = 0.001
 REST: Final = -1
@@ -30,8 +30,12 @@ class BreakerLevel(NamedTuple):
 
 
 LEVELS = (
-    BreakerLevel(0.10, ((ist.time_of_day("13:00"), 45), (ist.time_of_day("14:30"), 15)), 0),
-    BreakerLevel(0.15, ((ist.time_of_day("13:00"), 105), (ist.time_of_day("14:00"), 45)), REST),
+    BreakerLevel(
+        0.10, ((kite_times.time_of_day("13:00"), 45), (kite_times.time_of_day("14:30"), 15)), 0
+    ),
+    BreakerLevel(
+        0.15, ((kite_times.time_of_day("13:00"), 105), (kite_times.time_of_day("14:00"), 45)), REST
+    ),
     BreakerLevel(0.20, (), REST),
 )
 

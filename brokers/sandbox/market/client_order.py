@@ -4,7 +4,7 @@ import json
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple, final
 
-from brokers.sandbox import ist
+from brokers.sandbox import kite_times
 
 if TYPE_CHECKING:
     from brokers.sandbox.market.exchange_listing import ExchangeListing
@@ -192,7 +192,7 @@ class ClientOrder:
             "status_message_raw": self.message,
             "exchange_update_timestamp": None
             if self.exchanged_at is None
-            else ist.text(self.exchanged_at),
+            else kite_times.text(self.exchanged_at),
             "validity_ttl": self.ask.ttl,
             "market_protection": 0,
             "meta": {"iceberg": self.ask.iceberg.row()} if self.ask.iceberg else {},
@@ -203,7 +203,7 @@ class ClientOrder:
         row = self.row() | {"status": status}
         for key in ("tags", "modified", "validity_ttl", "account_id"):
             del row[key]
-        stamp = ist.text(self.placed_at)
+        stamp = kite_times.text(self.placed_at)
         checksum = sha256(f"{self.order_id}{stamp}{api_secret}".encode()).hexdigest()
         unfilled = self.ask.quantity - self.filled
         return row | {
@@ -234,10 +234,10 @@ class ClientOrder:
             "parent_order_id": ask.parent,
             "status": self.status,
             "status_message": self.message,
-            "order_timestamp": ist.text(self.placed_at),
+            "order_timestamp": kite_times.text(self.placed_at),
             "exchange_timestamp": None
             if self.exchanged_at is None
-            else ist.text(self.exchanged_at),
+            else kite_times.text(self.exchanged_at),
             "variety": ask.variety,
             "exchange": instrument.exchange,
             "tradingsymbol": instrument.symbol,
@@ -261,7 +261,7 @@ class ClientOrder:
 def trade_row(trade: ClientTrade) -> dict[str, object]:
     """Return a trade as Kite lists it."""
     ask, instrument = trade.order.ask, trade.order.ask.listing.instrument
-    stamp = ist.text(trade.ts)
+    stamp = kite_times.text(trade.ts)
     return {
         "trade_id": trade.trade_id,
         "order_id": trade.order.order_id,

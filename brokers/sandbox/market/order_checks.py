@@ -13,10 +13,20 @@ from brokers.sandbox.http import (
 )
 from brokers.sandbox.market.client_order import IcebergLeg, OrderRequest
 from brokers.sandbox.market.exchange_listing import ExchangeListing, ListedIndex
+from compiled.model.exchange_rules import (
+    exceeds_freeze,
+    is_in_lots,
+    is_inside_band,
+    is_limit_beyond,
+    is_protection,
+    is_trigger_ahead,
+    protected_limit,
+)
+from engine.orders.order_texts import ORDER_TYPES
 
 VARIETIES = ("regular", "amo", "co", "iceberg", "auction")
 PRODUCTS = ("CNC", "MIS", "NRML", "MTF")
-TYPES = ("MARKET", "LIMIT", "SL", "SL-M")
+TYPES = tuple(ORDER_TYPES.values())
 SIDES = {"BUY": 1, "SELL": -1}
 VALIDITIES = ("DAY", "IOC", "TTL")
 TAG_LENGTH = 20
@@ -94,7 +104,7 @@ def _cover_first_leg(ask: OrderRequest) -> OrderRequest:
         raise invalid(NO_TRIGGER)
     check_on_grid(ask.listing, ask.trigger)
     entry = ask.price if ask.order_type == "LIMIT" else ask.listing.ltp
-    if ask.side * (entry - ask.trigger) <= 0:
+    if not is_trigger_ahead(-ask.side, ask.trigger, entry):
         raise invalid(NO_TRIGGER)
     return ask._replace(product="CO", stop=ask.trigger, trigger=0.0)
 
@@ -149,7 +159,7 @@ def checked_request(ask: OrderRequest, *, frozen: bool = True) -> OrderRequest:
     if ask.order_type in {"MARKET", "SL-M"}:
         if not ask.protection and ask.listing.rules.orders.api_rules:
             raise invalid(UNPROTECTED)
-        if ask.protection != -1.0 and not 0.0 <= ask.protection <= 100.0:
+        if not is_protection(ask.protection):
             raise invalid("Invalid `market_protection`.")
         ask = ask._replace(price=0.0)
     elif ask.price <= 0.0:
@@ -208,11 +218,11 @@ def _check_quantity(ask: OrderRequest, *, frozen: bool) -> None:
     instrument = ask.listing.instrument
     if ask.quantity < 1:
         raise invalid("Invalid `quantity`.")
-    if ask.quantity % instrument.lot:
+    if not is_in_lots(instrument, ask.quantity):
         raise invalid(
             f"Invalid `quantity`. It should be a multiple of the lot size {instrument.lot}."
         )
-    if frozen and ask.quantity > instrument.freeze:
+    if frozen and exceeds_freeze(instrument, ask.quantity):
         lots = (
             ("", "")
             if instrument.lot == 1
@@ -266,13 +276,13 @@ def _check_trigger(ask: OrderRequest) -> None:
             f"Trigger price for stoploss {side} orders cannot be above the upper circuit price. "
             f"Please try placing the order with trigger price below {instrument.upper:.2f}."
         )
-    if ask.side * (ask.trigger - ltp) <= 0:
+    if not is_trigger_ahead(ask.side, ask.trigger, ltp):
         word = "higher" if ask.buys else "lower"
         raise refused(
             f"Trigger price for stoploss {side} orders should be {word} than the last traded "
             f"price ({ltp:.2f})."
         )
-    if ask.order_type == "SL" and ask.side * (ask.price - ask.trigger) < 0:
+    if ask.order_type == "SL" and not is_limit_beyond(ask.side, ask.trigger, ask.price):
         word = "higher" if ask.buys else "lower"
         raise refused(
             f"Trigger price for stoploss {side} orders cannot be {word} than the limit price."
@@ -282,7 +292,7 @@ def _check_trigger(ask: OrderRequest) -> None:
 def band_refusal(ask: OrderRequest) -> str:
     """Return why the exchange rejects a limit price outside the day's band, or an empty string."""
     instrument = ask.listing.instrument
-    if not ask.price or instrument.lower <= ask.price <= instrument.upper:
+    if not ask.price or is_inside_band(instrument, ask.price):
         return ""
     low = ask.price < instrument.lower
     word, side, band = (
@@ -309,6 +319,4 @@ def protected_price(ask: OrderRequest) -> float:
     instrument = ask.listing.instrument
     if not ask.protection:
         return instrument.upper if ask.buys else instrument.lower
-    worst = ask.listing.ltp * (1.0 + ask.side * protection_percent(ask) / 100.0)
-    # snapped to the better side: never beyond the protection
-    return min(instrument.upper, max(instrument.lower, instrument.snap(worst, -ask.side)))
+    return protected_limit(instrument, ask.side, ask.listing.ltp, protection_percent(ask))

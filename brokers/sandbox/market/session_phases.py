@@ -6,7 +6,7 @@ from functools import lru_cache
 from random import Random
 from typing import NamedTuple, final
 
-from brokers.sandbox import ist
+from brokers.sandbox import kite_times
 from brokers.sandbox.http import refused
 from brokers.sandbox.market.client_order import OrderRequest
 from brokers.sandbox.market.exchange_listing import CLOSED, CONTINUOUS, ExchangeListing
@@ -42,7 +42,7 @@ REFERENCE_SPAN = 900 * SECOND
 """The reference price is the average of the last quarter of an hour of continuous trading."""
 LAST_DAYS = 5
 """Trading days before an expiry on which the next month's futures have a pre-open, too."""
-USUAL_OPEN = ist.time_of_day("09:15")
+USUAL_OPEN = kite_times.time_of_day("09:15")
 SHUT = "Markets are closed right now. Orders are accepted again in the next session."
 HALT = "Trading is halted: a market-wide circuit breaker has been triggered."
 NOT_NOW = "Orders cannot be placed, modified or cancelled in this phase of the session."
@@ -102,7 +102,7 @@ def part_opens(day: str, exchange: str, kind: str) -> tuple[int, ...]:
     return (
         tuple(part.start for part in session.parts)
         if session
-        else (ist.midnight(day) + USUAL_OPEN,)
+        else (kite_times.midnight(day) + USUAL_OPEN,)
     )
 
 
@@ -313,5 +313,5 @@ class CallAuctioneer:
 
 def ist_date(day: str) -> date:
     """Return the date of "YYYY-MM-DD"; raise `ConfigError`."""
-    ist.midnight(day)
+    kite_times.midnight(day)
     return date.fromisoformat(day)

@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 
 import msgspec
 
-from brokers.sandbox import ist
+from brokers.sandbox import kite_times
 from brokers.sandbox.clients.quotes import quote_row
 from brokers.sandbox.http import (
     Form,
@@ -111,8 +111,8 @@ class PriceAlert:
             "rhs_exchange": form.get("rhs_exchange", ""),
             "rhs_tradingsymbol": form.get("rhs_tradingsymbol", ""),
             "alert_count": self.count,
-            "created_at": ist.text(self.created),
-            "updated_at": ist.text(self.updated),
+            "created_at": kite_times.text(self.created),
+            "updated_at": kite_times.text(self.updated),
         }
         return row | ({"basket": parse_json(form["basket"])} if form["type"] == "ato" else {})
 
@@ -215,7 +215,7 @@ class AlertDesk:
                 "type": alert.form["type"],
                 "meta": [meta],
                 "condition": f"{left} {form['operator']} {against}",
-                "created_at": ist.text(now),
+                "created_at": kite_times.text(now),
                 "order_meta": [
                     {"order_id": order.order_id, "status": order.status} for order in orders
                 ]

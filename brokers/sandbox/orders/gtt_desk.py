@@ -6,7 +6,7 @@ from typing import NamedTuple, final
 
 import msgspec
 
-from brokers.sandbox import ist
+from brokers.sandbox import kite_times
 from brokers.sandbox.account.carried_account import FIRST_ID, CarriedGtt
 from brokers.sandbox.assumptions import KiteAssumptions
 from brokers.sandbox.http import (
@@ -82,8 +82,8 @@ class ClientGtt:
         """Return when it dies: after a year, a contract's at the end of its last day."""
         listing = self.condition.listing
         if listing.contract is not None:
-            return ist.midnight(listing.contract.expiry.isoformat()) + ist.DAY
-        return self.created + listing.rules.gtt.days * ist.DAY
+            return kite_times.midnight(listing.contract.expiry.isoformat()) + kite_times.DAY
+        return self.created + listing.rules.gtt.days * kite_times.DAY
 
     def row(self) -> dict[str, object]:
         """Return the GTT as Kite shows it."""
@@ -93,9 +93,9 @@ class ClientGtt:
             "user_id": self.user_id,
             "parent_trigger": None,
             "type": self.condition.kind,
-            "created_at": ist.text(self.created),
-            "updated_at": ist.text(self.updated),
-            "expires_at": ist.text(self.expires),
+            "created_at": kite_times.text(self.created),
+            "updated_at": kite_times.text(self.updated),
+            "expires_at": kite_times.text(self.expires),
             "status": self.status,
             "condition": {
                 "exchange": instrument.exchange,
@@ -195,7 +195,7 @@ class GttDesk:
 
     def listed_gtts(self, now: int) -> list[ClientGtt]:
         """Return the active GTTs, and what else there was in the last seven days."""
-        recent = now - LISTED_DAYS * ist.DAY
+        recent = now - LISTED_DAYS * kite_times.DAY
         return [t for t in self.triggers.values() if t.status == "active" or t.updated >= recent]
 
     def modify_gtt(self, trigger_id: str, form: Form, now: int) -> int:
@@ -266,7 +266,7 @@ class GttDesk:
             "account_id": self._user_id,
             "validity": "DAY",
             "meta": json.dumps({"app_id": 1, "trigger_id": trigger.trigger_id}),
-            "timestamp": ist.text(now),
+            "timestamp": kite_times.text(now),
             "triggered_at": leg.listing.ltp,
             "order_result": {
                 "status": "failed" if reason else self._choices.gtt_success,

@@ -29,6 +29,7 @@ from brokers.sandbox.market.client_order import (
 from brokers.sandbox.market.exchange_listing import CONTINUOUS, BookFill, ExchangeListing
 from brokers.sandbox.scheduler import ActionScheduler
 from compiled.book.order_book import DAY, IOC, BookRefusal
+from compiled.model.exchange_rules import is_reached
 from compiled.model.values import MINUTE, SECOND
 
 SLOW_SECONDS = 1.0
@@ -451,7 +452,7 @@ class OrderDesk:
         due = [
             o
             for o in stops
-            if (high >= ticks(o.ask.trigger) if o.ask.buys else low <= ticks(o.ask.trigger))
+            if is_reached(o.ask.side, ticks(o.ask.trigger), high if o.ask.buys else low)
         ]
         for order in due:
             self.fire_stop(order, now)

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from random import Random
 from typing import final
 
-from brokers.sandbox import ist
+from brokers.sandbox import kite_times
 from brokers.sandbox.account.portfolio import AccountPortfolio, isin
 from brokers.sandbox.http import SandboxApiError, invalid, not_found, refused
 from brokers.sandbox.market import session_phases
@@ -15,7 +15,7 @@ from brokers.sandbox.market.session_phases import SessionGroup
 from brokers.sandbox.orders.order_desk import OrderDesk
 from brokers.sandbox.scheduler import ActionScheduler
 
-AUCTION_CLOSES = ist.time_of_day("15:00")
+AUCTION_CLOSES = kite_times.time_of_day("15:00")
 AUCTION_REACH = 0.02
 """How far above the previous close the buyers of the auction go, at most."""
 SQUARED_OFF = "Intraday orders (MIS, CO) are not accepted after the square-off time."

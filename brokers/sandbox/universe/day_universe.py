@@ -5,7 +5,7 @@ from datetime import date
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
-from brokers.sandbox import ist
+from brokers.sandbox import kite_times
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.market import session_phases
 from brokers.sandbox.market.crowd import InstrumentTraders, PriceSource, SeededCrowd
@@ -229,7 +229,7 @@ def _check_hours(config: SandboxConfig, market: PriceSource, known: SessionGroup
     )
     if market.opens < opens or market.closes > ends:
         bars, hours = (
-            f"{ist.text(start)[11:16]} to {ist.text(end)[11:16]}"
+            f"{kite_times.text(start)[11:16]} to {kite_times.text(end)[11:16]}"
             for start, end in ((market.opens, market.closes), (opens, ends))
         )
         raise DataError(
@@ -256,9 +256,9 @@ def starting_instant(config: SandboxConfig, market: PriceSource) -> int:
     """
     if not config.start:
         return market.opens
-    asked = ist.midnight(config.date) + ist.time_of_day(config.start)
+    asked = kite_times.midnight(config.date) + kite_times.time_of_day(config.start)
     return (
         asked
-        if ist.time_of_day(config.start) < ist.time_of_day("09:15")
+        if kite_times.time_of_day(config.start) < kite_times.time_of_day("09:15")
         else max(market.opens, asked)
     )

@@ -12,9 +12,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from brokers.sandbox import ist
+from brokers.sandbox import kite_times
 from compiled.model.values import MINUTE
 from engine.errors import DataError
+from engine.indian_time import IST
 from engine.market.arrow_columns import packed_numbers
 
 PRICES = ("open", "high", "low", "close")
@@ -102,11 +103,11 @@ class MinuteFile:
                 f"tape {self._file}: column {name}: a time beyond the years 1678 to 2262"
             ) from None
         if column.type.tz is None:
-            stamps = stamps - ist.OFFSET
+            stamps = stamps - IST
         self.refuse_rows(
             name,
             stamps % MINUTE != 0,
-            lambda row: f"{ist.text(int(stamps[row]))} IST begins no minute",
+            lambda row: f"{kite_times.text(int(stamps[row]))} IST begins no minute",
         )
         return stamps
 

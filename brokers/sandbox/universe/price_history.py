@@ -7,7 +7,7 @@ from functools import lru_cache
 from random import Random
 from typing import final
 
-from brokers.sandbox import ist
+from brokers.sandbox import kite_times
 from brokers.sandbox.faults import HISTORY, FaultRules
 from brokers.sandbox.http import SandboxRequest, invalid
 from brokers.sandbox.market import session_phases
@@ -15,6 +15,7 @@ from brokers.sandbox.market.exchange_listing import ExchangeListing, ListedIndex
 from brokers.sandbox.universe.recorded_tape import PriceCandle, TapeRecord
 from compiled.model.values import MINUTE, Instrument
 from engine.errors import DataError
+from engine.indian_time import IST
 from engine.market.instrument_hours import InstrumentHours
 
 LONGEST = {
@@ -48,19 +49,23 @@ def candle_rows(
         raise invalid("Invalid `interval`.")
     minutes, days = LONGEST[interval]
     try:
-        start, end = ist.parse(request.value("from")), ist.parse(request.value("to"))
+        start, end = kite_times.parse(request.value("from")), kite_times.parse(request.value("to"))
     except ValueError:
         raise invalid("Invalid `from` or `to` date.") from None
     if start > end:
         raise invalid("Invalid date range: `from` is after `to`.")
-    if end - start > days * ist.DAY:
+    if end - start > days * kite_times.DAY:
         raise invalid(f"interval exceeds max limit: {days} days")
     if len(request.value("to")) <= len("2026-11-20"):
-        end += ist.DAY - 1
+        end += kite_times.DAY - 1
     if not minutes:
-        start, end = _ist_midnight(start), _ist_midnight(end) + ist.DAY - 1
+        start, end = _ist_midnight(start), _ist_midnight(end) + kite_times.DAY - 1
     bars = [
-        *past(listing.instrument, _ist_midnight(start), min(_ist_midnight(end) + ist.DAY, today))
+        *past(
+            listing.instrument,
+            _ist_midnight(start),
+            min(_ist_midnight(end) + kite_times.DAY, today),
+        )
     ]
     if end >= today:
         minutes_today = [PriceCandle(*minute) for minute in listing.candles() if minute[0] <= now]
@@ -74,11 +79,19 @@ def candle_rows(
     rows: list[list[object]] = []
     for bar in merged_candles(bars, minutes, listing.instrument):
         if start <= bar.start <= end:
-            ends = min(last, bar.start + (minutes * MINUTE or ist.DAY))
+            ends = min(last, bar.start + (minutes * MINUTE or kite_times.DAY))
             tail = [open_interest(listing, ends, today)] if wanted else []
             volume = bar.volume if trades else 0
             rows.append(
-                [ist.candle(bar.start), bar.open, bar.high, bar.low, bar.close, volume, *tail]
+                [
+                    kite_times.candle(bar.start),
+                    bar.open,
+                    bar.high,
+                    bar.low,
+                    bar.close,
+                    volume,
+                    *tail,
+                ]
             )
     return rows
 
@@ -88,7 +101,7 @@ def _revised_minutes(
 ) -> Iterator[PriceCandle]:
     """Yield today's minutes as a vendor revises them: without extremes, or with auctions."""
     for number, bar in enumerate(bars):
-        fields = {"tradingsymbol": instrument.symbol, "minute": ist.candle(bar.start)[11:16]}
+        fields = {"tradingsymbol": instrument.symbol, "minute": kite_times.candle(bar.start)[11:16]}
         fault = faults.strike(HISTORY, "minute", fields, now)
         if fault is None:
             yield bar
@@ -108,12 +121,12 @@ def open_interest(listing: ExchangeListing | ListedIndex, ts: int, today: int) -
         return 0
     lot = int(listing.instrument.lot)
     age, passed = (
-        max(0, (today - _ist_midnight(ts)) // ist.DAY),
-        (ts + ist.OFFSET) % ist.DAY / ist.DAY,
+        max(0, (today - _ist_midnight(ts)) // kite_times.DAY),
+        (ts + IST) % kite_times.DAY / kite_times.DAY,
     )
 
     def close(age: int) -> float:
-        random = Random(f"{listing.key}:interest:{today // ist.DAY - age}")  # noqa: S311 a simulation, not a secret
+        random = Random(f"{listing.key}:interest:{today // kite_times.DAY - age}")  # noqa: S311 a simulation, not a secret
         return listing.oi * (
             1.0 if age <= 1 else max(0.2, 1.0 - 0.01 * age) * random.uniform(0.95, 1.05)
         )
@@ -148,13 +161,15 @@ def _bucket_start(start: int, minutes: int, instrument: Instrument) -> int:
     midnight = _ist_midnight(start)
     if not minutes:
         return midnight
-    opens = session_phases.part_opens(ist.day_of(start), instrument.exchange, instrument.kind)
+    opens = session_phases.part_opens(
+        kite_times.day_of(start), instrument.exchange, instrument.kind
+    )
     opened = max((each for each in opens if each <= start), default=opens[0])
     return opened + (start - opened) // (minutes * MINUTE) * minutes * MINUTE
 
 
 def _ist_midnight(ts: int) -> int:
-    return ts - (ts + ist.OFFSET) % ist.DAY
+    return ts - (ts + IST) % kite_times.DAY
 
 
 @final
@@ -170,12 +185,12 @@ class SeededPast:
 
     def __call__(self, instrument: Instrument, start: int, end: int) -> Iterable[PriceCandle]:
         """Return the minute bars that start in [start, end)."""
-        first = date.fromisoformat(ist.day_of(start))
+        first = date.fromisoformat(kite_times.day_of(start))
         days = []
         for age, day in enumerate(self._days_before(instrument), 1):
             if day < first:
                 break
-            if ist.midnight(day.isoformat()) < end:
+            if kite_times.midnight(day.isoformat()) < end:
                 days.append((day, age))
         for traded, age in reversed(days):
             yield from self._day(instrument, traded, age)

@@ -13,7 +13,7 @@ from typing import NamedTuple, final
 
 import numpy as np
 
-from brokers.sandbox import ist
+from brokers.sandbox import kite_times
 from brokers.sandbox.market.day_rules import DayRules
 from brokers.sandbox.market.exchange_listing import ExchangeListing
 from brokers.sandbox.universe.known_shares import Dump, make_share
@@ -22,6 +22,7 @@ from compiled.book.order_book import IOC
 from compiled.model.values import MINUTE, SECOND, Instrument
 from compiled.venue import intrabar
 from engine.errors import DataError
+from engine.indian_time import IST
 
 SECONDS = (0, 20, 40, 59)
 LEVELS = 5
@@ -68,28 +69,30 @@ class TapeRecord:
 
     def bars_of_day(self, date: str) -> list[PriceCandle]:
         """Return the bars of a day, perhaps none."""
-        midnight = ist.midnight(date)
-        return self.between(midnight, midnight + ist.DAY)
+        midnight = kite_times.midnight(date)
+        return self.between(midnight, midnight + kite_times.DAY)
 
     def days(self, first: str, last: str) -> set[str]:
         """Return the days of a span that have bars."""
         start, end = np.searchsorted(
-            self._stamps, [ist.midnight(first), ist.midnight(last) + ist.DAY]
+            self._stamps, [kite_times.midnight(first), kite_times.midnight(last) + kite_times.DAY]
         )
-        days = np.unique((self._stamps[start:end] + ist.OFFSET) // ist.DAY)
-        return {ist.day_of(int(day) * ist.DAY - ist.OFFSET) for day in days}
+        days = np.unique((self._stamps[start:end] + IST) // kite_times.DAY)
+        return {kite_times.day_of(int(day) * kite_times.DAY - IST) for day in days}
 
     def no_bars_error(self, date: str) -> DataError:
         """Return that it has no bars on a day, naming the days there are."""
         days = (
-            [ist.day_of(int(stamp)) for stamp in self._stamps[[0, -1]]] if len(self._stamps) else []
+            [kite_times.day_of(int(stamp)) for stamp in self._stamps[[0, -1]]]
+            if len(self._stamps)
+            else []
         )
         there = f"its days run from {days[0]} to {days[1]}" if days else "it is empty"
         return DataError(f"{self.name} has no bars on {date}; {there}")
 
     def close_before(self, date: str) -> float:
         """Return the last close before a day, 0.0 where there is none."""
-        at = int(np.searchsorted(self._stamps, ist.midnight(date)))
+        at = int(np.searchsorted(self._stamps, kite_times.midnight(date)))
         return float(self._columns[3][at - 1]) if at else 0.0
 
 

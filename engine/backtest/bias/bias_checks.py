@@ -8,6 +8,7 @@ import numpy as np
 
 from compiled.model.values import SECOND, Side
 from compiled.trading.order_store import BookedFill
+from compiled.trading.risk import REFUSING
 from compiled.trading.strategy import Strategy
 from engine.backtest.bias.bias_bench import BiasBench, BiasResult
 from engine.backtest.bias.changed_futures import bars_known_on, moves_prices
@@ -32,16 +33,7 @@ SESSIONS: Final = 60
 TIMES: Final = (1, 2, 4)
 MOST: Final = 3
 """Corporate actions that are looked at."""
-USED_UP: Final = (
-    "POSITIONS",
-    "POSITIONS_PER_SYMBOL",
-    "TRADES_PER_DAY",
-    "THROTTLE",
-    "SYMBOL_EXPOSURE",
-    "EXPOSURE",
-    "STRATEGY_BUDGET",
-    "FUNDS",
-)
+USED_UP: Final = (*(code.name for code, limit in REFUSING.items() if limit.used), "FUNDS")
 """Refusals by limits that have room for some, and not for those who come after them."""
 
 

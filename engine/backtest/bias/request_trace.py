@@ -17,7 +17,8 @@ from compiled.trading.strategy_host import error_text
 from engine.backtest.backtest_run import BacktestRun, RunSettings, StrategyFailure
 from engine.backtest.traded_market import TradedMarket
 from engine.history.bar_series import BarSeries, Ints
-from engine.market.calendar import IST, Calendar
+from engine.indian_time import IST
+from engine.market.calendar import Calendar
 from engine.market.corporate_actions.action_list import AdjustmentStep
 from engine.numbers import rupees
 

@@ -119,6 +119,7 @@ MAKERS: Final = (
 PURE: Final = (
     "compiled",
     "strategies",
+    "msgspec",
     "numpy",
     "math",
     "cmath",

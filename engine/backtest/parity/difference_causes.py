@@ -13,6 +13,7 @@ import numpy as np
 
 from compiled.model.values import NEVER, SECOND
 from compiled.trading.desk_state import DRY_RUN
+from compiled.trading.risk import REFUSING, LimitScope
 from compiled.trading.strategy import OPERATOR as BY_HAND
 from engine.backtest.parity.day_records import (
     ENTER,
@@ -45,28 +46,14 @@ CAUSES: Final = (DATA, TIMING, FILL, COST, OPERATOR, BROKER, CODE, UNEXPLAINED)
 
 LOOKS_BACK: Final = 30
 """Bars before a decision in which a differing bar, or a gap, still counts as its cause."""
-LIMITS: Final[Mapping[str, str]] = {
-    "ORDER_VALUE": "max_order_value",
-    "PRICE_RANGE": "price_range_percent",
-    "THROTTLE": "max_orders_per_minute",
-    "POSITIONS": "max_positions",
-    "POSITIONS_PER_SYMBOL": "max_positions_per_symbol",
-    "TRADES_PER_DAY": "max_trades_per_day",
-    "EXPOSURE": "max_exposure",
-    "SYMBOL_EXPOSURE": "max_symbol_exposure",
-    "STRATEGY_BUDGET": "budget.",
-}
+LIMITS: Final = {code.name: limit.name for code, limit in REFUSING.items()}
 """Which limit an answer is of."""
 OF_ACCOUNT: Final = frozenset(
-    {
-        "FUNDS",
-        "EXPOSURE",
-        "POSITIONS",
-        "TRADES_PER_DAY",
-        "STRATEGY_BUDGET",
-        "THROTTLE",
-        "KILLED",
-        "STRATEGY_STOPPED",
+    {"FUNDS", "KILLED", "STRATEGY_STOPPED"}
+    | {
+        code.name
+        for code, limit in REFUSING.items()
+        if limit.scope is LimitScope.DESK or limit.scope is LimitScope.STRATEGY
     }
 )
 """Answers that depend on everything that was done before, in whatever instrument."""

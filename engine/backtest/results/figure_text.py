@@ -10,7 +10,8 @@ import numpy as np
 from engine.backtest.run_outcome import RoundTrip
 from engine.backtest.statistics.run_metrics import METRICS, MetricDefinition, RunMetric
 from engine.history.bar_series import numbered_day
-from engine.numbers import IST, SECOND, count, group_digits, rupees
+from engine.indian_time import IST
+from engine.numbers import SECOND, count, group_digits, rupees
 
 NONE: Final = "\N{EN DASH}"
 """What is shown for a value that there is none of."""
@@ -156,7 +157,7 @@ def moment_text(ts: int | None) -> str:
     """Return a time (ns UTC) as day and minute in IST: 2024-06-04 10:15; a dash for none (0)."""
     if not ts:
         return NONE
-    return str(np.datetime64(ts // SECOND + IST, "s")).replace("T", " ")[:16]
+    return str(np.datetime64((ts + IST) // SECOND, "s")).replace("T", " ")[:16]
 
 
 def day_text(number: int) -> str:

@@ -5,7 +5,7 @@ are rupees, exact to the paisa, and times those of India.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -19,7 +19,8 @@ from engine.backtest.run_outcome import SCHEMA, DailyColumns, RoundTrip, RunOutc
 from engine.backtest.statistics.run_metrics import RunMetric
 from engine.errors import OperatorError, in_words
 from engine.history.bar_series import Floats, Ints, numbered_day
-from engine.numbers import IST, SECOND
+from engine.indian_time import INDIA
+from engine.numbers import SECOND
 from engine.system.whole_files import write_whole
 from engine.system.workbook import SpreadsheetTable, as_csv, write_workbook
 
@@ -42,7 +43,6 @@ MONEY: Final = frozenset(
     }
 )
 """Columns that an outcome holds in paise, and a table in rupees."""
-INDIA: Final = timezone(timedelta(seconds=IST), "IST")
 ZONE: Final = "Asia/Kolkata"
 
 Columns = Mapping[str, Sequence[object]]

@@ -28,7 +28,7 @@ from engine.backtest.statistics.round_trip_columns import (
 )
 from engine.backtest.statistics.run_statistics import SESSIONS, rate_of_day
 from engine.history.bar_series import Floats, Ints, ist_days
-from engine.market.calendar import IST
+from engine.indian_time import IST
 
 HOUR: Final = 60 * MINUTE
 BINS: Final = 30

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from brokers.sandbox import ist
+from brokers.sandbox import kite_times
 from brokers.sandbox.account.carried_account import CarriedAccount, CarriedHolding
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.corporate_actions import apply_corporate_actions
@@ -18,7 +18,7 @@ from engine.errors import DataError
 MINUTE = 60_000_000_000
 SECOND = 1_000_000_000
 DATE = "2024-01-10"
-OPEN = ist.midnight(DATE) + 33_300 * SECOND
+OPEN = kite_times.midnight(DATE) + 33_300 * SECOND
 
 
 def write(folder, symbol, rows):

@@ -11,7 +11,7 @@ from compiled.backtest.backtest import run_bars
 from compiled.indicators import ATR, SMA, Cross
 from compiled.model.values import MINUTE, Bar, Side
 from compiled.trading.strategy import Strategy
-from strategies.parameters import Parameters
+from strategies.parameters import parameters_kind, read_parameters
 from tests.compiled.backtest.test_replay import OPEN, columns, days, desk, sessions, walk
 from tests.conftest import ROOT
 from tests.reference.replay import LongWay
@@ -154,10 +154,11 @@ def test_the_examples_of_the_authors_page_trade(name):
     known = {"__name__": "page"}
     exec(code, known)  # it stands with its imports
     table = {"timeframe_s": 60, "stop_percent": 1.0, "bars": 20, "capital": 100_000}
-    asked = {key: value for key, value in table.items() if f'"{key}"' in code}
-    parameters = Parameters(name.lower(), asked)
-    kernel, venue = desk([known[name](parameters)], ONE)
-    parameters.finish()
+    asked = {
+        key: value for key, value in table.items() if key == "timeframe_s" or f"{key}:" in code
+    }
+    parameters = read_parameters(name.lower(), parameters_kind(known[name]), asked)
+    kernel, venue = desk([known[name](name.lower(), parameters)], ONE)
     made = run_bars(kernel, venue, columns(walk(4, ONE, 370), ONE), 60, sessions()).fills
     assert len(made) > 3
     assert kernel.state.slots[0].stopped == ""

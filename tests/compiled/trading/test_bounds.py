@@ -16,6 +16,7 @@ from compiled.model.events import KernelAlert, ModifyOrder
 from compiled.model.order_terms import OrderChange, OrderTerms
 from compiled.model.values import E4, Instrument, OrderType, Side, Validity, paise
 from compiled.trading.ladder import AT_MARKET, EntryPlan, LadderPlan, RungPlan
+from compiled.trading.request_bounds import plan_out_of_bounds
 from compiled.trading.risk import (
     LimitUsage,
     RefusalReason,
@@ -23,7 +24,6 @@ from compiled.trading.risk import (
     check_order,
     check_usage,
     halt_reason,
-    plan_out_of_bounds,
     rung_size,
     stop_reason,
     whole_lots,
@@ -111,14 +111,14 @@ LIMITED = {
 def test_what_is_used_and_what_is_asked_for_add_up_whatever_their_size(used, data):
     there, value, limit = data
     name, reason = LIMITED[used]
-    limits, usage = RiskLimits(), LimitUsage()
+    limits, usage = RiskLimits(), LimitUsage(0, "mine")
     usage.funds = 2**63 - 1
     setattr(usage, used, there)
     if name:
         setattr(limits, name, limit)
     else:
         limits.budgets["mine"] = limit
-    assert check_usage("mine", value, usage, limits) is (
+    assert check_usage(value, usage, limits) is (
         reason if there + value > limit else RefusalReason.OK
     )
 
@@ -127,7 +127,7 @@ def test_what_is_used_and_what_is_asked_for_add_up_whatever_their_size(used, dat
 def test_funds_are_compared_whatever_their_size(value, funds):
     usage = LimitUsage()
     usage.funds = funds
-    assert check_usage("mine", value, usage, RiskLimits()) is (
+    assert check_usage(value, usage, RiskLimits()) is (
         RefusalReason.FUNDS if value > funds else RefusalReason.OK
     )
 

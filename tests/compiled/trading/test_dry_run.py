@@ -3,7 +3,7 @@
 from compiled.model.events import PlaceOrder, RequestOutcome
 from compiled.trading.risk import RefusalReason, RiskLimits
 from engine.board.kernel_view import KernelView
-from engine.board.risk_view import RiskView
+from engine.board.risk_view import limit_usage
 from engine.board_rows import Board
 from engine.board_writer import BoardWriter
 from tests.compiled.trading.scripted import BEL, Scene, only
@@ -68,7 +68,7 @@ def test_the_screen_says_what_was_not_sent_and_what_it_would_use_of_the_limits()
     KernelView(writer, scene.kernel, None, 0).put_order(order)
     [row] = board.orders.rows
     assert (row.status, row.filled, row.quantity) == ("NOT SENT", 0, 10)
-    used = RiskView(writer, scene.kernel, None, None)._limit_usage()
+    used = limit_usage(scene.kernel)
     assert [used[name] for name in ("max_exposure", "max_symbol_exposure", "max_positions")] == [
         1_000.0,
         1_000.0,

@@ -157,8 +157,8 @@ def test_a_strategy_that_goes_too_deep_is_stopped():
 
 @pytest.mark.parametrize("what", [name for name in ERRORS if name != "KeyboardInterrupt"])
 def test_a_strategy_that_cannot_be_made_is_a_line_of_the_configuration(what, monkeypatch):
-    def make(parameters):
-        del parameters
+    def make(name, parameters):
+        del name, parameters
         raise ERRORS[what]
 
     monkeypatch.setattr("strategies.factory", lambda *_: make)

@@ -204,7 +204,7 @@ def test_in_lockstep_the_books_are_compared_when_nothing_else_is_left_to_do():
 
     gateway.drain, books.poll, loop.reconciler = drain, look, SimpleNamespace(compare_once=compare)
     lockstep = LockstepDay(loop, None, None, SteppedClock(0))
-    lockstep._next_poll = SECOND
+    lockstep._schedule.next_poll = SECOND
     for _ in range(2):
         asyncio.run(lockstep._settle_instant())
     assert done == ["turn", "compared, True", "reconciled", "turn"]

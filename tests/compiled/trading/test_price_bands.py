@@ -22,7 +22,7 @@ from compiled.model.events import (
     RequestVerb,
     ShareAdoption,
 )
-from compiled.model.price_band import could_fill, limit_beyond
+from compiled.model.exchange_rules import could_fill, limit_beyond
 from compiled.model.values import (
     MINUTE,
     SECOND,

@@ -16,6 +16,7 @@ import pytest
 from engine.config.schema import DeskConfig
 from engine.errors import ConfigError
 from store.backtest_results import StoredResult
+from strategies import load_config
 from tests.engine.backtest.histories import history, walk
 from tests.engine.backtest.made_up import at, weekdays
 from tui.commands.backtest.backtest_commands import _ResultBars
@@ -100,7 +101,7 @@ def test_the_same_backtest_twice_differs_in_nothing(state, capsys):
     ("arguments", "code", "says"),
     [
         (["momentum_lader"], 2, "did you mean momentum_ladder?"),
-        (["moving_average_cross", "--set", "slw=3"], 2, "has no parameter slw; did you mean slow?"),
+        (["moving_average_cross", "--set", "slw=3"], 2, "slw: no such key"),
         (["moving_average_cross", "--set", "slow"], 2, "--set slow: expected PARAMETER=VALUE"),
         (["--set", "slow=3"], 2, "of which strategy?"),
         (["moving_average_cross", "--symbols", "TCS"], 1, "no bars of TCS of 60 s"),
@@ -222,7 +223,7 @@ def test_a_report_draws_the_bars_of_its_run_adjusted_as_they_were_or_none(state,
     desk = msgspec.structs.replace(
         DeskConfig().desk, corporate_actions=str(tmp_path / "actions.parquet")
     )
-    config = msgspec.structs.replace(DeskConfig(), desk=desk)
+    config = msgspec.structs.replace(load_config(None).values, desk=desk)
     running = BacktestJob(config, BacktestRequest("moving_average_cross", ("TCS",), str(DAYS[0])))
     result = running.execute()
     assert result.outcome.manifest.data["TCS"].adjusted
@@ -308,16 +309,16 @@ def test_settings_go_to_the_strategy_they_name_as_toml_or_text():
     request = BacktestRequest(
         "moving_average_cross", settings=("slow=30", 'direction="short"', "stop_percent = 2.5")
     )
-    [(name, symbols, table)] = chosen_strategies(DeskConfig(), request)
+    [(name, symbols, table)] = chosen_strategies(load_config(None).values, request)
     assert (name, symbols) == ("moving_average_cross", ())
     assert (table["slow"], table["direction"], table["stop_percent"]) == (30, "short", 2.5)
     both = chosen_strategies(
-        DeskConfig(), BacktestRequest(settings=("momentum_ladder.capital=5000",))
+        load_config(None).values, BacktestRequest(settings=("momentum_ladder.capital=5000",))
     )
     assert [each for each, _, _ in both] == ["momentum_ladder", "moving_average_cross"]
     assert both[0][2]["capital"] == 5000
     with pytest.raises(ConfigError, match="x does not run"):
-        chosen_strategies(DeskConfig(), BacktestRequest(settings=("x.capital=5000",)))
+        chosen_strategies(load_config(None).values, BacktestRequest(settings=("x.capital=5000",)))
 
 
 @pytest.mark.parametrize(

@@ -25,11 +25,10 @@ from engine.backtest.bias.request_trace import (
     first_difference,
     replay_subject,
 )
-from engine.config.schema import DeskConfig
 from engine.history.bar_adjustment import adjusted_series
 from engine.market.calendar import midnight
 from engine.market.corporate_actions.action_list import AdjustmentStep
-from strategies import build
+from strategies import build, load_config
 from tests.engine.backtest.biased import (
     BARS,
     DAYS,
@@ -83,7 +82,9 @@ def test_what_is_shipped_passes(name):
         "timeframe_s=900",
         *(("momentum_percent=0.1", "scan_s=900") if name == "momentum_ladder" else ()),
     )
-    [(_, _, table)] = chosen_strategies(DeskConfig(), BacktestRequest(name, settings=settings))
+    [(_, _, table)] = chosen_strategies(
+        load_config(None).values, BacktestRequest(name, settings=settings)
+    )
     found = checked(subject(lambda _: build(name, table), days=DAYS[1:]), moments=2)
     assert statuses(found, *FUTURES, "state", "same-bar", "warm-up", "order") == ["pass"] * 8
 

@@ -40,8 +40,8 @@ def frame(symbol):
     return bars.columns(symbol, 900, 0, 2**62, "imported")
 
 class Reader(Strategy):
-    def __init__(self, parameters):
-        super().__init__(parameters.name, parameters.integer("timeframe_s"))
+    def __init__(self, name, parameters):
+        super().__init__(name, parameters.timeframe_s)
 
     def on_bar(self, ctx, bar):
         bars = frame(ctx.instrument(bar.token).symbol)

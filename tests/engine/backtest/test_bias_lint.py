@@ -4,8 +4,7 @@ import pytest
 
 from compiled.trading.strategy import Strategy
 from engine.backtest.bias.source_lint import RULES, SourceTree, lint_strategies, reads_on_its_own
-from engine.config.schema import DeskConfig
-from strategies import build
+from strategies import build, load_config
 from tests.engine.backtest.biased import Trader
 from tui.commands.backtest.backtest_request import BacktestRequest, chosen_strategies
 
@@ -145,8 +144,9 @@ def test_a_hit_names_file_and_line_of_a_class_and_of_what_it_is_made_of(tmp_path
         "    at = time.time()\n"
     )
     mine.write_text(
-        "from patang_base_of_a_test import Base\nclass Mine(Base):\n    def __init__(self, p):\n"
-        "        super().__init__(p.name, 60)\n"
+        "from patang_base_of_a_test import Base\nclass Mine(Base):\n    def __init__(self, name, "
+        "p):\n"
+        "        super().__init__(name, 60)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     [hit] = lint_strategies([build("mine", {"source": f"{mine}:Mine"})])["clock"]
@@ -155,7 +155,7 @@ def test_a_hit_names_file_and_line_of_a_class_and_of_what_it_is_made_of(tmp_path
 
 @pytest.mark.parametrize("name", ["momentum_ladder", "moving_average_cross"])
 def test_what_is_shipped_has_nothing_of_the_kind_and_reads_nothing_on_its_own(name):
-    [(_, _, table)] = chosen_strategies(DeskConfig(), BacktestRequest(name))
+    [(_, _, table)] = chosen_strategies(load_config(None).values, BacktestRequest(name))
     strategy = build(name, table)
     assert all(not hits for hits in lint_strategies([strategy]).values())
     assert not reads_on_its_own([strategy])

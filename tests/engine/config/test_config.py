@@ -12,9 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.config import schema as configuration
-from engine.config.schema import DeskConfig, load_config, parse_config
+from engine.config.schema import DeskConfig
 from engine.config.toml_reader import (
-    OTHER,
     bare_type,
     describe_type,
     field_meaning,
@@ -22,9 +21,19 @@ from engine.config.toml_reader import (
     locate_lines,
 )
 from engine.errors import ConfigError
+from strategies import load_config
+from strategies.strategy_sources import shipped_kinds
 
 ROOT = Path(__file__).resolve().parents[3]
 FILE = Path("desk.toml")
+
+
+KINDS = shipped_kinds()
+DEFAULTS = load_config(None).values
+
+
+def parse_config(text, file):
+    return configuration.parse_config(text, file, KINDS)
 
 
 def values(text):
@@ -45,7 +54,10 @@ def leaves(kind, at=()):
             yield from leaves(inner, (*at, field.name))
         elif field.name == "rung":
             yield from leaves(get_args(inner)[0], (*at, field.name))
-        elif field.name != OTHER:
+        elif (*at, field.name) == ("strategy",):
+            for name, own in KINDS.items():
+                yield from leaves(own, ("strategy", name))
+        else:
             yield (*at, field.name), field
 
 
@@ -69,7 +81,7 @@ def test_no_file_means_the_defaults_of_the_brief():
         240_000,
         90,
     )
-    rungs = config.strategy.momentum_ladder.rung
+    rungs = config.strategy["momentum_ladder"].rung
     assert [(r.trigger_percent, r.stop_percent, r.target_percent) for r in rungs] == [
         (0.0, 2.5, 5.0),
         (0.25, 2.5, 0.0),
@@ -86,10 +98,10 @@ def test_a_file_that_others_can_write_decides_nothing(tmp_path, mode, trusted):
     file.write_text("")
     file.chmod(mode)
     if trusted:
-        assert configuration.load_config(file).values == DeskConfig()
+        assert load_config(file).values == DEFAULTS
     else:
         with pytest.raises(ConfigError, match=r"others can write it.*chmod go-w"):
-            configuration.load_config(file)
+            load_config(file)
 
 
 def test_a_group_may_write_it_where_it_is_the_owners_alone(tmp_path, monkeypatch):
@@ -102,14 +114,14 @@ def test_a_group_may_write_it_where_it_is_the_owners_alone(tmp_path, monkeypatch
     )
     monkeypatch.setattr("grp.getgrgid", lambda _: group)
     monkeypatch.setattr("pwd.getpwuid", lambda _: user)
-    assert configuration.load_config(file).values == DeskConfig()
+    assert load_config(file).values == DEFAULTS
     for others in (
         SimpleNamespace(gr_name="me", gr_mem=["you"]),
         SimpleNamespace(gr_name="staff", gr_mem=[]),
     ):
         monkeypatch.setattr("grp.getgrgid", lambda _, others=others: others)
         with pytest.raises(ConfigError, match="others can write it"):
-            configuration.load_config(file)
+            load_config(file)
 
 
 def test_a_file_of_another_user_decides_nothing_and_roots_does(tmp_path, monkeypatch):
@@ -129,10 +141,10 @@ def test_a_file_of_another_user_decides_nothing_and_roots_does(tmp_path, monkeyp
             ),
         )
         if trusted:
-            assert configuration.load_config(file).values == DeskConfig()
+            assert load_config(file).values == DEFAULTS
         else:
             with pytest.raises(ConfigError, match="another user's"):
-                configuration.load_config(file)
+                load_config(file)
 
 
 @pytest.mark.parametrize("name", ["", "KITE_TOKEN", "PATANG_KEY_2", "KITE"])
@@ -151,7 +163,7 @@ def test_no_other_variable_can_be_sent_anywhere(field, name):
 
 def test_the_shipped_file_holds_every_setting_at_its_default():
     shipped = (ROOT / "config.toml").read_text()
-    assert load_config(ROOT / "config.toml").values == DeskConfig()
+    assert load_config(ROOT / "config.toml").values == DEFAULTS
     table = tomllib.loads(shipped)
     for key, field in leaves(DeskConfig):
         here = table
@@ -165,8 +177,8 @@ def test_the_shipped_file_holds_every_setting_at_its_default():
 @pytest.mark.parametrize(
     ("name", "render"),
     [
-        ("config.toml", configuration.example_config),
-        ("docs/configuration.md", configuration.reference_page),
+        ("config.toml", lambda: configuration.example_config(KINDS)),
+        ("docs/configuration.md", lambda: configuration.reference_page(KINDS)),
     ],
 )
 def test_the_shipped_file_and_the_documentation_are_what_the_structs_say(name, render):
@@ -179,7 +191,9 @@ def test_the_shipped_file_and_the_documentation_are_what_the_structs_say(name, r
 def test_every_setting_is_explained_where_it_is_declared_and_every_number_is_bounded():
     for key, field in leaves(DeskConfig):
         assert field_meaning(field).endswith("."), key
-        assert f"| `{key[-1]}` | {describe_type(field.type)} |" in configuration.reference_page()
+        assert f"| `{key[-1]}` | {describe_type(field.type)} |" in configuration.reference_page(
+            KINDS
+        )
         words = describe_type(field.type)
         assert "number" not in words or " from " in words, key
 
@@ -265,14 +279,14 @@ def test_every_setting_is_explained_where_it_is_declared_and_every_number_is_bou
         ),
         (
             "[strategy]\nmomentum_lader = 1",
-            'desk.toml:2: strategy.momentum_lader: no such key; did you mean "momentum_ladder"?',
+            "desk.toml:2: strategy.momentum_lader: expected a table, got 1",
         ),
         ("[strategy.other]\nx = 1", None),
     ],
 )
 def test_a_wrong_key_or_value_is_named_with_its_line_and_the_mend(text, expected):
     if expected is None:
-        assert values(text).strategy.other == {"other": {"x": 1}}
+        assert values(text).strategy["other"] == {"x": 1}
     else:
         assert complaint(text) == expected
 
@@ -368,7 +382,7 @@ def test_values_that_contradict_each_other_are_refused(text, key, expected):
 
 def test_a_disabled_strategy_may_have_any_timeframe():
     text = "[strategy.moving_average_cross]\nenabled = false\ntimeframe_s = 120"
-    assert values(text).strategy.moving_average_cross.timeframe_s == 120
+    assert values(text).strategy["moving_average_cross"].timeframe_s == 120
 
 
 @pytest.mark.parametrize("triggers", [(0.5,), (0.0, 0.0)])
@@ -397,13 +411,13 @@ def test_a_table_of_an_unknown_strategy_is_passed_on_and_checked_against_the_kno
     loaded = parse_config(
         "[strategy.pairs]\nlegs = ['INFY', 'TCS']\n[strategy.pairs.entry]\nz = 2.0", FILE
     )
-    assert loaded.values.strategy.other == {"pairs": {"legs": ["INFY", "TCS"], "entry": {"z": 2.0}}}
-    configuration.check_strategies(loaded, ["momentum_ladder", "pairs"])
+    assert loaded.values.strategy["pairs"] == {"legs": ["INFY", "TCS"], "entry": {"z": 2.0}}
+    configuration.check_strategies(loaded, [*KINDS, "pairs"])
     with pytest.raises(
         ConfigError,
         match=r'^desk\.toml:1: strategy\.pairs: no such strategy; did you mean "pair"\?$',
     ):
-        configuration.check_strategies(loaded, ["momentum_ladder", "pair"])
+        configuration.check_strategies(loaded, [*KINDS, "pair"])
 
 
 def test_show_gives_every_value_its_origin_and_can_be_read_again():
@@ -446,11 +460,9 @@ TOML = st.recursive(
     table=st.dictionaries(st.text(st.characters(codec="utf-8")), TOML, max_size=4),
 )
 def test_whatever_is_shown_reads_as_the_same_configuration(budget, stop, table):
-    default = DeskConfig()
-    cross = msgspec.structs.replace(default.strategy.moving_average_cross, stop_percent=stop)
-    strategy = msgspec.structs.replace(
-        default.strategy, moving_average_cross=cross, other={"mine": table}
-    )
+    default = DEFAULTS
+    cross = msgspec.structs.replace(default.strategy["moving_average_cross"], stop_percent=stop)
+    strategy = default.strategy | {"moving_average_cross": cross, "mine": table}
     risk = msgspec.structs.replace(default.risk, budget=budget)
     config = msgspec.structs.replace(default, risk=risk, strategy=strategy)
     assert values(configuration.render_config(configuration.LoadedConfig(config))) == config

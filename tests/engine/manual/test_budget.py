@@ -7,7 +7,7 @@ from engine.day.budget_guard import committed_paise, shortfall_text
 
 
 def limits(exposure, **budgets):
-    made = RiskLimits(0, exposure, 0, 0, 0, 0, 0, 0, 0.0, 0)
+    made = RiskLimits(max_exposure=exposure)
     for name, paise in budgets.items():
         made.budgets[name] = paise
     return made

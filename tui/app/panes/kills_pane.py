@@ -1,17 +1,16 @@
 """The kill switch: how it stands, and every pull and release on record."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from engine.board_rows import Board, KillRow
+from engine.indian_time import INDIA
 from engine.numbers import time_of_day
 from tui.app.widgets.pane_view import PaneCell, PaneColumn, View
 
-_IST = timedelta(hours=5, minutes=30)
-
 
 def _day_text(ns: int) -> str:
-    return (datetime.fromtimestamp(ns // 1_000_000_000, UTC) + _IST).strftime("%d %b")
+    return datetime.fromtimestamp(ns // 1_000_000_000, INDIA).strftime("%d %b")
 
 
 class KillsPaneView(View[KillRow]):

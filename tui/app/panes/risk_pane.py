@@ -2,19 +2,14 @@
 
 from collections.abc import Sequence
 
+from compiled.trading.risk import LIMITS
 from engine.board_rows import Board, LimitRow, RiskRow
 from engine.numbers import amount
 from tui.app.widgets.pane_view import PaneCell, PaneColumn, View
 from tui.formats import meter_bar
 
 _BAR = 2
-_SAME = {
-    "max_daily_loss": "Daily loss",
-    "max_drawdown": "Drawdown",
-    "max_exposure": "Exposure",
-    "max_positions": "Positions",
-    "max_trades_per_day": "Entries today",
-}
+_TITLES = {limit.name: limit.title for limit in LIMITS if limit.title}
 """Limits that have a row of their own here."""
 
 
@@ -30,7 +25,7 @@ def exceeded_limits(board: Board) -> list[PaneCell]:
     names += [
         row.name
         for row in board.limits.rows[:]
-        if is_reached(row) and _SAME.get(row.name) not in rows
+        if is_reached(row) and _TITLES.get(row.name) not in rows
     ]
     if not names:
         return [PaneCell("within limits", "dim")]

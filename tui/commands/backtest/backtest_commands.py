@@ -24,6 +24,7 @@ from tui.commands.backtest.backtest_request import (
 from tui.commands.shared.options import AsJson, ConfigFile, Folder, From, To
 from tui.commands.shared.progress_line import narrate
 from tui.commands.shared.text_tables import print_table
+from tui.exit_codes import DONE, FAILED, INTERRUPTED
 from tui.run.configured import configuration
 from tui.run.settings import actions_of
 
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from engine.history.bar_series import BarSeries
     from store.backtest_results import ResultStore, StoredResult
 
-DONE, FAILED, INTERRUPTED = 0, 1, 130
 Run = Annotated[
     str, Parameter(help="Which result: its number or the beginning of it; last: the newest.")
 ]

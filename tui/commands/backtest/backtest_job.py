@@ -27,7 +27,7 @@ from engine.day.opening import DAYS_BACK
 from engine.errors import ConfigError, DataError, NothingFound
 from engine.history.bar_series import BarSeries
 from engine.history.expected_bars import DAY_S
-from engine.manual.limits import current_limits
+from engine.manual.limits import configured_limits, current_limits
 from engine.market import charges
 from engine.market.calendar import DAY, Calendar, ist_day, midnight
 from engine.market.corporate_actions.action_list import CorporateActions
@@ -44,7 +44,6 @@ from tui.run.settings import (
     actions_of,
     calendar_of,
     exits_of,
-    limits_of,
     listed_on,
     with_derivatives,
 )
@@ -170,7 +169,7 @@ class BacktestJob:
         cash = (request.cash or config.paper.cash) * 100
         settings = RunSettings(
             cash,
-            limits_of(config),
+            configured_limits(config.risk, config.feed.stale_after_s),
             slippage=model,
             exits=exits_of(config),
             modifies=config.governor.modifies_per_order,

@@ -6,7 +6,6 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from engine.errors import ConfigError
-from tui.commands.backtest.backtest_commands import DONE, FAILED, INTERRUPTED
 from tui.commands.backtest.backtest_request import (
     BarsVersion,
     Cash,
@@ -18,6 +17,7 @@ from tui.commands.backtest.backtest_request import (
     read_request,
 )
 from tui.commands.shared.options import AsJson, ConfigFile, Folder, From, To
+from tui.exit_codes import DONE, FAILED, INTERRUPTED
 from tui.run.configured import configuration
 
 

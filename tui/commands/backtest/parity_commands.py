@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from engine.errors import NothingFound
 from tui.commands.shared.options import AsJson, ConfigFile, Folder, read_day
 from tui.commands.shared.progress_line import narrate
+from tui.exit_codes import DONE
 from tui.run.configured import configuration
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from store.backtest_results import ParityDay
     from tui.commands.backtest.parity_run import ParityResult
 
-DONE = 0
 Mode = Literal["paper", "shadow", "live", "sandbox", "replay", "dry-run"]
 
 

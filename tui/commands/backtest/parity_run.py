@@ -22,7 +22,7 @@ from engine.config.schema import DeskConfig, desk_paths
 from engine.day.opening import DAY_SPAN, DAYS_BACK
 from engine.errors import NothingFound
 from engine.history.bar_series import BarSeries, merge
-from engine.manual.limits import limit_event
+from engine.manual.limits import configured_limits, limit_event
 from engine.market import charges
 from engine.market.calendar import DAY, midnight
 from engine.ports import BarStore
@@ -37,7 +37,6 @@ from tui.run.run_records import bars_folder, database_of_day, latest_database
 from tui.run.settings import (
     actions_of,
     calendar_of,
-    limits_of,
     listed_on,
     settings_of,
     strategies_of,
@@ -216,7 +215,7 @@ class ParityRun:
             derivatives=with_derivatives(config, day),
             early=early,
         )
-        limits = limits_of(config)
+        limits = configured_limits(config.risk, config.feed.stale_after_s)
         for name, value in ran["limits"].items():
             change = limit_event(0, name, value)
             limits.set_limit(change.name, change.value)

@@ -23,13 +23,13 @@ from store.bars.archived_bars import ArchivedBars
 from store.object_archive import AT_ONCE
 from tui.commands.shared.options import AsJson, ConfigFile
 from tui.commands.shared.text_tables import print_table
+from tui.exit_codes import DONE, FAILED
 from tui.run.bar_stores import KEYS, archive_of, archive_secret, archived_recordings, local_store
 from tui.run.configured import configuration
 
 if TYPE_CHECKING:
     from store.object_archive import ObjectArchive, StoredObject
 
-DONE, FAILED = 0, 1
 
 archive = App(
     name="archive",

@@ -45,13 +45,13 @@ from tui.commands.shared.options import (
     symbol_set,
 )
 from tui.commands.shared.text_tables import SHOWN, column_text, print_table
+from tui.exit_codes import DONE, FAILED
 from tui.run.configured import configuration
 from tui.run.run_records import latest_database
 
 if TYPE_CHECKING:
     from engine.history.expected_bars import MissingRun
 
-DONE, FAILED = 0, 1
 
 bars = App(
     name="bars",

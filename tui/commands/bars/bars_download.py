@@ -27,11 +27,11 @@ from engine.market.calendar import ist_day, midnight
 from engine.ports import BarStore
 from engine.texts import plain_text
 from tui.commands.shared.progress_line import StatusLine
+from tui.exit_codes import DONE, FAILED
 from tui.run.credentials import BrokerEndpoint, open_endpoint
 from tui.run.exchange_clock import clock_at
 from tui.run.settings import calendar_of
 
-DONE, FAILED = 0, 1
 VENDOR = "vendor"
 TOLD_S = 1.0
 NAMED = 5

@@ -12,12 +12,12 @@ from engine.errors import ConfigError, DataError, NothingFound
 from engine.texts import plain_text
 from tui.commands.bars.bar_selection import Exchange, Kind, expected_bars, store_of
 from tui.commands.shared.options import AsJson, ConfigFile, Folder
+from tui.exit_codes import DONE, FAILED
 
 if TYPE_CHECKING:
     from engine.history.bar_import import ImportReport
     from engine.history.bar_series import BarSeries
 
-DONE, FAILED = 0, 1
 HELD = 2_000_000
 """Bars that an import gathers before it writes them.
 

@@ -16,9 +16,8 @@ from engine.texts import plain_text
 from tui.commands.bars.bar_selection import Symbols, folder_of, store_of
 from tui.commands.shared.options import END_OF_TIME, AsJson, ConfigFile, Folder, symbol_set
 from tui.commands.shared.text_tables import print_table
+from tui.exit_codes import DONE, FAILED
 from tui.run.configured import configuration
-
-DONE, FAILED = 0, 1
 
 if TYPE_CHECKING:
     from engine.history.bar_series import BarSeries

@@ -23,6 +23,7 @@ from store.recordings.recording_blocks import BlockScan
 from tui.commands.bars.bar_selection import store_of
 from tui.commands.shared.options import AsJson, ConfigFile, speed_of, symbol_set
 from tui.commands.shared.text_tables import print_table
+from tui.exit_codes import DONE, FAILED
 from tui.formats import aligned_fields
 from tui.run.configured import configuration
 from tui.run.recording_replay import recorded_range
@@ -36,7 +37,6 @@ from tui.run.recordings import (
     ticks_of,
 )
 
-DONE, FAILED = 0, 1
 MB = 1_000_000
 
 ticks = App(

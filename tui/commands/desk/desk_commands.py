@@ -18,11 +18,11 @@ from engine.system.processes import UserProcess
 from engine.texts import plain_text
 from tui.commands.desk import desk_places
 from tui.commands.desk.desk_places import DeskPlace
+from tui.exit_codes import DONE
 from tui.formats import aligned_fields
 from tui.run.configured import configuration
 from tui.run.run_records import bars_folder, latest_database
 
-DONE = 0
 WHO = "terminal"
 STOP_S, PAUSE_S = 60.0, 0.05
 """Seconds that a desk may take to end, and between two looks."""

@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from engine.day.budget_guard import committed_paise
 from engine.day.desk_clocks import ScaledClock
 from engine.day.opening import check_owner
 from engine.errors import BusyError, ConfigError, DataError, NothingFound, PatangError
+from engine.indian_time import INDIA
+from engine.manual.limits import configured_limits
 from engine.manual.reasons import LIMIT_ONLY
 from engine.market.calendar import ist_day
 from engine.numbers import rupees
@@ -29,14 +31,14 @@ from engine.ports import Broker
 from engine.texts import plain_text
 from store.bars.registry import FILES, open_shared_store
 from store.database_integrity import check_database
-from tui.commands.desk.login_commands import DONE, FAILED
+from tui.exit_codes import DONE, FAILED
 from tui.run.configured import configuration
 from tui.run.credentials import BrokerEndpoint, open_endpoint, vault_of
 from tui.run.exchange_clock import clock_at
 from tui.run.preflight import check_listed, check_settings
 from tui.run.run_records import latest_database, owner_of, state_folder
 from tui.run.session import OWN_EXCHANGE, RunPlan, check_mode, sends_real
-from tui.run.settings import calendar_of, enabled_strategies, limits_of, totals_of
+from tui.run.settings import calendar_of, enabled_strategies, totals_of
 
 KEYLOG = "SSLKEYLOGFILE"
 SIMULATED = {"dry-run": "DRY-", "paper": "PAPER-"}
@@ -52,7 +54,6 @@ SURROUNDINGS = (
     KEYLOG,
 )
 """Variables by which requests find proxies and authorities; in capitals or small letters."""
-IST = timezone(timedelta(hours=5, minutes=30))
 
 
 def run_doctor(file: Path | None, static_ip: str, *, as_json: bool) -> int:
@@ -187,7 +188,7 @@ def _day_checks(config: DeskConfig, now: int) -> list[ops.HealthCheck]:
             *unsure,
         ]
     opens, closes = (
-        datetime.fromtimestamp(ts // SECOND, IST) for ts in (session.open, session.close)
+        datetime.fromtimestamp(ts // SECOND, INDIA) for ts in (session.open, session.close)
     )
     return [ops.HealthCheck("day", ops.OK, f"{day}, {opens:%H:%M} to {closes:%H:%M} IST"), *unsure]
 
@@ -246,7 +247,9 @@ def _bind_check(address: str) -> ops.HealthCheck:
 async def _budget_check(config: DeskConfig, broker: Broker) -> ops.HealthCheck:
     """Compare what the strategies may spend with what the account has, before margins."""
     most = committed_paise(
-        [name for name, _, _ in enabled_strategies(config)], limits_of(config), totals_of(config)
+        [name for name, _, _ in enabled_strategies(config)],
+        configured_limits(config.risk, config.feed.stale_after_s),
+        totals_of(config),
     )
     try:
         funds = await broker.funds()

@@ -13,11 +13,11 @@ from engine.ops.control_socket import send_request, socket_path
 from engine.orders.killswitch import FLATTEN, HALT, LONGEST_TEXT, KillSwitch
 from engine.texts import plain_text
 from tui.commands.desk import desk_places
-from tui.commands.desk.desk_commands import DONE, WHO, print_answer
+from tui.commands.desk.desk_commands import WHO, print_answer
 from tui.commands.desk.desk_places import DeskPlace
+from tui.exit_codes import DONE, FAILED
 from tui.run.run_records import kept_latches
 
-FAILED = 1
 ANSWER_S, ALL_S = 2.0, 20.0
 """How long a desk may take to answer before the other ways are taken, and all of them together."""
 

@@ -29,12 +29,12 @@ from engine.operator_requests import KillRequest, LimitRequest
 from engine.ops.control_socket import send_request, socket_path
 from engine.orders.killswitch import KillLatch
 from store.database_integrity import open_for_reading
+from tui.exit_codes import DONE, FAILED
 from tui.run.forced_ending import ForcedEnding
 from tui.run.launch import handling_signals, latching_on_signal
 from tui.run.session import DeskSession, RunPlan
 from tui.run.wiring import open_desk
 
-DONE, BROKEN = 0, 1
 LIVE: Final = frozenset(
     {"OPEN", "TRIGGER PENDING", "PUT ORDER REQ RECEIVED", "OPEN PENDING", "VALIDATION PENDING"}
 )
@@ -177,7 +177,7 @@ def run_drill(runs: int, *, as_json: bool) -> int:
     else:
         sys.stdout.write("".join(f"{name:<20}  {value:g}\n" for name, value in worst.items()))
         sys.stdout.write("every promise was kept\n" if kept else "a promise was BROKEN\n")
-    return DONE if kept else BROKEN
+    return DONE if kept else FAILED
 
 
 def _run_exercise(exercise: DrillExercise, seed: int) -> DrillResult:

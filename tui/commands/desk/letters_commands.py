@@ -18,11 +18,10 @@ from store.database_integrity import open_for_reading
 from store.export import ist_text
 from tui.commands.shared.options import AsJson, ConfigFile
 from tui.commands.shared.text_tables import print_table
+from tui.exit_codes import DONE
 from tui.formats import aligned_fields
 from tui.run.configured import configuration
 from tui.run.run_records import latest_database
-
-DONE, FAILED = 0, 1
 
 letters = App(
     name="letters",

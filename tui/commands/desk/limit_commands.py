@@ -16,9 +16,9 @@ from engine.texts import plain_text
 from tui.commands.desk.desk_commands import WHO, desk_folders
 from tui.commands.desk.order_requests import await_outcome
 from tui.commands.shared.options import AsJson, ConfigFile
+from tui.exit_codes import DONE
 from tui.run.configured import configuration
 
-DONE = 0
 Which = Annotated[Mode | None, Parameter(help="Only the desk of this mode.")]
 
 limits_app = App(

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import webbrowser
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
@@ -13,13 +13,13 @@ from brokers.session import kite_login as kite
 from brokers.session.login_redirect import LoginRedirect
 from brokers.session.vault import SecretVault
 from compiled.model.values import SECOND
+from engine.indian_time import INDIA
 from engine.texts import plain_text
+from tui.exit_codes import DONE
 from tui.run.configured import configuration
 from tui.run.credentials import BrokerEndpoint, ask_secret, endpoint_of, vault_of
 from tui.run.exchange_clock import clock_at
 
-IST = timezone(timedelta(hours=5, minutes=30))
-DONE, FAILED = 0, 1
 SECRET_VARIABLE = "KITE_API_SECRET"  # noqa: S105 (the name of a variable)
 
 
@@ -49,7 +49,7 @@ def log_in(
     kite.keep_session(vault, place.hosts, session)
     if keep_secret:
         vault.put(_secret_name(place), secret)
-    until = datetime.fromtimestamp(session.expires // SECOND, IST)
+    until = datetime.fromtimestamp(session.expires // SECOND, INDIA)
     facts = {"user_id": session.user_id, "expires": until.isoformat(), "kept_in": vault.where}
     text = (
         f"logged in as {session.user_id} until {until:%d %b %H:%M} IST; the token is kept in "

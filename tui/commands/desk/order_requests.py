@@ -19,7 +19,8 @@ from engine.operator_requests import (
 )
 from engine.ops.control_socket import send_request, socket_path
 from engine.texts import plain_text
-from tui.commands.desk.desk_commands import DONE, desk_folders
+from tui.commands.desk.desk_commands import desk_folders
+from tui.exit_codes import DONE
 from tui.run.configured import configuration
 
 PATIENCE_S = 20.0

@@ -2,19 +2,19 @@
 
 import json
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from engine.board_rows import UNREADABLE
 from engine.errors import ConnectionFailed
+from engine.indian_time import INDIA
 from engine.operator_requests import DifferencesRequest
 from engine.ops.control_socket import send_request, socket_path
 from engine.texts import plain_text
-from tui.commands.desk.desk_commands import DONE, desk_folders
+from tui.commands.desk.desk_commands import desk_folders
+from tui.exit_codes import DONE
 from tui.run.configured import configuration
-
-IST = timedelta(hours=5, minutes=30)
 
 
 def list_differences(file: Path | None, mode: str, *, as_json: bool) -> int:
@@ -53,7 +53,7 @@ def _differences_text(answer: dict[str, Any]) -> str:
     lines = [f"{plain_text(answer['mode'])}  {plain_text(answer['state'])}  {plain_text(told)}"]
     table: list[tuple[str, ...]] = [("key", "kind", "broker", "here", "since", "choices")]
     for row in rows:
-        at = datetime.fromtimestamp(row["since"] / 1e9, UTC) + IST
+        at = datetime.fromtimestamp(row["since"] / 1e9, INDIA)
         since = at.strftime("%H:%M:%S") if row["since"] else ""
         choices = "ignored; " if row["ignored"] and row["choices"] else ""
         texts = (

@@ -4,22 +4,22 @@ import json
 import sqlite3
 import sys
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime
 from pathlib import Path
 
 from brokers.shadow.order_pairs import OrderPair, pair_of, shadow_summary, twin_difference
 from compiled.model.values import SECOND
 from engine.errors import NothingFound
+from engine.indian_time import INDIA
 from engine.market.calendar import DAY, ist_day, midnight
 from engine.texts import plain_text
 from store.database_integrity import open_for_reading
+from tui.exit_codes import DONE
 from tui.formats import aligned_fields
 from tui.run.configured import configuration
 from tui.run.launch import recorded_day
 from tui.run.run_records import latest_database
 
-DONE = 0
-IST = timezone(timedelta(hours=5, minutes=30))
 HEAD = ("time", "symbol", "side", "qty", "live", "at", "twin", "at", "worse by", "bps", "later by")
 
 
@@ -93,7 +93,7 @@ def _rounded_value(value: float | None, digits: int) -> float | None:
 
 def _pair_cells(pair: OrderPair) -> Sequence[str]:
     told = twin_difference(pair)
-    at = datetime.fromtimestamp(pair.sent // SECOND, IST)
+    at = datetime.fromtimestamp(pair.sent // SECOND, INDIA)
     return (
         f"{at:%H:%M:%S}",
         plain_text(pair.symbol),

@@ -16,11 +16,11 @@ from store.decision_trace import DecisionTrace, TraceStep, VerdictCount, strateg
 from store.decision_trace import trace_decision as read_trace
 from store.decision_trace import verdicts_of_symbol as read_why
 from tui.commands.shared.options import AsJson, ConfigFile
+from tui.exit_codes import DONE
 from tui.run.configured import configuration
 from tui.run.run_records import latest_database
 from tui.trace_text import last_line, trace_lines
 
-DONE = 0
 MS = 1_000_000
 
 

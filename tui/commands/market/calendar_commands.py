@@ -14,14 +14,16 @@ from cyclopts import Parameter
 from compiled.model.values import SECOND, Instrument
 from engine.config.schema import DeskConfig
 from engine.errors import DataError
+from engine.indian_time import INDIA
 from engine.market.calendar import Calendar, SessionPhase
 from engine.market.instrument_hours import InstrumentHours
 from engine.market.instruments import INDICES, day_as_number
 from engine.market.safeguards import TradingSafeguards
 from engine.market.session_table import HoursClass
 from engine.texts import plain_text
-from tui.commands.market.charge_commands import DONE, KINDS, clock_text, moment_text
-from tui.commands.shared.options import IST, AsJson, Day, read_day
+from tui.commands.market.charge_commands import KINDS, clock_text, moment_text
+from tui.commands.shared.options import AsJson, Day, read_day
+from tui.exit_codes import DONE
 from tui.run.configured import configuration
 from tui.run.credentials import ask_secret, vault_of
 from tui.run.settings import calendar_of
@@ -94,7 +96,7 @@ def calendar(
     ):
         facts["stocks_with_derivatives"] = _trading_times(book, on, auction, early)
     if not day:
-        now = int(datetime.now(IST).timestamp()) * SECOND
+        now = int(datetime.now(INDIA).timestamp()) * SECOND
         phase = book.phase(now, exchange, str(facts["kind"]), cas, expiring)
         facts["now"], facts["until"] = phase.name, moment_text(phase.end)
     facts["remarks"] = book.remarks(on)
@@ -224,7 +226,7 @@ def _check_calendar(config: DeskConfig, first: date, *, as_json: bool) -> int:
         return NOT_CHECKED
 
     async def compare() -> list[CalendarFinding]:
-        comparison, now = CalendarComparison(calendar_of(config)), datetime.now(IST)
+        comparison, now = CalendarComparison(calendar_of(config)), datetime.now(INDIA)
         async with MarketDays(token, rest) as source:
             found = [
                 finding

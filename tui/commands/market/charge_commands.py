@@ -23,16 +23,17 @@ from compiled.accounting.charges import (
 )
 from compiled.model.values import SECOND, Side, paise
 from engine.errors import ConfigError, DataError, in_words
+from engine.indian_time import INDIA
 from engine.market import charges as rate_tables
 from engine.market.accounts.deals import rates_of
 from engine.market.break_even import break_even_ticks
 from engine.market.calendar import ist_day
 from engine.market.order_rules import OrderRules, TickClass
 from engine.texts import plain_text
-from tui.commands.shared.options import IST, AsJson, Day, read_day
+from tui.commands.shared.options import AsJson, Day, read_day
 from tui.commands.shared.strict_values import NUMBER
+from tui.exit_codes import DONE
 
-DONE = 0
 KINDS = {"NSE": "EQ", "BSE": "EQ"}
 TICK_CLASSES: dict[str, tuple[str, TickClass]] = {
     "EQ_DELIVERY": ("", "stock"),
@@ -277,7 +278,7 @@ def _break_even_text(leg: Mapping[str, object]) -> str:
 
 def clock_text(ts: int | None) -> str | None:
     """Return the time of day in IST, None for none."""
-    return None if ts is None else f"{datetime.fromtimestamp(ts // SECOND, IST):%H:%M}"
+    return None if ts is None else f"{datetime.fromtimestamp(ts // SECOND, INDIA):%H:%M}"
 
 
 def moment_text(ts: int) -> str:

@@ -20,13 +20,13 @@ from engine.market.safeguards import TradingSafeguards
 from engine.texts import plain_text
 from tui.commands.shared.options import AsJson, ConfigFile, Day, read_day, symbol_list
 from tui.commands.shared.text_tables import print_table
+from tui.exit_codes import DONE, FAILED
 from tui.run.bar_stores import share_dumps, shared_dumps
 from tui.run.configured import configuration
 
 if TYPE_CHECKING:
     from store.bars.postgres_instruments import PostgresDumps
 
-DONE, FAILED = 0, 1
 
 Folder = Annotated[Path | None, Parameter(help="Folder of the dumps instead of the desk's own.")]
 

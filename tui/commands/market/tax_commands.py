@@ -41,10 +41,9 @@ from engine.system.workbook import SpreadsheetTable, as_csv, write_workbook
 from engine.texts import plain_text
 from store.database_integrity import open_for_reading
 from tui.commands.shared.options import AsJson
+from tui.exit_codes import DONE
 from tui.run.configured import configuration
 from tui.run.run_records import latest_database
-
-DONE = 0
 
 FILLS = """
 SELECT f.trade_id, f.order_id, f.ts, f.exchange, f.symbol, f.side, f.quantity, f.price, i.product,

@@ -1,17 +1,15 @@
 """Options and values that commands share, and how they are read."""
 
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from engine.errors import ConfigError, DataError, in_words
+from engine.indian_time import INDIA
 from tui.commands.shared.strict_values import number_of
 
-DONE, FAILED = 0, 1
-
-IST = timezone(timedelta(hours=5, minutes=30))
 AsJson = Annotated[
     bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")
 ]
@@ -19,9 +17,9 @@ Day = Annotated[str, Parameter(name="--date", help="YYYY-MM-DD, IST; empty: toda
 
 
 def read_day(text: str) -> date:
-    """Return a day as it is written, today (IST) where it is not; raise `ConfigError`."""
+    """Return a day as it is written, today (INDIA) where it is not; raise `ConfigError`."""
     if not text:
-        return datetime.now(IST).date()
+        return datetime.now(INDIA).date()
     try:
         return date.fromisoformat(text)
     except ValueError:

@@ -6,8 +6,8 @@ from functools import lru_cache
 
 from compiled.model.values import SECOND
 from engine.errors import ConfigError
+from engine.indian_time import IST
 
-OFFSET = 19_800 * SECOND
 DAY = 86_400 * SECOND
 
 
@@ -17,7 +17,7 @@ def midnight(day: str) -> int:
         parsed = date.fromisoformat(day)
     except ValueError:
         raise ConfigError(f"date {day!r}: expected YYYY-MM-DD") from None
-    return (parsed.toordinal() - date(1970, 1, 1).toordinal()) * DAY - OFFSET
+    return (parsed.toordinal() - date(1970, 1, 1).toordinal()) * DAY - IST
 
 
 def time_of_day(text: str) -> int:
@@ -31,7 +31,7 @@ def time_of_day(text: str) -> int:
 
 def moment(ts: int) -> datetime:
     """Return the IST wall time at `ts`, naive, to the second."""
-    return datetime(1970, 1, 1) + timedelta(seconds=(ts + OFFSET) // SECOND)  # noqa: DTZ001 IST wall time, as Kite writes it
+    return datetime(1970, 1, 1) + timedelta(seconds=(ts + IST) // SECOND)  # noqa: DTZ001 IST wall time, as Kite writes it
 
 
 def day_of(ts: int) -> str:
@@ -68,4 +68,4 @@ def parse(stamp: str) -> int:
     naive = datetime.fromisoformat(stamp)
     if naive.tzinfo is not None:
         raise ValueError(stamp)
-    return int(naive.replace(tzinfo=UTC).timestamp()) * SECOND - OFFSET
+    return int(naive.replace(tzinfo=UTC).timestamp()) * SECOND - IST

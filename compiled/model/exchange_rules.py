@@ -1,0 +1,96 @@
+"""Rules of the exchange for an order: lots, freeze quantity, grid, band, protection, triggers.
+
+The kernel checks by them before an order leaves, the venue and the sandbox when it arrives, each
+in words of its own.
+
+`Instrument.lower` and `upper` are the exchange's last word (0.0: none known); it moves them during
+the day.
+"""
+
+from typing import Final
+
+from mypy_extensions import i64
+
+from compiled.model.values import Instrument, Side
+
+HAIR: Final = 1e-9
+
+
+def is_in_lots(instrument: Instrument, quantity: i64) -> bool:
+    """Tell whether a quantity is one or more whole lots."""
+    return quantity >= 1 and quantity % instrument.lot == 0
+
+
+def exceeds_freeze(instrument: Instrument, quantity: i64) -> bool:
+    """Tell whether a quantity is more than the exchange takes in one order."""
+    return instrument.freeze > 0 and quantity > instrument.freeze
+
+
+def is_protection(percent: float) -> bool:
+    """Tell whether an order may name this market protection: percent, or -1 for the exchange's."""
+    return percent == -1.0 or 0.0 <= percent <= 100.0
+
+
+def protected_limit(instrument: Instrument, sign: i64, last: float, percent: float) -> float:
+    """Return the limit that a protection makes of a market order at the last price, in the band."""
+    # Rounded inwards: a limit beyond the percentage would be refused.
+    worst = instrument.snap(last * (1.0 + float(sign) * percent / 100.0), -sign)
+    if instrument.upper <= 0.0:
+        return worst
+    return min(instrument.upper, max(instrument.lower, worst))
+
+
+def is_trigger_ahead(sign: i64, trigger: float, last: float) -> bool:
+    """Tell whether a stop's trigger is still to come: above the last price for a buyer."""
+    return float(sign) * (trigger - last) > HAIR
+
+
+def is_limit_beyond(sign: i64, trigger: float, limit: float) -> bool:
+    """Tell whether the limit that a trigger sends does not stand on its near side."""
+    return float(sign) * (limit - trigger) >= -HAIR
+
+
+def is_reached(sign: i64, trigger: i64, price: i64) -> bool:
+    """Tell whether a price reaches or crosses a stop's trigger, both on the grid."""
+    return sign * (price - trigger) >= 0
+
+
+def is_inside_band(instrument: Instrument, price: float) -> bool:
+    """Return whether `price` lies in the band."""
+    if instrument.lower > 0.0 and price < instrument.lower - HAIR:
+        return False
+    return instrument.upper <= 0.0 or price <= instrument.upper + HAIR
+
+
+def clamp_to_band(instrument: Instrument, price: float) -> float:
+    """Return `price` inside the band, on the grid."""
+    if instrument.lower > 0.0 and price < instrument.lower:
+        return instrument.snap(instrument.lower, 1)
+    if instrument.upper > 0.0 and price > instrument.upper:
+        return instrument.snap(instrument.upper, -1)
+    return price
+
+
+def limit_beyond(instrument: Instrument, side: Side, trigger: float, gap_percent: float) -> float:
+    """Return the limit of an order that `trigger` sends.
+
+    A gap beyond it, and never on its near side.
+
+    Where the trigger lies in the band, so does the limit; one that the price cannot reach today is
+    not held to a band that will have moved by then.
+    """
+    sign: i64 = int(side)
+    limit = instrument.snap(trigger + float(sign) * (trigger * gap_percent / 100.0), sign)
+    return clamp_to_band(instrument, limit) if is_inside_band(instrument, trigger) else limit
+
+
+def could_fill(instrument: Instrument, side: Side, trigger: float, limit: float) -> bool:
+    """Return whether an order that `trigger` sends could trade.
+
+    It could where its limit lies beyond the trigger, and the exchange takes it: on the day's grid,
+    whose tick may be another one than when the stop was placed.
+    """
+    sign: i64 = int(side)
+    if not is_limit_beyond(sign, trigger, limit) or not instrument.on_grid(limit):
+        return False
+    return not is_inside_band(instrument, trigger) or is_inside_band(instrument, limit)
