@@ -5,8 +5,10 @@ With the keeper, from where logins are kept.
 
 from types import SimpleNamespace
 
+from brokers.connection import Connection
 from brokers.session.kite_login import KiteSession
 from compiled.model.values import SECOND
+from engine.ports import BrokerRules
 from tui.run import feed as markets
 from tui.run.credentials import BrokerEndpoint, Credentials
 
@@ -22,9 +24,11 @@ class InSession:
         """Have every desk from now on kept in session."""
         self._user = self.exchange.session.user_id
         self.ports |= {"beside": self.beside, "throughout": self._throughout}
-        monkeypatch.setattr(
-            markets, "connect_broker", lambda *_: (self.process.broker, self.process.feed)
-        )
+        monkeypatch.setattr(markets, "connect_broker", lambda *_, **__: self._connection())
+
+    def _connection(self):
+        broker = self.process.broker
+        return Connection(broker, self.process.feed, broker, BrokerRules(), None, broker.history)
 
     def log_in(self):
         """Log in again."""
