@@ -54,10 +54,10 @@ def test_a_desk_that_is_told_to_stop_while_it_opens_stops(station, monkeypatch, 
     held, go_on = threading.Event(), threading.Event()
     read = getattr(engine.desk, moment)
 
-    def held_up(*arguments):
+    def held_up(*arguments, **named):
         held.set()
         assert go_on.wait(PATIENCE_S)
-        return read(*arguments)
+        return read(*arguments, **named)
 
     monkeypatch.setattr(engine.desk, moment, held_up)
     desk = open_desk(made)

@@ -85,7 +85,7 @@ def test_a_strategy_that_leaves_is_stopped_and_the_desk_goes_on(running):
 def test_a_strategy_that_never_comes_back_is_ended_and_exits_by_hand_go(running, deed):
     made, strategy = running
     strategy.deed = deed
-    wait_for(lambda: "unruly stopped: Hung" in alarms(made), "it is ended and told")
+    wait_for(lambda: "unruly stopped: StrategyHung" in alarms(made), "it is ended and told")
     assert made.kill.latch.reason.startswith(
         "the engine has stood still for 1 s in strategy unruly"
     )
