@@ -177,7 +177,7 @@ class LimitUsage:
 
 @final
 class UsageCensus:
-    """What is used of every limit: by the desk, by each instrument and by each strategy."""
+    """The use of every limit: by the desk, by each instrument and by each strategy."""
 
     def __init__(self) -> None:
         self.desk = LimitUsage()
@@ -208,7 +208,7 @@ class UsageCensus:
 
 
 class LimitUnit(IntEnum):
-    """What a limit counts: paise, things, or percent."""
+    """The unit that a limit counts in: paise, things, or percent."""
 
     MONEY = 0
     COUNT = 1

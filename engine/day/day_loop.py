@@ -87,7 +87,7 @@ class DeskAlarm(NamedTuple):
 
 
 class NumberedRequest(NamedTuple):
-    """What waits for the engine, and the number under which it answers.
+    """A request that waits for the engine, and the number under which it answers.
 
     A resumption has happened by then: it is noted.
     """

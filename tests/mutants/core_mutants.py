@@ -33,8 +33,8 @@ CORE = (
     Mutant(
         "an exit sells shares that are not there",
         PROTECTION,
-        "_send_exit(out, ladder, rung, ladder.exit_side, rung.present, last)",
-        "_send_exit(exit_side, ladder, rung, ladder.exit_side, rung.quantity, last)",
+        "side=ladder.exit_side, quantity=rung.present, last=last)",
+        "side=ladder.exit_side, quantity=rung.quantity, last=last)",
     ),
     Mutant(
         "what could sell somebody else's shares stays",
@@ -246,8 +246,8 @@ CORE = (
     Mutant(
         "a restart forgets the day's notes",
         ANSWERS,
-        "            self._restore_note_entry(order, trade_id, ts, quantity, value, charges)",
-        "            pass",
+        "self._restore_note_entry(order, trade_id, ts=ts, quantity=quantity, value=value, charges=charges)",
+        "pass",
     ),
     Mutant(
         "an unwanted order that got its id stays",
@@ -526,8 +526,8 @@ CORE = (
     Mutant(
         "a limit before its trigger counts as one that fills",
         BAND,
-        "float(sign) * (limit - trigger) < -HAIR or ",
-        "",
+        "return float(sign) * (limit - trigger) >= -HAIR",
+        "return True",
     ),
     Mutant(
         "a limit off the band counts as one that fills",
