@@ -53,7 +53,7 @@ ONE_WORD = {
     "Cross",
     "Indicator",
 }
-"""Names for which the field has one word, besides the indicators that are called by their letters."""
+"""The field has one word for these, besides the indicators that are called by their letters."""
 QUESTIONS = {"What", "Who", "Whose", "Where", "How", "Which", "When"}
 
 

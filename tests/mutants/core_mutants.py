@@ -246,7 +246,8 @@ CORE = (
     Mutant(
         "a restart forgets the day's notes",
         ANSWERS,
-        "self._restore_note_entry(order, trade_id, ts=ts, quantity=quantity, value=value, charges=charges)",
+        "self._restore_note_entry(order, trade_id, ts=ts, quantity=quantity, "
+        "value=value, charges=charges)",
         "pass",
     ),
     Mutant(
