@@ -157,9 +157,9 @@ def test_a_day_by_hand(theirs, station, capsys):
         assert bought(made, **({"price": dear} | ticket)).startswith("refused: LIMIT_ONLY: "), (
             ticket
         )
-    preview = json.loads(
-        said(made, "preview", symbol="ITC", side="BUY", quantity=10, stop=0, price=dear)[6:]
-    )
+    ticket = asked("preview", symbol="ITC", side="BUY", quantity=10, stop=0, price=dear)
+    number = made.desk.submit(ticket)
+    preview = wait_for(lambda: made.desk.outcome(number), "its preview").data
     assert preview["margin_missing"] == "this broker does not tell what orders block"
 
     assert bought(made, price=dear).startswith("done: ")
