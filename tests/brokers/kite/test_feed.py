@@ -354,15 +354,14 @@ def test_how_long_an_instrument_may_be_silent_says_nothing_of_a_dead_connection(
     monkeypatch, clock, text, stale, dead
 ):
     config = parse_config(f"[feed]\n{text}\n", Path("config.toml")).values
-    monkeypatch.setattr("tui.run.broker.KiteBroker", lambda *_, **__: None)
-    monkeypatch.setattr("tui.run.broker.KiteFeed", lambda *_, **options: options)
+    monkeypatch.setattr("brokers.kite.kite_feed.KiteFeed", lambda *_, **options: options)
     station = SimpleNamespace(config=config)
     exchange = ExchangeLink(
         Credentials(BrokerEndpoint("http://x", "ws://x", "", "key", "token", sandbox=True)),
         clock,
         None,
     )
-    _, options = connect_broker(station, exchange, lambda: None)
+    options = connect_broker(station, exchange, lambda: None).feed
     assert (config.feed.stale_after_s, options["dead_after"]) == (stale, dead)
 
 
