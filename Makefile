@@ -58,7 +58,7 @@ mutants: setup native  ## break the code on purpose, and see that it is noticed 
 
 soak: setup native  ## the long proofs
 	@PYTHONPATH=build/native PATANG_EXPECT_NATIVE=1 $(BIN)/pytest -m soak --timeout 7200
-	@PYTHONPATH=. PATANG_EXPECT_NATIVE=0 $(BIN)/pytest -m 'not soak' tests/sandbox tests/desk/test_replay.py
+	@PYTHONPATH=. PATANG_EXPECT_NATIVE=0 $(BIN)/pytest -m 'not soak' tests/brokers/sandbox tests/desk/test_replay.py
 
 peers: setup native  ## the tests against a real Chromium, Postgres and S3 server, which are installed where there is none
 	@sh .ci/browser

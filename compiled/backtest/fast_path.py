@@ -642,7 +642,9 @@ class ColumnHoldings(StrategyHoldings):
         return super().ladders(token)
 
     def shares(self, token: i64) -> i64:
-        """Return the shares held, those in columns included."""
+        """Return the shares held, those in columns included; 0 of a token that is another's."""
+        if self.by_token.get(token) is None:
+            return 0
         line = self.path.by_token.get(token)
         shares: i64 = 0 if line is None else line.held
         return shares + super().shares(token)

@@ -406,7 +406,7 @@ def first_result(path: str) -> dict[str, object]:
     columns = ours.BarColumns(tokens, *(Path(path, name).read_bytes() for name in names))
     end = ours.START + bars * MINUTE
     kernel, venue = ours.desk(tokens, [ours.cross()], end)
-    result = ours.run_bars(kernel, venue, columns, 60, ours.Sessions([ours.START], [end]))
+    result = ours.run_bars(kernel, venue, columns, 60, ours.RecordedSessions([ours.START], [end]))
     return {"seconds": since_start(), "fills": len(result.fills)}
 
 

@@ -44,7 +44,7 @@ def checksum(bars: Bars) -> int:
 
 
 def patang(ticks: Columns) -> Callable[[list[int]], Callable[[], list[Bars]]]:
-    make = import_module("compiled.market_data.bar_builder").Bars
+    make = import_module("compiled.market_data.bar_builder").BarBuilder
     close = int(ticks["close"][0])
     prices = np.round(ticks["price"] * TICK, 2)
     columns = [
@@ -150,7 +150,7 @@ def contender(make: Callable[..., object], package: str) -> Callable[..., dict[s
 def one_by_one(path: str, count: int) -> dict[str, object]:
     """Return percentiles of one `update` called from Python, the timer included, in ns."""
     ticks = dict(np.load(path))
-    bars = import_module("compiled.market_data.bar_builder").Bars(SPANS)
+    bars = import_module("compiled.market_data.bar_builder").BarBuilder(SPANS)
     bars.begin_session(OPEN, int(ticks["close"][0]))
     prices = np.round(ticks["price"][:count] * TICK, 2).tolist()
     names = ("token", "ts", "volume")

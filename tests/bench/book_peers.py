@@ -67,7 +67,7 @@ class Ours:
 
     def __init__(self) -> None:
         module = import_module("compiled.book.order_book")
-        self.book, self.ioc = module.Book(27_000, 33_000), module.IOC
+        self.book, self.ioc = module.OrderBook(27_000, 33_000), module.IOC
 
     def apply(self, stream: list[Message]) -> None:
         limit, cancel, market, ioc = self.book.limit, self.book.cancel, self.book.market, self.ioc

@@ -87,7 +87,7 @@ def patang(ticks: Columns) -> tuple[Callable[[], float], Callable[[], list[int]]
     def run() -> float:
         packed = recording.TickColumns([token], *(column.tobytes() for column in columns))
         kernel, venue = ours.desk([token], [Turn()], end)
-        sessions = recording.Sessions([START], [end])
+        sessions = recording.RecordedSessions([START], [end])
         return timed(lambda: made.append(replay.run_ticks(kernel, venue, packed, sessions)))
 
     return run, lambda: [round(fill.price / TICK) for fill in made[-1].fills], count

@@ -35,11 +35,14 @@ def market(days: int, instruments: int, ticks: int) -> dict[str, object]:
     Every instrument ticks `ticks` times a day; bars are taken when they close, as a desk does.
     """
     ours, frames = import_module("bench_frames"), import_module("compiled.adapters.kite_frames")
-    bars, columns = import_module("compiled.market_data.bar_builder").Bars(SPANS), frames.Columns()
+    bars, columns = (
+        import_module("compiled.market_data.bar_builder").BarBuilder(SPANS),
+        frames.LatestTicks(),
+    )
     tokens = np.arange(instruments, dtype=np.int64) * 256 + 257
     made = ours.ticks(instruments)
     sent = [
-        frames.encode(made[at : at + PACKETS], [frames.FULL] * len(made[at : at + PACKETS]))
+        frames.encode_frame(made[at : at + PACKETS], [frames.FULL] * len(made[at : at + PACKETS]))
         for at in range(0, instruments, PACKETS)
     ]
     price, volume = np.full(instruments, 100.0), np.zeros(instruments, dtype=np.int64)
@@ -70,7 +73,7 @@ def book(messages: int, rounds: int) -> dict[str, object]:
     Its fills are read and cleared after each.
     """
     ours = import_module("bench_book")
-    made = ours.Book(ours.LOW, ours.HIGH)
+    made = ours.OrderBook(ours.LOW, ours.HIGH)
     stream = ours.messages("busy", messages)
     fresh, trades, told = max(message[3] for message in stream), 0, []
     # what rests at the end of a round is cancelled, as at the end of a day

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-BENCH = Path(__file__).resolve().parent / "bench"
+BENCH = Path(__file__).resolve().parent
 
 
 @pytest.fixture(autouse=True)
@@ -200,24 +200,27 @@ def test_the_exact_decimal_charges_come_to_the_core_s_paise():
 
 
 def test_patang_bench_outside_a_checkout_says_where_the_benchmarks_are(monkeypatch):
-    import tui.commands.benchmark_command
+    from tui.commands import benchmark_command
     from engine.errors import DataError
 
-    monkeypatch.setattr(tui.bench, "SCRIPT", Path("/nowhere/run.py"))
+    monkeypatch.setattr(benchmark_command, "SCRIPT", Path("/nowhere/run.py"))
     with pytest.raises(DataError, match="run this in a checkout"):
-        tui.bench.run_benchmarks(["book"], quick=True, write=False, as_json=True)
+        benchmark_command.run_benchmarks(["book"], quick=True, write=False, as_json=True)
 
 
 def test_patang_bench_hands_names_and_flags_to_the_script(monkeypatch, tmp_path):
-    import tui.commands.benchmark_command
+    from tui.commands import benchmark_command
 
     script = tmp_path / "run.py"
     script.write_text(
         "import sys, pathlib\npathlib.Path(__file__).with_name('got').write_text(' "
         "'.join(sys.argv[1:]))\n"
     )
-    monkeypatch.setattr(tui.bench, "SCRIPT", script)
-    assert tui.bench.run_benchmarks(["book", "bars"], quick=True, write=False, as_json=True) == 0
+    monkeypatch.setattr(benchmark_command, "SCRIPT", script)
+    assert (
+        benchmark_command.run_benchmarks(["book", "bars"], quick=True, write=False, as_json=True)
+        == 0
+    )
     assert (tmp_path / "got").read_text() == "book bars --quick --json"
 
 

@@ -166,7 +166,8 @@ def test_shares_bought_elsewhere_are_seen_adopted_protected_and_kept_over_a_rest
     assert there.gtts() == [("INFY", 7)]
     [position] = there.desk.board.positions.rows
     assert (position.strategy, position.quantity, position.protected) == ("adopted", 7, 7)
-    assert any("INFY:CNC adopt stop=8" in line for line in there.audit())
+    [asked] = [json.loads(line) for line in there.audit() if '"INFY:CNC"' in line]
+    assert (asked["choice"], asked["stop"]) == ("adopt", 8.0)
     assert any(line.startswith("done: 7 INFY to adopted") for line in there.audit())
 
     there.open()

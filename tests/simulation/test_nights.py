@@ -134,14 +134,15 @@ def test_a_desk_left_on_rests_over_the_weekend_and_opens_monday_with_what_it_car
     monday = world.process.kernel
     assert monday is not friday
     assert (world.header.state, world.header.day_over) == ("running", False)
-    assert (int(monday.open), int(monday.close)) == (at(MONDAY, "09:15"), at(MONDAY, "15:15"))
+    opened, closes = int(monday.state.open), int(monday.state.close)
+    assert (opened, closes) == (at(MONDAY, "09:15"), at(MONDAY, "15:15"))
     assert standing(monday).gtt.gtt_id == gtt
     assert monday.ledger.start_cash == world.exchange.funds.cash < friday.ledger.start_cash
-    assert monday.entry_count == 0
+    assert monday.state.entry_count == 0
     assert len(world.made) == 2
 
     world.until(MONDAY, "09:35")
-    assert not monday.ladders
+    assert not monday.state.ladders
     moved = sum(order.ask.side * order.filled for order in world.exchange.orders.orders.values())
     assert moved == -10  # what was carried is sold, once
     assert world.process.kill.latch is None

@@ -220,6 +220,34 @@ def test_columns_leave_everything_as_the_long_way_does(name, seed):
     assert told[0] == told[1]
 
 
+def test_a_strategy_is_not_shown_what_another_holds():
+    class Holder(Strategy):
+        def on_bar(self, ctx, bar):
+            if bar.start == OPEN:
+                ctx.enter(bar.token, Side.BUY, 10_000_00, 0.0)
+
+    class Neighbour(Strategy):
+        def __init__(self, name):
+            super().__init__(name, 60)
+            self.seen = []
+
+        def on_bar(self, ctx, bar):
+            self.seen.append((ctx.position(257), len(ctx.ladders(257))))
+
+    rows = walk(1, (257, 513), 6)
+    seen = []
+    for short in (True, False):
+        strategies = [Holder("holder", 60), Neighbour("neighbour")]
+        kernel, venue = desk(strategies, (257, 513), apart=True)
+        if short:
+            run_bars(kernel, venue, columns(rows, (257, 513)), 60, sessions())
+        else:
+            LongWay(kernel, venue).run(rows, 60, days(1))
+        assert kernel.view.open_positions() == 1
+        seen.append(strategies[1].seen)
+    assert seen[0] == seen[1] == [(0, 0)] * 6
+
+
 def test_nothing_is_made_of_a_bare_position_until_somebody_looks():
     kernel, venue = desk([SmaCross("cross", 60, 5, 12, 100)], ONE)
     result = run_bars(kernel, venue, columns(walk(1, ONE, 370), ONE), 60, sessions())

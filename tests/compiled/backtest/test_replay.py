@@ -53,10 +53,20 @@ def rates(segment="EQ_DELIVERY", tax=PERCENT // 10):
     return ChargeRates(row["brokerage"], row["tax"], none[0], none[1], none[2], none[3], row["gst"])
 
 
-def desk(strategies, tokens, slippage=None, spans=(60,), limits=None, grace=0, nets=False, **rules):
+def desk(
+    strategies,
+    tokens,
+    slippage=None,
+    spans=(60,),
+    limits=None,
+    grace=0,
+    nets=False,
+    apart=False,
+    **rules,
+):
     """Return a kernel and a venue of that many instruments; cash ₹10 crore.
 
-    `nets`: what closes on its day is cheaper.
+    `nets`: what closes on its day is cheaper. `apart`: each strategy has one of the tokens.
     """
     instruments = [Instrument(token, "NSE", f"S{token}", 0.05) for token in tokens]
     setup = KernelSetup(
@@ -72,7 +82,10 @@ def desk(strategies, tokens, slippage=None, spans=(60,), limits=None, grace=0, n
     kernel = Kernel(
         setup,
         instruments,
-        [StrategyState(strategy, list(tokens)) for strategy in strategies],
+        [
+            StrategyState(strategy, [tokens[index]] if apart else list(tokens))
+            for index, strategy in enumerate(strategies)
+        ],
         charged,
     )
     slabs = PercentSlabs([100.0, 500.0], [2.0, 1.0, 0.5])
