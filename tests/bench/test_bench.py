@@ -200,8 +200,8 @@ def test_the_exact_decimal_charges_come_to_the_core_s_paise():
 
 
 def test_patang_bench_outside_a_checkout_says_where_the_benchmarks_are(monkeypatch):
-    from tui.commands import benchmark_command
     from engine.errors import DataError
+    from tui.commands import benchmark_command
 
     monkeypatch.setattr(benchmark_command, "SCRIPT", Path("/nowhere/run.py"))
     with pytest.raises(DataError, match="run this in a checkout"):

@@ -232,7 +232,7 @@ def test_a_strategy_is_not_shown_what_another_holds():
             self.seen = []
 
         def on_bar(self, ctx, bar):
-            self.seen.append((ctx.position(257), len(ctx.ladders(257))))
+            self.seen.append(ctx.position(257))
 
     rows = walk(1, (257, 513), 6)
     seen = []
@@ -245,7 +245,7 @@ def test_a_strategy_is_not_shown_what_another_holds():
             LongWay(kernel, venue).run(rows, 60, days(1))
         assert kernel.view.open_positions() == 1
         seen.append(strategies[1].seen)
-    assert seen[0] == seen[1] == [(0, 0)] * 6
+    assert seen[0] == seen[1] == [0] * 6
 
 
 def test_nothing_is_made_of_a_bare_position_until_somebody_looks():
