@@ -563,9 +563,8 @@ class Desk:
             1 for order in orders if order.tag and order.created >= start
         )
         for order in orders:
-            if (
-                int(order.token) in self.kernel.state.markets
-            ):  # what was sold long ago may be listed no more
+            # what was sold long ago may be listed no more
+            if int(order.token) in self.kernel.state.markets:
                 loop.kernel_view.put_order(order)
 
     async def _read_patiently(self, read: Callable[[], Awaitable[T]]) -> T:
@@ -707,9 +706,8 @@ class Desk:
         """
         now, journal = self.ports.clock.now(), self.ports.journal
         day = ist_day(now)
-        loop.flags = flag_ex_dates(
-            actions, day, self.kernel, self._log.add_event
-        )  # of what stood in the evening
+        # of what stood in the evening
+        loop.flags = flag_ex_dates(actions, day, self.kernel, self._log.add_event)
         for division, text in recognise_divisions(
             self.kernel,
             actions,

@@ -298,9 +298,8 @@ class ResultStore:
         """Return the days that were compared, of one mode or of all, the newest first."""
         if not self.path.exists():
             return []
-        with closing(
-            self._open_file(write=True)
-        ):  # a file of an earlier version has no such table yet
+        # a file of an earlier version has no such table yet
+        with closing(self._open_file(write=True)):
             rows = self._read_rows("parity_days", ParityDay._fields, "date DESC, mode")
         return [day for row in rows if (day := ParityDay(*row)).mode == (mode or day.mode)]
 
@@ -344,9 +343,8 @@ class ResultStore:
         try:
             if write:
                 self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            mode = (
-                "rwc" if write else "rw"
-            )  # whoever reads undoes what a killed process has left half written
+            # whoever reads undoes what a killed process has left half written
+            mode = "rwc" if write else "rw"
             name = f"{self.path.absolute().as_uri()}?mode={mode}"
             database = sqlite3.connect(name, uri=True, timeout=BUSY_MS / 1_000)
         except OSError as error:

@@ -80,9 +80,8 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
         if write:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
-            connection.execute(
-                "PRAGMA fullfsync = ON"
-            )  # macOS: fsync alone stops at the drive's cache
+            # macOS: fsync alone stops at the drive's cache
+            connection.execute("PRAGMA fullfsync = ON")
             connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
             # a log that a reader has held up, or a long day, shrinks again when it begins anew
             connection.execute(f"PRAGMA journal_size_limit = {CHECKPOINT_PAGES * PAGE}")

@@ -164,9 +164,8 @@ def _make_instruments(connection: "DuckDBPyConnection", dumps: DumpFolder, day: 
         for exchange in dumps.exchanges()
         for each in dumps.versions(exchange)
     }
-    on = {
-        exchange: each for exchange, each in last if each <= day
-    }  # the days of an exchange come oldest first
+    # the days of an exchange come oldest first
+    on = {exchange: each for exchange, each in last if each <= day}
     if not last:
         return []
     connection.execute(f"CREATE VIEW instruments_by_day AS {_dump_query([*last.values()])}")

@@ -173,9 +173,8 @@ class SqliteJournal:
         self._thread.join()
         with self._reading:
             self._reader.close()
-        with contextlib.suppress(
-            sqlite3.Error
-        ):  # everything committed is safe in the log, folded or not
+        # everything committed is safe in the log, folded or not
+        with contextlib.suppress(sqlite3.Error):
             self._connection.close()
         # after the connection, which folds the log in as it closes: "closed" means that no log is
         # needed
@@ -266,9 +265,8 @@ class SqliteJournal:
                 self._connection.execute("COMMIT")
                 self._unfolded = True
         except sqlite3.Error as error:
-            with contextlib.suppress(
-                sqlite3.Error
-            ):  # after a full disk SQLite has often rolled back already
+            # after a full disk SQLite has often rolled back already
+            with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
             return self._note_refusal(refusal(self._path, error))
         self._kept = []
@@ -300,9 +298,8 @@ class SqliteJournal:
 
     def _settle_waiters(self, waiters: list[CommitWaiter], error: OperatorError | None) -> None:
         for waiter in waiters:
-            with contextlib.suppress(
-                RuntimeError
-            ):  # his event loop has closed: nobody waits any more
+            # his event loop has closed: nobody waits any more
+            with contextlib.suppress(RuntimeError):
                 waiter.loop.call_soon_threadsafe(_resolve_future, waiter.future, error)
 
     def _give_up(self, error: OperatorError) -> None:
@@ -314,9 +311,8 @@ class SqliteJournal:
         self._settle_waiters(waiters, error)
 
     def _fold_log(self) -> None:
-        with contextlib.suppress(
-            sqlite3.Error
-        ):  # a log that stays long is no loss; the next commit tells of a bad disk
+        # a log that stays long is no loss; the next commit tells of a bad disk
+        with contextlib.suppress(sqlite3.Error):
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         self._unfolded = False
 

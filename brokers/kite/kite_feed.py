@@ -149,9 +149,8 @@ class KiteFeed:
         self._due = float("inf")
         """Loop time at which `_watch_lateness` looks next; past it, the event loop runs late."""
         self._connections = [FeedConnection(number) for number in range(1, CONNECTIONS + 1)]
-        self._connections[
-            0
-        ].wanted.set()  # it brings the order updates even where no token is asked for
+        # it brings the order updates even where no token is asked for
+        self._connections[0].wanted.set()
         self._placed: set[int] = set()
         self._up = False
 

@@ -150,9 +150,8 @@ class ThreadClient:
         try:
             value = work(self._client)
         except _UNREADABLE as error:
-            raise self._call_failure(
-                error
-            ) from None  # a requests error would carry URLs into the log
+            # a requests error would carry URLs into the log
+            raise self._call_failure(error) from None
         # the client takes a 5xx without an error type for success
         if self._answer is not None and not 200 <= self._answer.status_code < 300:
             raise CallFailed(

@@ -316,9 +316,8 @@ def instrument(row: Row, day: date) -> Instrument | None:
         kind="INDEX" if row["segment"] == "INDICES" else row["instrument_type"],
         name=row["name"],
         multiplier=each,
-        expiry=int(
-            str(row["expiry"] or "").replace("-", "") or 0
-        ),  # the client has made a date of it, or not
+        # the client has made a date of it, or not
+        expiry=int(str(row["expiry"] or "").replace("-", "") or 0),
     )
 
 

@@ -75,9 +75,8 @@ def account_state(account: PaperAccount, day: str, next_id: int) -> Fields:
 def account_of(state: Fields) -> PaperAccount:
     """Return the account at the beginning of its day."""
     account = PaperAccount(state["cash"])
-    for token, quantity, value, *product in state[
-        "holdings"
-    ]:  # the first versions wrote no product: all was CNC
+    # the first versions wrote no product: all was CNC
+    for token, quantity, value, *product in state["holdings"]:
         account.holdings[token, Product[product[0]] if product else Product.CNC] = DeliveredLot(
             quantity, value
         )

@@ -48,9 +48,8 @@ class LockstepPacer:
 
     async def sent(self) -> int:
         """Return how many WebSocket messages the exchange has sent so far (heartbeats left out)."""
-        return int(
-            (await self._advance_over_socket({"until": 0}))["sent"]
-        )  # a time that is over: nothing moves
+        # a time that is over: nothing moves
+        return int((await self._advance_over_socket({"until": 0}))["sent"])
 
     async def listening(self) -> int:
         """Return how many instruments are subscribed in full mode."""

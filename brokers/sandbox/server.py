@@ -160,9 +160,8 @@ class SandboxService:
     async def start(self) -> SandboxEndpoint:
         """Listen and let time run; raise `BusyError` when the port is taken."""
         config, session = self.exchange.config, self.exchange.session
-        app = (
-            web.Application()
-        )  # its middlewares would be kept, and the exchange with them, after the end
+        # its middlewares would be kept, and the exchange with them, after the end
+        app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._answer_safely)
         self._runner = web.AppRunner(
             app,

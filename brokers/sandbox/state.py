@@ -84,9 +84,8 @@ class SandboxStateFile:
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             self._db.execute("pragma journal_mode=wal")
             self._db.executescript(SCHEMA)
-            if not any(
-                row[1] == "prices" for row in self._db.execute("pragma table_info(day)")
-            ):  # of an earlier version
+            # of an earlier version
+            if not any(row[1] == "prices" for row in self._db.execute("pragma table_info(day)")):
                 self._db.execute("alter table day add column prices text")
         except (sqlite3.Error, OSError) as error:
             raise DataError(f"sandbox state {path}: {error}") from None

@@ -69,9 +69,8 @@ def open_vault(file: Path, passphrase: Callable[[bool], str]) -> SecretVault:
     except ImportError:
         return FileVault(file, passphrase)
     chosen = ring.get_keyring()
-    for each in getattr(
-        chosen, "backends", [chosen]
-    ):  # a chain of several asks one after the other
+    # a chain of several asks one after the other
+    for each in getattr(chosen, "backends", [chosen]):
         if type(each).__module__ in _KNOWN and each.priority >= 1:
             return KeyringVault(each, ring.errors.KeyringError)
     return FileVault(file, passphrase)

@@ -138,9 +138,8 @@ def explain_refusal(
     """
     value = paise(decision.price, decision.quantity)
     if reason is RefusalReason.STALE_DATA:
-        if (
-            decision.price > 0.0 and 0 <= silent <= limits.stale_after
-        ):  # the feed is lost, or nothing has traded yet
+        # the feed is lost, or nothing has traded yet
+        if decision.price > 0.0 and 0 <= silent <= limits.stale_after:
             return ""
         heard = (
             f"last heard {silent // SECOND} s ago"

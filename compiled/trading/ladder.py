@@ -486,9 +486,8 @@ def gtt_legs(ladder: Ladder, rung: Rung, stop: float, quantity: i64) -> list[Gtt
     """
     sign = ladder.sign
     out = ladder.exit_side
-    stop = ladder.instrument.snap(
-        stop, sign
-    )  # its tick may be another one since; a stop moves in favour only
+    # its tick may be another one since; a stop moves in favour only
+    stop = ladder.instrument.snap(stop, sign)
     found = [GttLeg(stop, stop_limit(ladder, stop), out, quantity)]
     if rung.target > 0.0:
         aim = ladder.instrument.snap(rung.target, sign)

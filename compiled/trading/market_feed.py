@@ -116,9 +116,8 @@ class MarketFeed:
         """
         lag = self.order_store.now - ts
         market.is_late = lag > self.state.late_after
-        if (
-            0 < market.stamp < ts
-        ):  # not what was sent of an earlier state when the connection was made
+        # not what was sent of an earlier state when the connection was made
+        if 0 < market.stamp < ts:
             market.lag = lag
         market.stamp = max(market.stamp, ts)
 

@@ -176,9 +176,8 @@ def _day_charges(
             try:
                 rates[key] = table.rates(*key, day_as_number(day))
             except LookupError:
-                if (
-                    product is not Product.MTF
-                ):  # what it cost is not known of all days: none is bought on these
+                # what it cost is not known of all days: none is bought on these
+                if product is not Product.MTF:
                     raise
     # rates are new objects each time they are asked for: what they say is compared
     said = tuple(

@@ -61,9 +61,8 @@ class ScaledClock:
 
     async def sleep_until(self, ts: int) -> None:
         """Return when `now()` has reached `ts`."""
-        while (
-            left := ts - self.now()
-        ) > 0:  # the loop may wake early by rounding, and the clock may be set meanwhile
+        # the loop may wake early by rounding, and the clock may be set meanwhile
+        while (left := ts - self.now()) > 0:
             pace, straight = self._course.pace, max(0, ts - self.aim())
             await asyncio.sleep(
                 (min(straight, left / pace) if pace else straight) / self.speed / SECOND

@@ -33,9 +33,8 @@ async def run_live(loop: DayLoop, poll: int, compare: int, beat_s: float, rest: 
         BrokerReach(loop, int(loop.gateway.patience.settle_s * SECOND)),
     )
     overdue = OverduePositions(loop)
-    if (
-        loop.kernel.state.is_blind
-    ):  # what was seen once has to be confirmed, and everything waits for it
+    # what was seen once has to be confirmed, and everything waits for it
+    if loop.kernel.state.is_blind:
         watch.hurry(loop.clock.now() + SECOND)
     ending = 0.0
     # Timers lie on whole seconds, as the exchange's stamps do, so that bars close at the same

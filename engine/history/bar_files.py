@@ -163,10 +163,8 @@ def _read_csv(file: Path, given: Mapping[str, str]) -> pa.Table:
         names, skipped = _headless_names(cells[0], file), 0
     else:
         names, skipped = [cell.strip() for cell in cells[header]], header + 1
-        for above, last in (
-            (header + 1, header + 2),
-            (header - 1, header + 1),
-        ):  # Price,… / Ticker,… / Date,,, or 2, 1, 3
+        # Price,… / Ticker,… / Date,,, or 2, 1, 3
+        for above, last in ((header + 1, header + 2), (header - 1, header + 1)):
             if (
                 above >= 0
                 and last < len(cells)

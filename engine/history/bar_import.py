@@ -288,25 +288,21 @@ def _bar_starts(
         return "start", day_starts(utc, expected)
     step = span * SECOND
     of_day = (utc + IST) // SECOND % DAY_S
-    late = (
-        of_day + 1 - OPEN_S
-    ) % span == 0  # 09:15:59: the last second of a bar, which begins on its grid
+    # 09:15:59: the last second of a bar, which begins on its grid
+    late = (of_day + 1 - OPEN_S) % span == 0
     side = options.side
     if len(utc) and late.mean() > 0.5 and side != "start" and span > 1:
         utc, of_day, side = utc + SECOND, of_day + 1, "end"
     if side is None:
-        edges = (
-            CLOSE_S,
-            OPEN_S + -(-(CLOSE_S - OPEN_S) // span) * span,
-        )  # the last hour's end is 15:30, or said to be 16:15
+        # the last hour's end is 15:30, or said to be 16:15
+        edges = (CLOSE_S, OPEN_S + -(-(CLOSE_S - OPEN_S) // span) * span)
         side = (
             "end" if int(np.isin(of_day, edges).sum()) > int((of_day == OPEN_S).sum()) else "start"
         )
     if side == "start":
         return side, utc
-    cut = np.where(
-        of_day == CLOSE_S, (OPEN_S - CLOSE_S) % span, 0
-    )  # by how much the close cuts the last bar short
+    # by how much the close cuts the last bar short
+    cut = np.where(of_day == CLOSE_S, (OPEN_S - CLOSE_S) % span, 0)
     return side, utc - step + cut * SECOND
 
 

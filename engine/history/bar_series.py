@@ -86,9 +86,8 @@ def merge(parts: Sequence[BarSeries]) -> BarSeries:
     )
     if bool((np.diff(whole.start) > 0).all()):
         return whole
-    order = np.lexsort(
-        (whole.token, whole.start)
-    )  # stable: of equal keys the latest part comes last
+    # stable: of equal keys the latest part comes last
+    order = np.lexsort((whole.token, whole.start))
     start, token = whole.start[order], whole.token[order]
     last = np.ones(len(order), np.bool_)
     last[:-1] = (start[1:] != start[:-1]) | (token[1:] != token[:-1])

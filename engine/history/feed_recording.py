@@ -123,9 +123,8 @@ class FeedRecording:
         if isinstance(event, TickBatch):
             self._taken += 1
         elif isinstance(event, TimerEvent):
-            reached = max(
-                int(self._kernel.order_store.now), int(event.ts)
-            )  # answers have moved its time on, too
+            # answers have moved its time on, too
+            reached = max(int(self._kernel.order_store.now), int(event.ts))
             self._record.put(RecordKind.TIMER, 0, reached, COUNT.pack(self._taken))
         elif isinstance(event, BandUpdate):
             band = BAND.pack(self._taken, int(event.token), event.lower, event.upper)

@@ -26,6 +26,5 @@ def break_even_ticks(
         )
         if lacking <= 0:
             return ticks
-        ticks += max(
-            1, lacking // (2 * worth + 2)
-        )  # a tick brings less than twice its worth, what it saves in charges included
+        # a tick brings less than twice its worth, what it saves in charges included
+        ticks += max(1, lacking // (2 * worth + 2))

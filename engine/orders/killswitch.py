@@ -282,9 +282,8 @@ class KillSwitch:
                 return error
             with self._lock:
                 self._standing = self._standing[len(releasing) :]
-                self._latch = (
-                    self._standing[-1] if self._standing else None
-                )  # a flatten that came meanwhile stays
+                # a flatten that came meanwhile stays
+                self._latch = self._standing[-1] if self._standing else None
                 if self._latch is None:
                     self._event.clear()
                     self.unkept = ""

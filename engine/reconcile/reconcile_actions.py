@@ -227,9 +227,8 @@ class ReconcileActions:
         kernel, now = self.kernel, self.reconciler.clock.now()
         product = Product.MIS if difference.product == COVER else Product[difference.product]
         market = kernel.state.markets[difference.token]
-        if (
-            DifferenceChoice.FLATTEN not in difference.choices
-        ):  # the broker has less than we: nothing to take on
+        # the broker has less than we: nothing to take on
+        if DifferenceChoice.FLATTEN not in difference.choices:
             if any(
                 each.live and each.exit is not None
                 for ladder in market.ladders

@@ -257,9 +257,8 @@ class Reconciler:
         divided = DivisionState(
             self.doubts(), {at: ours for at, (_, ours, _) in self._awaited.items()}
         )
-        bound = (
-            NEVER if self.late or self._heard else self.terms.funds_bound
-        )  # cash is as far apart as orders are
+        # cash is as far apart as orders are
+        bound = NEVER if self.late or self._heard else self.terms.funds_bound
         moved = moving_positions(self.kernel, self.books, before)
         differing = self._take_credits(
             compare_books(
@@ -453,9 +452,8 @@ class Reconciler:
             difference.figure + difference.apart,
         )
         if more and difference.apart < 0 and difference.product in DELIVERED:
-            difference = difference._replace(
-                apart=0
-            )  # what has come is the owner's, and ours are still missing
+            # what has come is the owner's, and ours are still missing
+            difference = difference._replace(apart=0)
         self._set_apart(difference.key, difference)
         if difference.kind in POSITIONS and difference.key in self.standing:
             stood = self.standing[difference.key]

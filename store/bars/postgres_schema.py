@@ -153,9 +153,8 @@ def migrate(connection: Any) -> TimescaleExtension:
     with connection.transaction():
         # two desks that start at once take the steps one after the other
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
-        if (
-            connection.execute("SELECT to_regclass('public.patang_steps')").fetchone()[0] is None
-        ):  # who only reads may not make it
+        # who only reads may not make it
+        if connection.execute("SELECT to_regclass('public.patang_steps')").fetchone()[0] is None:
             connection.execute(
                 "CREATE TABLE public.patang_steps (number integer PRIMARY KEY, name text NOT "
                 "NULL, at timestamptz NOT NULL)"

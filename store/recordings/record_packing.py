@@ -140,9 +140,8 @@ def _spread_rows(rows: _Bytes) -> list[bytes]:
     words = words[order]
     _relate_words(words, np.subtract)
     words[1:] -= words[:-1].copy()
-    folded = (words << np.uint32(1)) ^ (
-        np.uint32(0) - (words >> np.uint32(31))
-    )  # small numbers of either sign
+    # small numbers of either sign
+    folded = (words << np.uint32(1)) ^ (np.uint32(0) - (words >> np.uint32(31)))
     # the upper bytes of small differences are zero: side by side they compress to almost nothing
     planes = np.ascontiguousarray(folded.astype("<u4").view(np.uint8).T)
     return [order.astype("<u4").tobytes(), planes.tobytes()]

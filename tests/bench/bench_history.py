@@ -106,9 +106,8 @@ def run(*, quick: bool = False) -> dict[str, object]:
         rows = sum(len(bars.start) for bars in series.values())
         disk, disk_goals = _stored(folder, series, rows)
         files, file_goals = _imported(folder, series)
-        with tempfile.TemporaryDirectory(
-            prefix="patang-postgres-"
-        ) as own:  # the server's user has to enter it
+        # the server's user has to enter it
+        with tempfile.TemporaryDirectory(prefix="patang-postgres-") as own:
             served, served_goals = _postgres(Path(own), dict(list(series.items())[:10]))
         ends, end_goals = _backtests(
             folder, min(symbols, 20), days, dict(list(series.items())[:20])

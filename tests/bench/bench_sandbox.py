@@ -160,9 +160,8 @@ async def stream(account: Account, connections: int, seconds: int) -> dict[str, 
 
 def official(account: Account, seconds: int) -> dict[str, object]:
     """Return packets a second that reach the official ticker in full mode, as the clock moves."""
-    from twisted.internet import (
-        reactor,
-    )  # the ticker's own; it must not be there before the ticker is
+    # the ticker's own; it must not be there before the ticker is
+    from twisted.internet import reactor
 
     endpoint, told, ready = account.endpoint, [0], threading.Event()
     ticker = KiteTicker(endpoint["api_key"], endpoint["access_token"], root=endpoint["ws"])

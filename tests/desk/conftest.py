@@ -20,9 +20,8 @@ from tui.run.session import DeskSession
 @pytest.fixture
 def patang(tmp_path, monkeypatch):
     made = Patang(tmp_path)
-    monkeypatch.setenv(
-        "XDG_RUNTIME_DIR", made.environment["XDG_RUNTIME_DIR"]
-    )  # where its exchanges leave their keys
+    # where its exchanges leave their keys
+    monkeypatch.setenv("XDG_RUNTIME_DIR", made.environment["XDG_RUNTIME_DIR"])
     yield made
     made.end()
 

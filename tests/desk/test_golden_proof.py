@@ -67,9 +67,8 @@ def lived(station, tape, tmp_path, monkeypatch, speed, *, feed=(), history=()):
     """
     made = station(RunPlan("replay", tape, DAY, SYMBOLS, speed, start="09:11"), TEXT)
     desk = open_desk(made)
-    desk.ports.feed._late_after = float(
-        "inf"
-    )  # a machine that is late itself makes no packets stand for others
+    # a machine that is late itself makes no packets stand for others
+    desk.ports.feed._late_after = float("inf")
     wait_for(lambda: made.board.header.state == "running", "it runs")
     rest = made.endpoint.rest
     # the desk fills the gaps it knows of by itself: this one cannot

@@ -67,9 +67,8 @@ class Between:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.rest = f"http://127.0.0.1:{self._server.server_port}"
-        admin_key.write_key(
-            self._server.server_port, admin_key.read_key(rest)
-        )  # the clock is passed on, too
+        # the clock is passed on, too
+        admin_key.write_key(self._server.server_port, admin_key.read_key(rest))
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
 

@@ -202,9 +202,8 @@ def test_a_desk_opens_read_only_on_an_account_that_holds_things_and_what_is_igno
 def test_shares_are_assigned_to_a_strategy_or_flattened(world):
     there = world(holdings=(("TCS", 10, 3_000.0), ("SBIN", 4, 800.0))).open()
     there.differences("SBIN:CNC", "TCS:CNC")
-    assert (
-        there.reconcile("TCS:CNC", "assign", "moving_average_cross") == 2
-    )  # it does not follow TCS
+    # it does not follow TCS
+    assert there.reconcile("TCS:CNC", "assign", "moving_average_cross") == 2
     wait_for(
         lambda: there.reconcile("SBIN:CNC", "assign", "moving_average_cross") == 0,
         "SBIN has a price",

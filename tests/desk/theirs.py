@@ -49,9 +49,8 @@ class Theirs:
         async with ClientSession(auto_decompress=False) as self._client:
             await site.start()
             self.url = f"127.0.0.1:{runner.addresses[0][1]}"
-            admin_key.write_key(
-                runner.addresses[0][1], self.endpoint.admin
-            )  # the clock is passed on, too
+            # the clock is passed on, too
+            admin_key.write_key(runner.addresses[0][1], self.endpoint.admin)
             self._started.set()
             await self._over.wait()
             await runner.cleanup()

@@ -298,7 +298,6 @@ def test_a_programs_page_leads_the_window_to_the_login_and_back(place, visit, ev
     for _ in range(PATIENCE_S * 5):
         if "GET /connect/finish" in place.reached or waited.wait(0.2):
             break
-    asked = [
-        each for each in place.reached if each != "GET /favicon.ico"
-    ]  # the browser asks for that one by itself, sooner or later
+    # the browser asks for that one by itself, sooner or later
+    asked = [each for each in place.reached if each != "GET /favicon.ico"]
     assert asked == ["GET /connect/login", "GET /connect/finish"]

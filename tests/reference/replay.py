@@ -34,9 +34,8 @@ class LongWay:
             self.tell(self.venue.next_event(), now)
 
     def run(self, rows, span, sessions):
-        self.kernel.order_store.entry_patience = (
-            span * SECOND + 1
-        )  # rule 2: an entry meets no price before the next bar
+        # rule 2: an entry meets no price before the next bar
+        self.kernel.order_store.entry_patience = span * SECOND + 1
         for begun, close in sessions:
             of_day = [row for row in rows if begun <= row[1] < close]
             if not of_day:

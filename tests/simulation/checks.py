@@ -713,9 +713,8 @@ class Checks:
             position.forgot = position.forgot or any(
                 int(self.departed[tag].intent) in lost for tag in tags
             )
-            if (
-                position.ahead >= self.world.disk.commits - 1
-            ):  # the commit under way may have begun before
+            # the commit under way may have begun before
+            if position.ahead >= self.world.disk.commits - 1:
                 position.stop, position.ahead = 0.0, -2
             fired = [t for t in position.triggers if t.trigger_id in position.lost]
             position.forgot = position.forgot or any(

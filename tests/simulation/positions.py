@@ -119,10 +119,8 @@ class Position:
         self.side, self.given = self.sign, self.held
         self.triggers = [triggers[t.trigger_id] for t in self.triggers if t.trigger_id in triggers]
         self.entries, self.exits = [], []
-        self.squared = self.where is not None and self.where[1] in {
-            "MIS",
-            "CO",
-        }  # the broker has settled it over night
+        # the broker has settled it over night
+        self.squared = self.where is not None and self.where[1] in {"MIS", "CO"}
 
 
 def could_fill(ask, trigger):

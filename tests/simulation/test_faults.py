@@ -205,12 +205,9 @@ def test_an_order_carried_out_twice_is_ours_twice_protected_and_left_as_one(day)
 
 
 def test_every_kind_of_fault_has_its_case():
-    moods = {
-        fault.kind for of in MOODS.values() for fault in of
-    }  # whole days are lived through with those
+    # whole days are lived through with those
+    moods = {fault.kind for of in MOODS.values() for fault in of}
     cased = {case.fault.split()[0] for case in CASES} | {"token"} | moods
-    weather, past = (
-        {"fall", "rise"},
-        {"correct", "auction"},
-    )  # what is told of the past is tried by golden bars
+    # what is told of the past is tried by golden bars
+    weather, past = ({"fall", "rise"}, {"correct", "auction"})
     assert cased == set(KINDS) - weather - past

@@ -103,9 +103,8 @@ def right_under_both(seed, start, end, *, new_hours, file=FILE):
         for text in day.told
     )
     told = {event.text.partition(": ")[2] for event in day.alarms if event.ts >= at(DAY, "15:15")}
-    assert told <= {
-        "an exit did not fill before the close; a new stop stands"
-    }  # a GTT that the auction's print triggers
+    # a GTT that the auction's print triggers
+    assert told <= {"an exit did not fill before the close; a new stop stands"}
 
 
 @pytest.mark.parametrize("new_hours", [True, False])

@@ -392,9 +392,8 @@ class World:
         session.api_key = old.session.api_key
         session.access_token = old.session.access_token if token is None else token
         self.checks.over_night(new)
-        self._allowed.append(
-            (self.loop.seconds, current_limits(RiskLimits(**self.limits)))
-        )  # a change holds for its day
+        # a change holds for its day
+        self._allowed.append((self.loop.seconds, current_limits(RiskLimits(**self.limits))))
         self._furnish(new)
         self.touched()
 

@@ -369,9 +369,8 @@ def test_averages_are_those_of_the_bars_that_are_here(store):
 
 
 def test_bars_of_days_go_by_the_year(store, near, archive):
-    days = [
-        Bar(1, OPEN + 100 * n * DAY, 86_400, 1.0, 1.0, 1.0, 1.0, n) for n in range(5)
-    ]  # June 2024 to July 2025
+    # June 2024 to July 2025
+    days = [Bar(1, OPEN + 100 * n * DAY, 86_400, 1.0, 1.0, 1.0, 1.0, n) for n in range(5)]
     store.write(days, {1: "INFY"}, "vendor")
     assert push(store, date(2024, 12, 31)) == [], "the year is not over"
     assert push(store, date(2025, 6, 30))[0][2:5] == (1, 1, 3)

@@ -258,9 +258,8 @@ def test_bars_are_exported_raw_or_adjusted_to_the_day_of_the_last_one(database, 
                 date(2024, 6, 5),
                 "Face Value Split (Sub-Division) - From Rs 10/- Per Share To Rs 2/- Per Share",
             ),
-            *parsed_actions(
-                "SBIN", date(2024, 6, 6), "Dividend - Rs 20 Per Share"
-            ),  # 4 % of 500: extraordinary
+            # 4 % of 500: extraordinary
+            *parsed_actions("SBIN", date(2024, 6, 6), "Dividend - Rs 20 Per Share"),
             *parsed_actions("SBIN", date(2024, 6, 7), "Dividend - Rs 5 Per Share"),  # 1 %: ordinary
             *parsed_actions("SBIN", date(2024, 6, 10), "Bonus 1:1"),  # after the last bar
         ]
@@ -269,11 +268,8 @@ def test_bars_are_exported_raw_or_adjusted_to_the_day_of_the_last_one(database, 
     wanted = BarRange(store, ("SBIN",), 60, OPEN, OPEN + 9 * day)
     for actions, closes, volumes in (
         (None, ["500.0"] * 4, ["7"] * 4),
-        (
-            book,
-            ["96.0", "480.0", "500.0", "500.0"],
-            ["35", "7", "7", "7"],
-        ),  # 500 / 5 x 480 / 500, 500 x 480 / 500
+        # 500 / 5 x 480 / 500, 500 x 480 / 500
+        (book, ["96.0", "480.0", "500.0", "500.0"], ["35", "7", "7", "7"]),
     ):
         assert export_table(database, "bars", out, "csv", wanted._replace(actions=actions)) == 4
         rows = read_csv(out)

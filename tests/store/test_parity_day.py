@@ -87,9 +87,8 @@ def path(journal, database):
     fill(journal, 4, 2, "10:02", "BUY", 6, 100.5)
     fill(journal, 5, 2, "11:00", "SELL", 10, 102.0)
     trade(journal, 2, "closed", exit_reason="target", position_number=2)
-    fill(
-        journal, 6, 3, "10:05", "BUY", 3, 100.0
-    )  # still held on Wednesday, when it is worth something else
+    # still held on Wednesday, when it is worth something else
+    fill(journal, 6, 3, "10:05", "BUY", 3, 100.0)
     trade(journal, 3, "open", pnl=123_456, charges=100)
     fill(journal, 7, 0, "14:00", "SELL", 2, 99.0, order="correction-1")
     fill(journal, 8, 9, "10:00", "BUY", 1, 100.0, WEDNESDAY)

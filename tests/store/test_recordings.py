@@ -254,9 +254,8 @@ def test_a_slow_disk_never_holds_up_the_desk(tmp_path, recorder, monkeypatch):
     record.put(RecordKind.META, 0, NINE, META)
     assert begun.wait(10)
     for n in range(50):
-        record.put(
-            RecordKind.FRAME, 1, NINE + n, a_frame([1], NINE)
-        )  # returns while the disk stands still
+        # returns while the disk stands still
+        record.put(RecordKind.FRAME, 1, NINE + n, a_frame([1], NINE))
     go.set()
     until(lambda: record._put == record._gone)
     record.put(RecordKind.BEAT, 1, NINE + 60, b"\0")

@@ -102,12 +102,10 @@ def test_ages_grow_from_seconds_to_hours():
 
 
 def test_a_spark_is_a_thin_line_of_two_values_a_cell_from_the_lowest_to_the_highest():
-    assert (
-        drawn.sparkline((1.0, 2.0, 3.0, 4.0), 8) == "⡠⠊"
-    )  # dots 1 2 | 3 4 from the bottom: 0x40+0x20, 0x02+0x08
-    assert (
-        drawn.sparkline((9.0, 1.0, 4.0), 1) == "⡸"
-    )  # the last two; the step from the lowest to the highest is drawn
+    # dots 1 2 | 3 4 from the bottom: 0x40+0x20, 0x02+0x08
+    assert drawn.sparkline((1.0, 2.0, 3.0, 4.0), 8) == "⡠⠊"
+    # the last two; the step from the lowest to the highest is drawn
+    assert drawn.sparkline((9.0, 1.0, 4.0), 1) == "⡸"
     assert drawn.sparkline((5.0, 5.0), 8) == "⠤"
     assert drawn.sparkline((1.0, 2.0, 1.0), 8) == "⢀⢷"
     assert drawn.sparkline((), 8) == ""

@@ -237,9 +237,8 @@ def test_what_others_hold_back_for_a_slow_terminal_is_bounded_and_the_kill_is_ne
         terminal.show(behind)
         time.sleep(0.01)
     for _ in range(4):
-        terminal.until(
-            "frames"
-        )  # thirty frames that nobody sees: some 100,000 bytes, if they were sent
+        # thirty frames that nobody sees: some 100,000 bytes, if they were sent
+        terminal.until("frames")
     assert len(behind) < 24_000
     terminal.type(b"\x0b")
     terminal.until("killed")
@@ -260,9 +259,8 @@ def test_a_stalled_terminal_is_killed_from_shows_it_first_when_it_goes_on_and_no
     terminal.read_until(b"KILL SWITCH", 32_000)
     thread = terminal.read_away()
     for data in BROKEN + [bytes((byte,)) for byte in range(256) if byte not in {0x0B, 0x11}]:
-        terminal.type(
-            data
-        )  # all but the keys that halt and that quit: what comes after that one may confirm it
+        # all but the keys that halt and that quit: what comes after that one may confirm it
+        terminal.type(data)
     terminal.until("frames")
     terminal.until("frames")
     terminal.type(b"\x1b[201~\x0b")

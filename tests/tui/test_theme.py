@@ -35,9 +35,8 @@ def variables(name):
 
 def test_the_formula_gives_what_the_recommendation_says():
     assert contrast("#ffffff", "#000000") == pytest.approx(21.0)
-    assert contrast("#777777", "#ffffff") == pytest.approx(
-        4.48, abs=0.01
-    )  # the usual example of just not enough
+    # the usual example of just not enough
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
 
 
 @pytest.mark.parametrize("name", DIRECTIONS)

@@ -167,9 +167,8 @@ class KeyReader:
         if self._tail in {_PASTE_BEGINS, _PASTE_ENDS}:
             self._pasting = self._tail == _PASTE_BEGINS
         if character == _KILL and not self._pasting:
-            self._parser = (
-                XTermParser()
-            )  # no sequence has it inside: one that was cut off must not take it in
+            # no sequence has it inside: one that was cut off must not take it in
+            self._parser = XTermParser()
         return self._parse_safely(lambda: self._parser.feed(character))
 
     def _close_paste(self) -> list[Message]:

@@ -229,9 +229,8 @@ def wait_headless(station: DeskSession, desk: "Desk", ending: ForcedEnding) -> b
     with handling_signals(station, ending, desk.stop, detach_streams) as caught:
         every = 1.0 if sys.stderr.isatty() else 5.0
         while not desk.done.wait(every):
-            with contextlib.suppress(
-                OSError
-            ):  # a terminal may be gone a moment before the signal that tells of it
+            # a terminal may be gone a moment before the signal that tells of it
+            with contextlib.suppress(OSError):
                 write_progress(desk)
             if desk.board.header.day_over and station.run.speed != 0:
                 desk.stop()

@@ -192,9 +192,8 @@ def latest_day() -> str:
             day = calendar.latest_trading_day(day)
             if calendar.session(day) is not None:
                 return str(day)
-        except (
-            DataError
-        ):  # a special session whose clock time nobody knows, or a year without a list
+        # a special session whose clock time nobody knows, or a year without a list
+        except DataError:
             day -= timedelta(days=1)
 
 

@@ -63,9 +63,8 @@ class SlidingBand:
     def slide_if_due(self, now: int, time_of_day: int) -> bool:
         """Slide the band if that is due; return whether it has slid."""
         last = self.listing.last
-        if (
-            self._low < last < self._high or self.listing.reference
-        ):  # an auction has a band of its own
+        # an auction has a band of its own
+        if self._low < last < self._high or self.listing.reference:
             self._side = 0
             return False
         side = 1 if last >= self._high else -1

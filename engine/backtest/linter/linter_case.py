@@ -120,9 +120,8 @@ class LinterCase:
 
 def _fills_in_bars(fills: SymbolFills, bars: BarSeries, span: int) -> FillsInBars:
     at = np.maximum(np.searchsorted(bars.start, fills.ts, side="right") - 1, 0)
-    ends = np.maximum(
-        np.searchsorted(bars.start, fills.ts, side="left") - 1, 0
-    )  # differs where one ends as one starts
+    # differs where one ends as one starts
+    ends = np.maximum(np.searchsorted(bars.start, fills.ts, side="left") - 1, 0)
     slack = fills.slack + 0.005
     inside = np.zeros(len(at), np.bool_)
     for bar in (at, ends):

@@ -107,9 +107,8 @@ def compare_days(desk: DeskDay, backtest: BacktestDay) -> DayParity:
         elif (pair := ended.get(id(decision))) is not None:
             parts = _ending_parts(pair, prices)
         if (told := why or _result_cause(parts)) is not None and told.cause != COST:
-            causes.note_difference(
-                decision, told
-            )  # before the evening's price of what is held, from which nothing follows
+            # before the evening's price of what is held, from which nothing follows
+            causes.note_difference(decision, told)
         _add_parts(parts, held)
         if why is not None and why.cause not in {TIMING, FILL}:
             parts = {why.cause: sum(parts.values())}

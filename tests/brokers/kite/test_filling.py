@@ -82,9 +82,8 @@ async def test_minutes_without_a_bar_are_read_unless_the_feed_has_told_of_them(c
     )
     desk.filler.note_gaps([FeedGap(1, OPEN + 90 * SECOND, OPEN + 200 * SECOND)])
     desk.filler.note_missing_minutes(two)
-    await desk.fill(
-        FeedGap(1, OPEN + 230 * SECOND, OPEN + 235 * SECOND)
-    )  # within a minute that is read: written down, too
+    # within a minute that is read: written down, too
+    await desk.fill(FeedGap(1, OPEN + 230 * SECOND, OPEN + 235 * SECOND))
     assert sorted((token, (end - start) // MINUTE) for _, token, start, end in desk.asked) == [
         (1, 3),
         (2, 1),

@@ -231,9 +231,10 @@ def test_holidays_and_weekends_are_no_gaps_and_a_missing_day_bar_is_one():
     bars = [
         Bar(408065, ist(f"2026-01-{day}T00:00"), 86_400, 1.0, 1.0, 1.0, 1.0, 1) for day in (27,)
     ]
+    # 26th: Republic Day
     assert [gap.start for gap in missing_in_window(calendar, window, bars)] == [
         ist("2026-01-28T09:15")
-    ]  # 26th: Republic Day
+    ]
 
 
 def test_a_window_in_the_middle_of_a_day_misses_nothing_beyond_it():

@@ -98,9 +98,8 @@ async def test_a_desk_whose_token_died_goes_on_after_the_next_login(endpoint, si
     tasks = [asyncio.ensure_future(work) for work in (feed.run(sink), keeper.run())]
     try:
         await until(lambda: sink.frames)
-        stored.append(
-            await asyncio.to_thread(log_in, endpoint, clock.now())
-        )  # a new login ends the old token
+        # a new login ends the old token
+        stored.append(await asyncio.to_thread(log_in, endpoint, clock.now()))
         with pytest.raises(SessionExpired):
             await broker.orders()
         await until(lambda: lives == [False, True])

@@ -198,9 +198,8 @@ def endpoint():
 
 
 def test_a_login_at_the_sandbox_gives_a_token_that_works(endpoint):
-    def browse(
-        url,
-    ):  # the sandbox sends the browser to a page of its own: carry its query to ours by hand
+    # the sandbox sends the browser to a page of its own: carry its query to ours by hand
+    def browse(url):
         page = urllib.request.build_opener(NoRedirect).open
         try:
             page(

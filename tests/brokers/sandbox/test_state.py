@@ -254,11 +254,8 @@ def over(file, day, **more):
 
 def test_what_a_new_tick_size_refuses_is_dropped_and_told(tmp_path):
     file = tmp_path / "sandbox.db"
-    old = {
-        "date": "2025-04-11",
-        "symbols": ("WIPRO", "MARUTI", "SBIN"),
-        "post_close": True,
-    }  # a Friday; the 14th is a holiday
+    # a Friday; the 14th is a holiday
+    old = {"date": "2025-04-11", "symbols": ("WIPRO", "MARUTI", "SBIN"), "post_close": True}
     maruti = {
         "exchange": "NSE",
         "tradingsymbol": "MARUTI",
@@ -356,10 +353,8 @@ def test_a_split_over_night_makes_five_of_one_at_a_fifth_of_the_price_and_disabl
     line = "Face Value Split (Sub-Division) - From Rs 10/- Per Share To Rs 2/- Per Share"
     rows = [
         {"symbol": "INFY", "series": "EQ", "exDate": datetime(2026, 11, day), "subject": text}
-        for day, text in (
-            (19, "Bonus 1:1"),
-            (20, line),
-        )  # that of the first day is in the account already
+        # that of the first day is in the account already
+        for day, text in ((19, "Bonus 1:1"), (20, line))
     ]
     pq.write_table(
         pa.Table.from_pylist([*rows, {**rows[1], "symbol": "SBIN", "subject": "Bonus 1:2"}]),

@@ -84,10 +84,8 @@ def bars_of(ticks, token):
 @pytest.mark.parametrize(
     ("date", "symbols"),
     [
-        (
-            "2024-06-04",
-            ("HDFCBANK", "CANBK", "MRF"),
-        ),  # the election crash; a split-adjusted share; a gappy one
+        # the election crash; a split-adjusted share; a gappy one
+        ("2024-06-04", ("HDFCBANK", "CANBK", "MRF")),
         ("2024-11-01", ("INFY", "MARUTI")),  # the evening session of an hour
         ("2025-04-16", ("BPCL", "ADANIENT")),
     ],
@@ -157,12 +155,13 @@ def test_a_bar_is_walked_to_its_nearer_extreme_first():
         101.0,
         100.5,
     ]
+    # 5.65 both ways
     assert printed_prices(share, PriceCandle(0, 100.15, 105.8, 94.5, 100.5, 8)) == [
         100.15,
         94.5,
         105.8,
         100.5,
-    ]  # 5.65 both ways
+    ]
 
 
 def test_prints_fall_on_four_seconds_of_the_minute_and_share_the_volume(tape):

@@ -250,9 +250,8 @@ def test_brokerage_is_charged_per_executed_order_and_all_else_on_the_sum_of_the_
 
 def test_stamp_duty_of_a_note_is_rounded_once_to_the_rupee():
     rates = TABLE.rates("EQ_DELIVERY", "NSE", 20261120)
-    assert (
-        contract_note(rates, [9_999_99], []).stamp == 1.0
-    )  # 1.4999985: by way of 1.50 it would be 2
+    # 1.4999985: by way of 1.50 it would be 2
+    assert contract_note(rates, [9_999_99], []).stamp == 1.0
     assert contract_note(rates, [10_000_00], []).stamp == 2.0
 
 

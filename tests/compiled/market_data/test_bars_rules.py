@@ -294,16 +294,8 @@ def test_a_token_that_closes_earlier_has_its_last_bars_cut_and_the_others_do_not
     assert bars.outside == 1
     bars.advance(at(21_600))
     assert rows(bars) == [
-        (
-            21_540,
-            60,
-            100.0,
-            100.0,
-            100.0,
-            100.0,
-            0,
-            2,
-        ),  # token 1, with the tick stamped at its close
+        # token 1, with the tick stamped at its close
+        (21_540, 60, 100.0, 100.0, 100.0, 100.0, 0, 2),
         (21_540, 60, 100.0, 100.0, 100.0, 100.0, 0, 1),
         (19_800, 1_800, 100.0, 100.0, 100.0, 100.0, 0, 2),
         (19_800, 1_800, 100.0, 100.0, 100.0, 100.0, 0, 1),

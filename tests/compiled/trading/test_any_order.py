@@ -150,8 +150,7 @@ def test_with_news_missing_nothing_is_booked_that_was_not_told(missing, rng):
     rng.shuffle(kept)
     for index in kept:
         scene.tell(said[index])
-    linked = bool(
-        {2, 3, 4} & set(kept)
-    )  # the book's word: an answer may name somebody else's order
+    # the book's word: an answer may name somebody else's order
+    linked = bool({2, 3, 4} & set(kept))
     expected = (40 * (5 in kept) + 60 * (6 in kept)) if linked else 0
     assert (scene.account, int(order.traded)) == (expected, expected)

@@ -141,9 +141,8 @@ def test_fractions_of_a_share_are_lost_once_and_not_by_rung(life):
     life.run(three)
     scene, _ = life.again(day=1)
     scene.tell(CarriedDivision(MORNING, CANBK, 3, 2, MORNING))
-    assert (
-        sum(int(rung.quantity) for rung in scene.kernel.state.rungs.values()) == 22
-    )  # 15 x 1.5 = 22.5
+    # 15 x 1.5 = 22.5
+    assert sum(int(rung.quantity) for rung in scene.kernel.state.rungs.values()) == 22
     assert scene.kernel.ledger.account(CANBK).quantity == 22
 
 
@@ -204,21 +203,15 @@ def seen(
     ("books", "ratio"),
     [
         ({"holding": 105, "average": 20.0}, 5),
-        (
-            {"holding": 355, "average": 31.0, "apart": 50},
-            5,
-        ),  # of the owner's fifty nobody knows the price
-        (
-            {"holding": 105, "average": 20.0, "close": 26.0},
-            None,
-        ),  # no price that five for one explains
+        # of the owner's fifty nobody knows the price
+        ({"holding": 355, "average": 31.0, "apart": 50}, 5),
+        # no price that five for one explains
+        ({"holding": 105, "average": 20.0, "close": 26.0}, None),
         ({"holding": 105, "average": 33.0}, None),  # not what ours have cost
         ({"holding": 21, "average": 100.0}, None),  # not credited, and no list
         ({"holding": 97, "average": 21.65}, None),  # no whole ratio
-        (
-            {"holding": 28, "average": 75.0, "close": 73.0},
-            None,
-        ),  # 4:3, or what three for two left of a fraction
+        # 4:3, or what three for two left of a fraction
+        ({"holding": 28, "average": 75.0, "close": 73.0}, None),
     ],
 )
 def test_without_a_list_shares_cost_and_close_have_to_say_the_same(life, books, ratio):

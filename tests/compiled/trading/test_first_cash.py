@@ -19,9 +19,8 @@ def test_deliveries_move_the_brokers_cash_at_once_and_corrections_never_do():
     fills = [
         fill(20_000, Side.SELL, 30, 947.2),  # ₹28,416.00 came in
         fill(30_000, Side.BUY, 2, 100.05),  # ₹200.10 went out
-        fill(
-            20_000, Side.SELL, 5, 500.0, Product.MIS
-        ),  # of which the broker blocks a part, nobody knows which
+        # of which the broker blocks a part, nobody knows which
+        fill(20_000, Side.SELL, 5, 500.0, Product.MIS),
         correction,
     ]
     assert moved_cash(fills) == 28_416_00 - 200_10

@@ -86,11 +86,8 @@ def test_an_exit_is_a_limit_one_percent_beyond_the_last_price_and_is_pressed_fro
     held(scene)
     scene.tick(98.0)
     order = only(scene.operate(OperatorAct.EXIT, token=CANBK), PlaceOrder).order
-    assert (order.side, order.order_type, order.price) == (
-        Side.SELL,
-        OrderType.LIMIT,
-        97.05,
-    )  # 97.02, up to the grid
+    # 97.02, up to the grid
+    assert (order.side, order.order_type, order.price) == (Side.SELL, OrderType.LIMIT, 97.05)
     scene.accept(order, "S1")
     scene.book("S1", OrderStatus.OPEN, 0, order.tag, 100, 97.05, Side.SELL)
     prices = []

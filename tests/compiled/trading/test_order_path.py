@@ -307,9 +307,8 @@ def test_a_stop_given_back_after_the_price_fell_through_it_stands_below_that_pri
     scene.leave()
     scene.tick(90.0)
     reject_exits(scene, 25)
-    assert [leg.trigger for leg in scene.rung.gtt.legs] == [
-        88.2
-    ]  # 2 % below the last price, on the grid of 0.05
+    # 2 % below the last price, on the grid of 0.05
+    assert [leg.trigger for leg in scene.rung.gtt.legs] == [88.2]
 
 
 def test_an_exit_counts_as_protection_from_the_first_on_but_after_a_rejection_once_it_has_stood(

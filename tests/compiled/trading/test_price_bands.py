@@ -92,9 +92,8 @@ def test_a_stop_below_the_band_keeps_its_gap_and_one_in_it_stays_in_it(scene):
 def test_a_limit_held_back_by_the_band_gives_way_when_the_band_does(scene):
     banded(scene, 97.80, 120.0)
     gtt = scene.hold()
-    assert (
-        some(banded(scene, 92.80, 120.0), ModifyGtt) == []
-    )  # five seconds between two requests about one stop
+    # five seconds between two requests about one stop
+    assert some(banded(scene, 92.80, 120.0), ModifyGtt) == []
     assert only(scene.seconds(6), ModifyGtt).gtt.pending[0].price == 97.5
     scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.MODIFY)
     banded(scene, 92.00, 120.0)
@@ -114,9 +113,8 @@ def test_a_band_that_rises_over_a_limit_makes_the_stop_none_until_it_is_moved(sc
 def test_a_stop_off_the_grid_of_a_new_day_counts_as_none_and_is_moved_onto_it_once(life):
     life.run(lambda scene: scene.hold(target=11.1))
     scene, _ = life.again(day=1)
-    scene.kernel.state.markets[
-        CANBK
-    ].instrument.tick_e4 = 2_000  # ₹0.20: neither 97.5 nor 111.1 is a price any more
+    # ₹0.20: neither 97.5 nor 111.1 is a price any more
+    scene.kernel.state.markets[CANBK].instrument.tick_e4 = 2_000
     tomorrow(scene)
     assert scene.kernel.view.naked() == 1
     [found] = some(scene.asked, ModifyGtt)

@@ -68,9 +68,8 @@ def test_shares_that_fill_later_are_added_to_the_stop_order(scene):
     scene.accept(stop, "G1")
     scene.trade("t2", "B1", 60, 100.0)
     assert scene.kernel.view.naked() == 1
-    change = only(
-        scene.seconds(1), ModifyOrder
-    ).change  # a stop that trails rests for five seconds, shares do not wait
+    # a stop that trails rests for five seconds, shares do not wait
+    change = only(scene.seconds(1), ModifyOrder).change
     assert (change.quantity, change.trigger) == (100, 0.0)
     scene.answer(stop.intent, RequestOutcome.ACCEPTED, "G1", RequestVerb.MODIFY)
     assert (scene.kernel.view.naked(), stop.quantity) == (0, 100)
@@ -79,9 +78,8 @@ def test_shares_that_fill_later_are_added_to_the_stop_order(scene):
 def test_the_stop_order_trails_the_price_and_only_a_confirmed_trigger_counts(scene):
     stop = scene.hold_intraday()
     found = scene.tick(103.0, after=6)
-    assert (
-        only(found, ModifyOrder).change.trigger == 100.9
-    )  # 2 % below 103 is 100.94, on the grid away from the price
+    # 2 % below 103 is 100.94, on the grid away from the price
+    assert only(found, ModifyOrder).change.trigger == 100.9
     assert scene.rung.stop == 98.0
     scene.answer(stop.intent, RequestOutcome.ACCEPTED, "G1", RequestVerb.MODIFY)
     assert (scene.rung.stop, stop.trigger, scene.rung.trailed) == (100.9, 100.9, 1)

@@ -170,9 +170,8 @@ def test_what_is_normal_is_no_letter():
     desk.trade(6, 1_000.0)
     desk.trade(7, 1_000.5, volume=1)  # rule 18: the volume dips
     desk.trade(8, 1_000.0, stamp=NINE + 5 * SECOND)  # rule 13: late
-    desk.trade(
-        90, 880.0 + 25, volume=900
-    )  # a minute and more without a trade says nothing about the next
+    # a minute and more without a trade says nothing about the next
+    desk.trade(90, 880.0 + 25, volume=900)
     assert desk.dead == []
 
 

@@ -110,9 +110,8 @@ def test_18_trades_at_its_price_go_to_the_queue_ahead_first():
 def test_18_cancels_leave_the_queue_evenly_ahead_of_it_and_behind():
     exchange = rest()  # 500 ahead of it
     exchange.tick(100.0, 0, [(99.95, 300), (99.9, 1_000)], ASKS)  # 500 more, behind it
-    exchange.tick(
-        100.0, 0, [(99.95, 300), (99.9, 600)], ASKS
-    )  # 400 of 1,000 cancelled: 200 of them ahead
+    # 400 of 1,000 cancelled: 200 of them ahead
+    exchange.tick(100.0, 0, [(99.95, 300), (99.9, 600)], ASKS)
     assert exchange.tick(99.9, 310, [(99.9, 400)], ASKS) == [(10, 99.9)]
 
 
@@ -140,9 +139,8 @@ def test_18_an_order_out_of_sight_queues_behind_what_comes_into_sight():
 def test_18_a_price_that_goes_through_the_order_fills_what_was_traded_and_leaves_it_first_in_line():
     exchange = rest(quantity=992)
     assert exchange.tick(99.85, 66, [(99.85, 700)], ASKS) == [(66, 99.9)]
-    assert exchange.tick(99.9, 100, [(99.9, 300)], ASKS) == [
-        (100, 99.9)
-    ]  # nobody of the 500 is left before it
+    # nobody of the 500 is left before it
+    assert exchange.tick(99.9, 100, [(99.9, 300)], ASKS) == [(100, 99.9)]
     assert exchange.tick(99.85, 2_000, [(99.85, 700)], ASKS) == [(826, 99.9)]
 
 
@@ -283,7 +281,6 @@ def test_17_a_depth_in_lots_fills_an_order_in_units():
 def test_18_the_queue_and_what_trades_there_are_in_lots_too():
     exchange = lots()
     exchange.order(Side.BUY, 200, OrderType.LIMIT, 99.9)
-    assert (
-        exchange.tick(100.0, 10, [(99.95, 3), (99.9, 5)], [(100.0, 2)]) == []
-    )  # 500 units ahead of it
+    # 500 units ahead of it
+    assert exchange.tick(100.0, 10, [(99.95, 3), (99.9, 5)], [(100.0, 2)]) == []
     assert exchange.tick(99.9, 6, [(99.9, 5)], [(100.0, 2)]) == [(100, 99.9)]

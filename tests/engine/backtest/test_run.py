@@ -142,9 +142,8 @@ def test_the_account_is_the_statements_to_the_paisa_delivery_and_depository_incl
         == sum(each.charges for each in trades)
     )
     assert sum(each.net for each in trades) == account.daily.equity[-1] - CASH
-    assert (
-        account.costs["depository"] == 3 * 1593
-    )  # ₹15.93 for each of three shares that left on Wednesday
+    # ₹15.93 for each of three shares that left on Wednesday
+    assert account.costs["depository"] == 3 * 1593
     for number, day in enumerate(days):
         spent = sum(each.charges for each in lines if each.day == day)
         assert account.daily.charges[number] == spent
@@ -184,9 +183,8 @@ def test_of_two_shares_sold_the_one_that_was_bought_again_is_not_delivered_and_b
     backtest = made(series, [Told(both, stop=20.0), again], days, symbols=names)
     assert backtest.run()
     trades, account = reckoned(backtest)
-    assert (
-        account.costs["depository"] == 1593
-    )  # the ten INFY sold and the ten bought again are intraday
+    # the ten INFY sold and the ten bought again are intraday
+    assert account.costs["depository"] == 1593
     shares = {each.symbol: each.charges for each in trades if each.exit_ts}
     assert shares["SBIN"] - shares["INFY"] >= 1593
     assert sum(each.charges for each in trades) == sum(account.costs.values())

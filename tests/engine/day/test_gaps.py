@@ -62,9 +62,8 @@ def test_a_gap_is_counted_at_once_and_told_when_it_ends():
 def test_a_minute_is_put_down_to_the_feed_only_where_the_thirty_before_it_all_had_a_bar():
     scene = Scene("2026-07-31", "10:00")
     for time in minutes("10:00", STEADY - 1):
-        scene.minute(
-            time, 1, *([2] if time != "10:10" else [])
-        )  # the second name does not trade every minute
+        # the second name does not trade every minute
+        scene.minute(time, 1, *([2] if time != "10:10" else []))
     scene.minute("10:29", 1, 2)
     scene.minute("10:30")
     scene.minute("10:31")
@@ -151,9 +150,8 @@ def test_the_opening_looks_through_the_last_session_and_today_so_far():
     now = at("2026-08-04", "09:20")
     scene = Scene("2026-08-04", "09:20")
     yesterday = HOURS.calendar.expected_bars(date(2026, 8, 3), cas=True)  # to 15:15
-    today = [
-        at("2026-08-04", time) for time in ("09:15", "09:16")
-    ]  # 09:17 is missing, 09:18 may still come
+    # 09:17 is missing, 09:18 may still come
+    today = [at("2026-08-04", time) for time in ("09:15", "09:16")]
     found = [
         Bar(token, start, 60, 1.0, 1.0, 1.0, 1.0, 1)
         for token in (1, 2)

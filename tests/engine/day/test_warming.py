@@ -276,9 +276,8 @@ def test_a_strategy_on_days_hears_the_exchanges_own_days_and_enters_at_the_open(
     kernel = Kernel(setup, [SHARE], [StrategyState(strategy, [CANBK])], rates)
     kernel.order_store.begin_moment(begun)
     broker = Broker()
-    broker.during = lambda: kernel.order_store.begin_moment(
-        OPEN + 2 * MINUTE
-    )  # the history takes its time
+    # the history takes its time
+    broker.during = lambda: kernel.order_store.begin_moment(OPEN + 2 * MINUTE)
     warming = WarmUp(
         kernel, broker, HOURS, Clock(), {60, 86_400}, lambda *_: None, lambda *_: None, stored
     )

@@ -81,8 +81,7 @@ def test_a_share_of_the_closing_auction_lacks_nothing_after_a_quarter_past_three
 
 
 def test_days_of_unknown_hours_are_named_and_expect_nothing(calendar):
-    expected = calendar.between(
-        date(2026, 11, 6), date(2026, 11, 8), 60
-    )  # Sunday's muhurat has no clock times yet
+    # Sunday's muhurat has no clock times yet
+    expected = calendar.between(date(2026, 11, 6), date(2026, 11, 8), 60)
     assert (len(expected.starts), expected.unknown) == (375, (date(2026, 11, 8),))
     assert calendar.between(date(2017, 6, 3), date(2017, 6, 5), 60).unknown == (date(2017, 6, 5),)

@@ -182,9 +182,8 @@ def test_nothing_is_imported_into_a_golden_version_or_one_without_a_name(tmp_pat
 
 def test_a_build_that_was_cut_off_is_no_version_and_the_next_does_not_mix_with_it(patang, store):
     store.write([bar(minute) for minute in range(5)], {1: "M&M"}, "live")
-    store.write_columns(
-        "M&M", 60, "golden-1", from_bars([bar(0, close=99.0)])
-    )  # killed before its manifest
+    # killed before its manifest
+    store.write_columns("M&M", 60, "golden-1", from_bars([bar(0, close=99.0)]))
     assert patang("list").returncode == 1
     assert patang("build").returncode == 0
     assert [row["version"] for row in json.loads(patang("list", "--json").stdout)] == ["golden-2"]

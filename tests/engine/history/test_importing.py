@@ -225,9 +225,8 @@ def test_yfinances_tickers_beside_each_other_are_each_its_own_symbol(brought, te
 
 
 def test_a_share_that_seldom_trades_is_read_as_the_rest_of_its_file(brought):
-    minutes = [
-        f"2024-06-04T{minute // 60:02}:{minute % 60:02}:00" for minute in range(225, 600)
-    ]  # 09:15 to 15:29 in UTC
+    # 09:15 to 15:29 in UTC
+    minutes = [f"2024-06-04T{minute // 60:02}:{minute % 60:02}:00" for minute in range(225, 600)]
     busy, seldom, once = (
         plain(times, name)
         for times, name in ((minutes, "BUSY"), (minutes[330::5], "SELDOM"), (minutes[374:], "ONCE"))
@@ -316,9 +315,8 @@ def test_what_is_no_bar_is_left_out_and_named_by_its_row(brought):
         first,
         second,
         first,  # repeated: row 3
-        second.replace(
-            "1418.05", "1419.05"
-        ),  # the same time, another close: the last row counts, row 2 is left out
+        # the same time, another close: the last row counts, row 2 is left out
+        second.replace("1418.05", "1419.05"),
         "2024-06-04 09:17:00+05:30,,1,1,1,1,0",  # empty: row 5
         "2024-06-04 09:18:00+05:30,10,9,8,9,1,0",  # high below open: row 6
         "2024-06-04 09:19:00+05:30,10,11,-1,10,1,0",  # row 7
@@ -343,9 +341,8 @@ def test_prices_of_floats_are_rounded_to_a_ten_thousandth_and_counted(brought):
 
 
 def test_a_day_of_unknown_hours_is_taken_and_told(brought):
-    text = KITE.replace(
-        "2024-06-04 09", "2026-11-08 18"
-    )  # muhurat trading whose clock times are in no list yet
+    # muhurat trading whose clock times are in no list yet
+    text = KITE.replace("2024-06-04 09", "2026-11-08 18")
     (one,) = brought(text)
     assert (one.report.bars, one.report.unknown) == (2, (date(2026, 11, 8),))
 

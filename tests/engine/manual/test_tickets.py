@@ -357,11 +357,9 @@ def test_a_change_that_cannot_be_meant_is_refused_in_one_line(scene, counter, ch
     told, commands = counter.alter_order(scene.now, json.dumps(change))
     assert told.startswith("refused: ")
     assert says in told
-    assert not [
-        each for each in commands if not isinstance(each, KernelAlert)
-    ]  # a verdict of risk is told
+    # a verdict of risk is told
+    assert not [each for each in commands if not isinstance(each, KernelAlert)]
     assert scene.kernel.order_store.orders[1].pending is None
     told, commands = counter.alter_order(scene.now, json.dumps({"order": "1", "price": 99.55}))
-    assert only(commands, ModifyOrder).change.price == 99.55, (
-        told
-    )  # the same order takes a change that can be meant
+    # the same order takes a change that can be meant
+    assert only(commands, ModifyOrder).change.price == 99.55, told

@@ -292,10 +292,8 @@ def test_the_after_market_window_is_not_known_beside_a_special_day_or_the_edge_o
     assert CALENDAR.amo(date(2026, 11, 9), "MCX", "FUT") is None
     assert CALENDAR.amo(date(2019, 1, 1)) is None
     assert CALENDAR.amo(date(2026, 1, 1), "MCX", "FUT") is None
-    assert CALENDAR.amo(date(2026, 2, 2)) == (
-        at("2026-02-01", "16:00"),
-        at("2026-02-02", "08:58"),
-    )  # a regular Sunday
+    # a regular Sunday
+    assert CALENDAR.amo(date(2026, 2, 2)) == (at("2026-02-01", "16:00"), at("2026-02-02", "08:58"))
 
 
 def test_the_phase_between_two_days_is_closed_until_the_next_pre_open():

@@ -328,9 +328,8 @@ def database(tmp_path):
         trade(4, 6, "SELL", 5, 98.0, "MIS", "BEL"),
     ]
     written_off, intent = trade(5, 7, "SELL", 6, 1700.0)
-    rows.append(
-        (written_off | {"order_id": "correction-5"}, intent)
-    )  # no trade of the desk: the tradebook has it
+    # no trade of the desk: the tradebook has it
+    rows.append((written_off | {"order_id": "correction-5"}, intent))
 
     async def write():
         for fill, intent in rows:

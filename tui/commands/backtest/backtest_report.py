@@ -114,9 +114,8 @@ def _report_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], left: int = 1
 ) -> Table:
     """Return a table of `left` columns of texts, then numbers to the right."""
-    edges = (
-        box.MINIMAL if left > 1 else box.SIMPLE_HEAD
-    )  # where texts wrap each line shows whose it is
+    # where texts wrap each line shows whose it is
+    edges = box.MINIMAL if left > 1 else box.SIMPLE_HEAD
     made = Table(
         title=_styled_text(title, "bold"),
         title_justify="left",
