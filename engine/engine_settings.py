@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from compiled.accounting.charges import RateTable
-from compiled.model.order_terms import ExitEscalation
+from compiled.model.order_terms import DEFAULT_ESCALATION, ExitEscalation
 from compiled.model.values import Bar
-from compiled.trading.kernel import PRESSED
 from compiled.trading.risk import RiskLimits
 from compiled.trading.strategy import Strategy
 from engine.day.day_loop import DayLoop
@@ -50,7 +49,7 @@ class EngineSettings:
     patience: LookupPolicy = field(default_factory=LookupPolicy)
     modifies: int = 24
     """Modifications of one order."""
-    exits: ExitEscalation = PRESSED
+    exits: ExitEscalation = DEFAULT_ESCALATION
     poll_s: float = 7.0
     positions_every_s: float = 15.0
     reconcile: ReconcileTerms = field(default_factory=ReconcileTerms)

@@ -1,6 +1,6 @@
 """Positions, average prices, P&L and cash, to the paisa.
 
-Every amount is whole paise. A fill is worth `model.paise(price, quantity)`; where a part of it, or
+Every amount is whole paise. A fill is worth `values.paise(price, quantity)`; where a part of it, or
 of an open cost, is needed, the part is pro rata, rounded half away from zero, and the rest is the
 remainder: nothing is ever lost.
 """

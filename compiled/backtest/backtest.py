@@ -63,7 +63,7 @@ def run_bars(
     for late ticks, and for a bar outside every session.
     """
     if kernel.market_feed.grace != 0:
-        raise ValueError("recorded bars wait for no late ticks: Setup.grace must be 0")
+        raise ValueError("recorded bars wait for no late ticks: KernelSetup.grace must be 0")
     venue.without_latency()
     replay = BarReplay(kernel, venue, bars, span, sessions)
     replay.run(curve)

@@ -78,7 +78,10 @@ class BarReplay(SessionLoop):
         self.collect_open_rungs()
 
     def advance(self, rows: i64, curve: bool) -> None:
-        """Replay so many bars more, those of one start together; a curve wants `expect` before."""
+        """Replay so many bars more, those of one start together.
+
+        A curve wants `reserve_curve` before.
+        """
         starts = self.bars.starts
         whole: i64 = self.bars.count * WORD
         first = self.first

@@ -17,17 +17,17 @@ HAIR: Final = 1e-9
 
 
 def is_in_lots(instrument: Instrument, quantity: i64) -> bool:
-    """Tell whether a quantity is one or more whole lots."""
+    """Return whether a quantity is one or more whole lots."""
     return quantity >= 1 and quantity % instrument.lot == 0
 
 
 def exceeds_freeze(instrument: Instrument, quantity: i64) -> bool:
-    """Tell whether a quantity is more than the exchange takes in one order."""
+    """Return whether a quantity is more than the exchange takes in one order."""
     return instrument.freeze > 0 and quantity > instrument.freeze
 
 
 def is_protection(percent: float) -> bool:
-    """Tell whether an order may name this market protection: percent, or -1 for the exchange's."""
+    """Return whether an order may name this market protection: percent, -1 for the exchange's."""
     return percent == -1.0 or 0.0 <= percent <= 100.0
 
 
@@ -35,23 +35,21 @@ def protected_limit(instrument: Instrument, sign: i64, last: float, percent: flo
     """Return the limit that a protection makes of a market order at the last price, in the band."""
     # Rounded inwards: a limit beyond the percentage would be refused.
     worst = instrument.snap(last * (1.0 + float(sign) * percent / 100.0), -sign)
-    if instrument.upper <= 0.0:
-        return worst
-    return min(instrument.upper, max(instrument.lower, worst))
+    return clamp_to_band(instrument, worst)
 
 
 def is_trigger_ahead(sign: i64, trigger: float, last: float) -> bool:
-    """Tell whether a stop's trigger is still to come: above the last price for a buyer."""
+    """Return whether a stop's trigger is still to come: above the last price for a buyer."""
     return float(sign) * (trigger - last) > HAIR
 
 
 def is_limit_beyond(sign: i64, trigger: float, limit: float) -> bool:
-    """Tell whether the limit that a trigger sends does not stand on its near side."""
+    """Return whether the limit that a trigger sends does not stand on its near side."""
     return float(sign) * (limit - trigger) >= -HAIR
 
 
 def is_reached(sign: i64, trigger: i64, price: i64) -> bool:
-    """Tell whether a price reaches or crosses a stop's trigger, both on the grid."""
+    """Return whether a price reaches or crosses a stop's trigger, both on the grid."""
     return sign * (price - trigger) >= 0
 
 

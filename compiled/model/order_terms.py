@@ -74,6 +74,9 @@ class ExitEscalation:
         self.doubt = doubt
 
 
+DEFAULT_ESCALATION: Final = ExitEscalation()
+
+
 @mypyc_attr(acyclic=True)
 @final
 class OrderChange:

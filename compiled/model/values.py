@@ -286,10 +286,10 @@ class Tick:
     """One market data packet.
 
     `ts` is the exchange's time where the packet carries one, else the time of receipt (0 on its way
-    from the feed: `stamp_ticks`). `volume` is
-    the day's cumulative quantity, -1 where the packet has none. `bid` and `ask` are the best level,
-    0.0 where there is none. `depth` is the raw 120-byte block of ten levels
-    (`compiled/market_data/depth_block.py` reads it), empty outside full mode.
+    from the feed: `stamp_ticks`). `volume` is the day's cumulative quantity, -1 where the packet
+    has none. `bid` and `ask` are the best level, 0.0 where there is none. `depth` is the raw
+    120-byte block of ten levels (`compiled/market_data/depth_block.py` reads it), empty outside
+    full mode.
     """
 
     def __init__(

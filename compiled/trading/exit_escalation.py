@@ -9,7 +9,7 @@ orders only, an exit starts with the limit of the first step.
 
 from mypy_extensions import i64
 
-from compiled.model.exchange_rules import clamp_to_band
+from compiled.model.exchange_rules import protected_limit
 from compiled.model.order_terms import OrderChange
 from compiled.model.values import SECOND, Order, OrderStatus, Side
 from compiled.trading.ladder import Ladder, Rung, RungState
@@ -47,11 +47,7 @@ def exit_done(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> bool:
 def escalated_limit(out: OrderStore, ladder: Ladder, side: Side, steps: i64, last: float) -> float:
     """Return the limit of an exit, so many steps beyond the last price, within the band."""
     percent = min(float(steps) * out.exits.widen_percent, out.exits.reach_percent)
-    sign: i64 = int(side)
-    return clamp_to_band(
-        ladder.instrument,
-        ladder.instrument.snap(last * (1.0 + float(sign) * percent / 100.0), -sign),
-    )
+    return protected_limit(ladder.instrument, int(side), last, percent)
 
 
 def _has_rested(out: OrderStore, ladder: Ladder, order: Order) -> bool:

@@ -5,7 +5,7 @@ order life cycle, ladders and protection, ledger. No clock, no disk, no random n
 their own time. The kernel holds the parts of the desk; each of them owns what it writes.
 """
 
-from typing import Final, final
+from typing import final
 
 from mypy_extensions import i64
 
@@ -31,7 +31,7 @@ from compiled.model.events import (
     TimerEvent,
     WriteOff,
 )
-from compiled.model.order_terms import ExitEscalation
+from compiled.model.order_terms import DEFAULT_ESCALATION, ExitEscalation
 from compiled.model.values import SECOND, Instrument, Product, TradingHours, day_start
 from compiled.trading.corrections import BookCorrections
 from compiled.trading.decision_log import DecisionLog
@@ -49,8 +49,6 @@ from compiled.trading.risk import RiskLimits, halt_reason, stop_reason
 from compiled.trading.share_division import PositionDivisions
 from compiled.trading.strategy import ManualRequest
 from compiled.trading.strategy_host import StrategyHost
-
-PRESSED: Final = ExitEscalation()
 
 
 @final
@@ -75,7 +73,7 @@ class KernelSetup:
         grace: i64 = SECOND,
         hours: dict[int, TradingHours] | None = None,
         modifies: i64 = 24,
-        exits: ExitEscalation = PRESSED,
+        exits: ExitEscalation = DEFAULT_ESCALATION,
     ) -> None:
         self.grace = grace
         self.hours: dict[int, TradingHours] = {} if hours is None else hours
@@ -390,7 +388,8 @@ class Kernel:
             if reason:
                 slot.stopped = reason
                 slot.limit_stopped = True
+                # Commands are done in their order: no entry fills while the alert is written.
+                self.order_entry.cancel_entries(slot.name)
                 self.order_store.alert(
                     "alarm", "strategy_stopped", slot.name + " stopped: " + reason
                 )
-                self.order_entry.cancel_entries(slot.name)

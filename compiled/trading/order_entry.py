@@ -52,10 +52,7 @@ from compiled.trading.strategy import OPERATOR, ManualRequest, StrategyRequest
 
 ENTRY_RETRY_SECONDS: Final = 30
 """How long a rung whose entry was refused waits before it is tried again."""
-MOST_LEGS: Final = 50
 NO_PLAN: Final = LadderPlan([], 0)
-SHOWN_PERCENT: Final = 10
-"""The least part of an order that must be disclosed, where not all of it is."""
 
 
 class OrderEntry:

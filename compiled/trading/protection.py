@@ -9,7 +9,7 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from compiled.model.exchange_rules import HAIR, could_fill
+from compiled.model.exchange_rules import HAIR, could_fill, exceeds_freeze
 from compiled.model.order_terms import PLAIN, SLICED
 from compiled.model.values import (
     SECOND,
@@ -314,7 +314,6 @@ def _send_exit(
             return
         kind = OrderType.LIMIT
         limit = escalated_limit(out, ladder, side, 1, last)
-    freeze = ladder.instrument.freeze
     rung.exit = out.place_order(
         ladder.strategy,
         ladder.instrument.token,
@@ -327,7 +326,7 @@ def _send_exit(
         price=limit,
         # The exchange refuses an order above the freeze quantity; the broker cuts one that asks for
         # it.
-        terms=SLICED if freeze > 0 and quantity > freeze else PLAIN,
+        terms=SLICED if exceeds_freeze(ladder.instrument, quantity) else PLAIN,
     )
     rung.state = RungState.EXITING
     rung.retry_at = out.now + RETRY_SECONDS * SECOND

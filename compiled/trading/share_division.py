@@ -105,7 +105,7 @@ class PositionDivisions:
                 self.state.stray_gtts[gtt.intent] = gtt
                 self.order_store.delete_gtt(gtt)
             rung.gtt = None
-        rung.absent = max(rung.quantity, 0)
+        self.ladder_book.hold_back(rung, max(rung.quantity, 0))
         rung.protect_at = rung.retry_at = 0
         rung.refusals = rung.rejections = 0
         self.state.changed_rungs[rung.rung_id] = rung

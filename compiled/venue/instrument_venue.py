@@ -177,7 +177,7 @@ class InstrumentVenue:
         return ""
 
     def _is_trigger_late(self, sign: i64, trigger: float) -> bool:
-        """Tell whether the last price, where there is one, has reached a trigger already."""
+        """Return whether the last price, where there is one, has reached a trigger already."""
         last = self.last_index()
         instrument = self.instrument
         return last > 0 and not is_trigger_ahead(
@@ -318,7 +318,7 @@ class InstrumentVenue:
         return order.left if self.volume_left < 0 else min(order.left, self.volume_left)
 
     def fill_order(self, order: RestingOrder, ts: i64, quantity: i64, price: i64) -> None:
-        """Book and report a trade of ours; an order that is done leaves the floor."""
+        """Book and report a trade of ours; an order that is done leaves the venue."""
         order.left -= quantity
         if self.volume_left >= 0:
             self.volume_left -= quantity

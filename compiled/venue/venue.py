@@ -287,7 +287,7 @@ class SimulatedVenue:
         )
 
     def move_price(self, token: i64, ts: i64, price: float) -> None:
-        """Move the price inside a bar to the next point of its path (`path.point`, `path.time`)."""
+        """Move the price inside a bar to the next point of its path (`intrabar.path_point`)."""
         floor = self.instrument_venues[int(token)]
         intrabar.walk_to(floor, ts, floor.instrument.ticks(price))
 
@@ -306,7 +306,7 @@ class SimulatedVenue:
 
     @property
     def due(self) -> i64:
-        """Return when the kernel gets the next event, `model.NEVER` while there is none."""
+        """Return when the kernel gets the next event, `NEVER` while there is none."""
         return self.reports.due
 
     def next_event(self) -> object:

@@ -9,11 +9,11 @@ import numpy as np
 from compiled.backtest.backtest import ReplayResult
 from compiled.backtest.bar_loop import BarReplay
 from compiled.backtest.session_loop import RungRecord
-from compiled.model.order_terms import ExitEscalation
+from compiled.model.order_terms import DEFAULT_ESCALATION, ExitEscalation
 from compiled.model.values import Bar
 from compiled.trading.decision_log import DecisionRecord
 from compiled.trading.desk_state import StrategyState
-from compiled.trading.kernel import PRESSED, Kernel, KernelSetup
+from compiled.trading.kernel import Kernel, KernelSetup
 from compiled.trading.order_store import BookedFill
 from compiled.trading.risk import RiskLimits
 from compiled.trading.strategy import Strategy
@@ -43,7 +43,7 @@ class RunSettings(NamedTuple):
     cash: int
     limits: RiskLimits
     slippage: Slippage
-    exits: ExitEscalation = PRESSED
+    exits: ExitEscalation = DEFAULT_ESCALATION
     modifies: int = 24
     warm_up: int = 5
     begins: int = 0

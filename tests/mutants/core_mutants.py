@@ -417,8 +417,8 @@ CORE = (
     Mutant(
         "what is divided is sold before the books have been read",
         "compiled/trading/share_division.py",
-        "rung.absent = max(rung.quantity, 0)",
-        "rung.absent = 0",
+        "self.ladder_book.hold_back(rung, max(rung.quantity, 0))",
+        "self.ladder_book.hold_back(rung, 0)",
     ),
     Mutant(
         "a disabled GTT holds nothing",
@@ -592,10 +592,9 @@ CORE = (
     ),
     Mutant(
         "an exit is pressed off the band",
-        EXITS,
-        "return clamp_to_band(ladder.instrument, ladder.instrument.snap(last * (1.0 + "
-        "float(sign) * percent / 100.0), -sign))",
-        "return ladder.instrument.snap(last * (1.0 + float(sign) * percent / 100.0), -sign)",
+        BAND,
+        "return clamp_to_band(instrument, worst)",
+        "return worst",
     ),
     Mutant(
         "a refusal in unconfirmed hours is a fault",

@@ -56,7 +56,7 @@ NEAREST = {
         "tests/engine/reconcile/test_reconcile_choices.py",
     ],
     "compiled/trading/order_reports.py": [NUMBERS, LIES, CORNERS, DRY, OWNER],
-    "compiled/model/exchange_rules.py": [BANDS],
+    "compiled/model/exchange_rules.py": ["tests/compiled/model/test_exchange_rules.py", BANDS],
     "compiled/trading/order_entry.py": [
         NUMBERS,
         DRY,

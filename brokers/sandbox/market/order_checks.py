@@ -266,15 +266,15 @@ def _check_trigger(ask: OrderRequest) -> None:
     if ask.trigger <= 0.0:
         raise invalid(NO_TRIGGER)
     side = "buy" if ask.buys else "sell"
-    if ask.trigger < instrument.lower:
-        raise refused(
-            f"Trigger price for stoploss {side} orders cannot be below the lower circuit price. "
-            f"Please try placing the order with trigger price above {instrument.lower:.2f}."
+    if not is_inside_band(instrument, ask.trigger):
+        beyond, end, within, edge = (
+            ("below", "lower", "above", instrument.lower)
+            if ask.trigger < instrument.lower
+            else ("above", "upper", "below", instrument.upper)
         )
-    if ask.trigger > instrument.upper:
         raise refused(
-            f"Trigger price for stoploss {side} orders cannot be above the upper circuit price. "
-            f"Please try placing the order with trigger price below {instrument.upper:.2f}."
+            f"Trigger price for stoploss {side} orders cannot be {beyond} the {end} circuit "
+            f"price. Please try placing the order with trigger price {within} {edge:.2f}."
         )
     if not is_trigger_ahead(ask.side, ask.trigger, ltp):
         word = "higher" if ask.buys else "lower"

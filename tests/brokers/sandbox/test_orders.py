@@ -130,6 +130,14 @@ def test_a_big_market_order_rests_at_its_protection_price(client):
             ),
         ),
         (
+            {"order_type": "SL", "side": "BUY", "price": 1810, "trigger_price": 1800},
+            "OrderException",
+            (
+                "Trigger price for stoploss buy orders cannot be above the upper circuit price. "
+                "Please try placing the order with trigger price below 1692."
+            ),
+        ),
+        (
             {"price": 1500, "side": "SELL", "product": "CNC"},
             "HoldingException",
             "Insufficient stock holding.",
