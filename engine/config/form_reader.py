@@ -1,12 +1,12 @@
 """Reading of forms, one JSON object each, into structs; complaints are for their writer."""
 
 import json
-from typing import TypeVar
+from typing import Literal, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec.structs import fields
 
-from engine.config.toml_reader import convert_setting, describe_type, nearest_hint
+from engine.config.toml_reader import close_hint, convert_setting, describe_type, nearest_hint
 from engine.texts import valid_text
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -45,8 +45,10 @@ def _field_value(name: str, kind: object, item: object) -> object:
     try:
         return convert_setting(kind, item)
     except (msgspec.ValidationError, OverflowError):
+        choices = get_args(kind) if get_origin(kind) is Literal else ()
         raise ValueError(
             f"{name}: expected {describe_type(kind)}, got {shorten_value(item)}"
+            f"{close_hint(str(item), choices)}"
         ) from None
 
 

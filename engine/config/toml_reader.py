@@ -116,10 +116,13 @@ def convert_setting(kind: Any, item: object) -> Any:
 def nearest_hint(name: str, valid: Iterable[str]) -> str:
     """Return a hint at the valid name that looks most like `name`, or at all of them."""
     names = sorted(valid)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    if close:
-        return f'; did you mean "{close[0]}"?'
-    return f"; valid: {', '.join(names)}" if names else ""
+    return close_hint(name, names) or (f"; valid: {', '.join(names)}" if names else "")
+
+
+def close_hint(name: str, valid: Iterable[str]) -> str:
+    """Return a hint at the valid name that looks most like `name`, empty where none does."""
+    close = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.5)
+    return f'; did you mean "{close[0]}"?' if close else ""
 
 
 def locate_lines(text: str) -> dict[Key, int]:

@@ -56,6 +56,7 @@ class MarketSuite:
         start, end = received - 10 * DAY, received
         bars = await subject.broker.history(int(subject.share.token), start, end, 60)
         starts = [int(bar.start) for bar in bars]
+        assert starts
         assert starts == sorted(set(starts))
         assert all(start <= each < end for each in starts)
         assert all(bar.low <= min(bar.open, bar.close) <= bar.high for bar in bars)

@@ -30,6 +30,8 @@ FOREIGN_CALLS = {"hash", "sys.exit", "market_data.instruments_of"}
 """Of Python, and of the tables in Postgres."""
 FOREIGN_NAMES = {"Date", "Host", "Origin", "KiteTicker._parse_binary", "INFY_minute.csv"}
 """Headers of HTTP, a method of the official client, a file of bars."""
+FOREIGN_WORDS = {"total_buy_quantity", "total_sell_quantity"}
+"""Fields that others send, and nothing here reads."""
 OTHER = {"fault"}
 """Tables of other files than the configuration."""
 ENDINGS = {"py", "md", "db", "sock", "lock", "svg"}
@@ -244,6 +246,25 @@ def is_known(span):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_name_of_a_page_is_one_of_the_house(page):
     assert not [span for span in INLINE.findall(BLOCK.sub("", CODE[page])) if not is_known(span)]
+
+
+@cache
+def source_words():
+    """Return every word of the sources and of their data: parameters, fields, texts on the wire."""
+    kinds = {".py", ".json", ".sql", ".toml"}
+    files = [file for room in ROOMS for file in (ROOT / room).rglob("*") if file.suffix in kinds]
+    return {word for file in files for word in re.findall(r"[a-z0-9_]+", file.read_text("utf-8"))}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_parameter_and_field_of_a_page_is_in_the_sources(page):
+    found, _ = house()
+    given = {name for each in found.values() for one in each for name in one.parameters}
+    for span in INLINE.findall(BLOCK.sub("", CODE[page])):
+        if named := re.fullmatch(r"([a-z]+(?:_[a-z]+)+)", span):
+            assert named[1] in source_words() | FOREIGN_WORDS, span
+        elif named := re.fullmatch(r"([a-z_]+)=(True|False|None)", span):
+            assert named[1] in given, span
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.house.measures import ROOT, SOURCES, House, modules, share
+from tests.house.measures import SOURCES, House, modules, share
 
 ONE_WORD = {
     "Bar",
@@ -30,7 +30,6 @@ ONE_WORD = {
     "Ledger",
     "Order",
     "Pane",
-    "Parameters",
     "Position",
     "Product",
     "Reconciler",
@@ -53,7 +52,11 @@ ONE_WORD = {
     "Cross",
     "Indicator",
 }
-"""The field has one word for these, besides the indicators that are called by their letters."""
+"""The field has one word for these, besides the indicators that are called by their letters.
+
+The list shrinks and never grows: a class that goes takes its word along.
+"""
+MOST_WORDS = 43
 QUESTIONS = {"What", "Who", "Whose", "Where", "How", "Which", "When"}
 
 
@@ -68,27 +71,20 @@ def test_no_two_classes_share_a_name(house):
 
 def test_a_class_is_called_by_two_words_unless_the_field_has_one(house):
     odd = {name for name in house.one_word(house.classes) if not re.fullmatch(r"[A-Z]+", name)}
-    assert odd - ONE_WORD == set()
-    assert share(house.one_word(house.classes), house.classes) <= 10
+    assert odd == ONE_WORD
+    assert len(ONE_WORD) <= MOST_WORDS
+    assert share(house.one_word(house.classes), house.classes) <= 7
 
 
 def test_a_private_function_is_no_bare_verb(house):
-    assert share(house.one_word(house.private), house.private) <= 3
+    assert share(house.one_word(house.private), house.private) <= 0.5
 
 
 def test_no_room_holds_more_than_twenty_modules(house):
     large = {room: count for room, count in house.rooms.items() if count > 20}
-    assert large == {"compiled/trading": 25}  # the parts of the kernel still share one room
-
-
-def test_every_room_says_what_it_holds():
-    rooms = {path.parent for path, _ in modules(*SOURCES)}
-    missing = [str(room) for room in sorted(rooms) if not (ROOT / room / "README.md").is_file()]
-    assert missing == []
-    long = [
-        room for room in rooms if (ROOT / room / "README.md").read_text("utf-8").count("\n") > 10
-    ]
-    assert long == []
+    # the parts of the kernel still share one room, which may only shrink
+    assert large.keys() <= {"compiled/trading"}
+    assert large.get("compiled/trading", 0) <= 25
 
 
 def test_a_module_says_what_it_is_with_a_noun(house):

@@ -9,9 +9,7 @@ from tests.conftest import ROOT
 
 FLOORS = ("compiled", "engine", "brokers", "store", "strategies", "tui")
 ROOMS = sorted(
-    init.parent.relative_to(ROOT)
-    for floor in FLOORS
-    for init in (ROOT / floor).rglob("__init__.py")
+    {file.parent.relative_to(ROOT) for floor in FLOORS for file in (ROOT / floor).rglob("*.py")}
 )
 READMES = sorted(page for top in (*FLOORS, "tests") for page in (ROOT / top).rglob("README.md"))
 

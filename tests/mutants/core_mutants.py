@@ -27,8 +27,8 @@ CORE = (
     Mutant(
         "a stop stands for shares that are not there",
         PROTECTION,
-        "        gtt_legs(ladder, rung, rung.stop, rung.present),\n",
-        "        gtt_legs(ladder, rung, rung.stop, rung.quantity),\n",
+        "gtt_legs(ladder, rung, rung.stop, rung.present),\n",
+        "gtt_legs(ladder, rung, rung.stop, rung.quantity),\n",
     ),
     Mutant(
         "an exit sells shares that are not there",
@@ -82,8 +82,8 @@ CORE = (
     Mutant(
         "a halt leaves working entries alone",
         BOOK,
-        "                self.order_store.cancel_order(rung.entry)",
-        "                pass",
+        "                        self.order_store.cancel_order(rung.entry)",
+        "                        pass",
     ),
     Mutant(
         "a dry run forgets what it would hold",
@@ -357,7 +357,7 @@ CORE = (
     Mutant(
         "entries that rest stay through unconfirmed hours",
         PROTECTION,
-        " or ladder.instrument.hours.withdraws_entry(out.now, entry.created)",
+        "or ladder.instrument.hours.withdraws_entry(out.now, entry.created)",
         "",
     ),
     Mutant(
@@ -412,6 +412,36 @@ CORE = (
         "a division leaves the stop where it was",
         "compiled/trading/share_division.py",
         "rung.stop = ladder.instrument.snap(rung.stop * price, -sign)",
+        "pass",
+    ),
+    Mutant(
+        "a division leaves the shares as they were",
+        "compiled/trading/share_division.py",
+        "quantity = held * event.shares // event.per - before",
+        "quantity = rung.quantity",
+    ),
+    Mutant(
+        "what was bought on the day itself is divided, too",
+        "compiled/trading/share_division.py",
+        "return delivered and rung.quantity > 0 and rung.opened < before",
+        "return delivered and rung.quantity > 0",
+    ),
+    Mutant(
+        "intraday and derivative positions are divided, too",
+        "compiled/trading/share_division.py",
+        "return delivered and rung.quantity > 0 and rung.opened < before",
+        "return rung.quantity > 0 and rung.opened < before",
+    ),
+    Mutant(
+        "a division leaves the position of the ledger as it was",
+        "compiled/trading/share_division.py",
+        "self.state.ledger.restate(position, quantity, divided_price(position.last, event, high))",
+        "pass",
+    ),
+    Mutant(
+        "the GTT of undivided shares stays",
+        "compiled/trading/share_division.py",
+        "self.order_store.delete_gtt(gtt)",
         "pass",
     ),
     Mutant(
@@ -531,6 +561,12 @@ CORE = (
         "return True",
     ),
     Mutant(
+        "a limit before its trigger counts as one that could fill",
+        BAND,
+        "if not is_limit_beyond(sign, trigger, limit) or not instrument.on_grid(limit):",
+        "if not instrument.on_grid(limit):",
+    ),
+    Mutant(
         "a limit off the band counts as one that fills",
         BAND,
         "return not is_inside_band(instrument, trigger) or is_inside_band(instrument, limit)",
@@ -591,7 +627,7 @@ CORE = (
         "an exit that has become unwanted stays", EXITS, "if not wanted or not taken:", "if False:"
     ),
     Mutant(
-        "an exit is pressed off the band",
+        "an exit is escalated off the band",
         BAND,
         "return clamp_to_band(instrument, worst)",
         "return worst",

@@ -228,10 +228,22 @@ ENGINE = (
         "return False",
     ),
     Mutant(
+        "an outcome that nobody told counts as done",
+        GATEWAY,
+        "return RequestOutcome.UNKNOWN, str(error)",
+        "return RequestOutcome.ACCEPTED, str(error)",
+    ),
+    Mutant(
         "an unknown change counts as done",
         GATEWAY,
         "            self._post_turned_away(intent, verb, broker_id, error, purpose)",
         "            self._post_answer(intent, verb, RequestOutcome.ACCEPTED, broker_id)",
+    ),
+    Mutant(
+        "exits wait for the disk",
+        DURABLE,
+        "self._entry_wait_s if entry else None",
+        "self._entry_wait_s if entry else ENDLESS",
     ),
     Mutant(
         "exits do not leave on a full disk",
@@ -670,8 +682,8 @@ ENGINE = (
     Mutant(
         "a share held at the other exchange has no ISIN",
         "engine/books/share_register.py",
-        " if exchange == TWIN else 0",
-        " if False else 0",
+        "if exchange == TWIN else 0",
+        "if False else 0",
     ),
     Mutant("shares behind an undecided trade are there", RECONCILE, ", *self._covered]", "]"),
     Mutant(

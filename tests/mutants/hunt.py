@@ -43,6 +43,13 @@ AWAY, CLOCKS = "tests/simulation/test_away.py", "tests/simulation/test_clocks.py
 DIVISIONS = "tests/compiled/trading/test_divisions.py"
 DEPOSITORY = "tests/compiled/trading/test_depository.py"
 DRY, OWNER = "tests/compiled/trading/test_dry_run.py", "tests/compiled/trading/test_owner.py"
+ORDER_PATH = (
+    "tests/compiled",
+    "tests/engine/orders",
+    "tests/engine/reconcile",
+    "tests/engine/day",
+    "tests/engine/manual",
+)
 NEAREST = {
     "compiled/trading/tick_filter.py": ["tests/compiled/trading/test_tick_filter.py"],
     "engine/config/addresses.py": ["tests/engine/config/test_address.py"],
@@ -176,13 +183,22 @@ def place_of(old):
 def broken(mutant):
     """Return the broken text of a mutant's file.
 
-    Raises `ValueError` where the old one does not stand there exactly once.
+    Raises `ValueError` where the old one does not stand there exactly once, or at another indent.
     """
     text = (ROOT / mutant.file).read_text(encoding="utf-8")
     found = list(place_of(mutant.old).finditer(text))
     if len(found) != 1:
         raise ValueError(f"{mutant.name}: {len(found)} places in {mutant.file} read {mutant.old!r}")
-    return text[: found[0].start()] + mutant.new.strip(" ") + text[found[0].end() :]
+    begins = found[0].start()
+    margin = text[text.rfind("\n", 0, begins) + 1 : begins]
+    lead = len(mutant.old) - len(mutant.old.lstrip(" "))
+    if not lead:
+        return text[:begins] + mutant.new + text[found[0].end() :]
+    # The lines that come instead lie as the table has them: in a block that has moved inwards they
+    # would belong to another one, and break something else.
+    if not margin.strip() and len(margin) != lead:
+        raise ValueError(f"{mutant.name}: {lead} spaces before it, {len(margin)} in {mutant.file}")
+    return text[: begins - lead] + mutant.new + text[found[0].end() :]
 
 
 def grow(mutant, folder):
@@ -201,7 +217,7 @@ def proofs(mutant):
     nearest = [test for begins in near for test in NEAREST[begins]]
     if nearest:
         yield "nearest tests", [*pytest, *nearest]
-    yield "tests of the order path", [*pytest, "tests/compiled"]
+    yield "tests of the order path", [*pytest, *ORDER_PATH]
     yield "simulated days", ["-m", "tests.simulation", "0", str(DAYS), "stop"]
     yield "crash points", [*pytest, "tests/simulation/test_crash_points.py"]
 

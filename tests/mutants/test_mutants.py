@@ -45,6 +45,12 @@ def test_a_mutant_that_has_lost_its_place_is_told_before_anything_is_hunted():
         hunt(lost)
 
 
+def test_a_mutant_of_another_block_is_told_before_it_breaks_something_else():
+    moved = CONTROL._replace(old=" " * 40 + CONTROL.old, new="pass")
+    with pytest.raises(ValueError, match="nothing is broken: 40 spaces before it, 8 in "):
+        broken(moved)
+
+
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("mutant", todays(), ids=lambda mutant: mutant.name)
 def test_code_that_is_broken_on_purpose_is_noticed(mutant):

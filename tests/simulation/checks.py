@@ -4,11 +4,13 @@ from collections import Counter, deque
 from contextlib import contextmanager
 from math import floor
 
+from brokers.kite.zerodha_sandbox import KITE_RULES
 from brokers.sandbox.market.session_phases import CONTINUOUS
 from compiled.model.values import OrderPurpose
 from compiled.trading.order_states import CORRECTION
 from compiled.trading.strategy import OPERATOR
 from engine.books.differences import DifferenceKind
+from engine.desk import CLEARANCE
 from engine.orders.killswitch import FLATTEN
 from engine.reconcile.reconciler import Reconciler
 from tests.simulation.positions import Position
@@ -25,7 +27,7 @@ DECIDED_WITHIN_S = 12.0
 SQUARED_OFF_WITHIN_S = 60.0
 """Fair weather before the square-off; then nothing intraday of ours may be left."""
 PER_SECOND, PER_MINUTE = 10, 400
-NEAR_PERCENT = 0.3
+NEAR_PERCENT = KITE_RULES.trigger_distance + CLEARANCE
 """How near to the last price the desk sends no trigger."""
 SLACK = 0.5
 """Rupees by which the price may have moved while a request was on its way."""

@@ -153,6 +153,15 @@ def test_what_was_bought_on_the_day_itself_is_not_divided():
     assert (scene.rung.quantity, scene.rung.stop) == (21, 98.0)
 
 
+def test_an_intraday_position_is_not_divided_whenever_it_was_opened():
+    scene = Scene()
+    scene.hold_intraday(21)
+    stop, target, high = scene.rung.stop, scene.rung.target, scene.rung.high
+    scene.tell(SPLIT)
+    assert (scene.rung.quantity, stop) == (21, 98.0)
+    assert (scene.rung.stop, scene.rung.target, scene.rung.high) == (stop, target, high)
+
+
 def test_a_disabled_gtt_holds_what_it_was_for_until_somebody_says_why(life):
     life.run(lambda scene: scene.hold(21))
     scene, _ = life.again(day=1)

@@ -140,6 +140,21 @@ KNOWN = (
             b'{"request": "limit", "name": "max_positions", "value": NaN, "reason": "r"}\n',
             "value: expected a number, got NaN",
         ),
+        (
+            b'{"request": "reconcile", "key": "INFY:CNC", "choice": "sell"}\n',
+            'choice: expected one of "adopt", "assign", "ignore", "flatten", got "sell"',
+        ),
+        (
+            b'{"request": "reconcile", "key": "INFY:CNC", "choice": "asign"}\n',
+            (
+                'choice: expected one of "adopt", "assign", "ignore", "flatten", got "asign"; '
+                'did you mean "assign"?'
+            ),
+        ),
+        (
+            b'{"request": "reconcile", "key": "INFY:CNC", "choice": "adopt", "stop": "near"}\n',
+            'stop: expected percent below the last price, got "near"',
+        ),
     ],
 )
 def test_what_is_no_request_is_answered_in_one_line_and_the_door_stays_open(
