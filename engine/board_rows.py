@@ -116,8 +116,12 @@ class RiskRow(NamedTuple):
     bad: bool
 
 
+EXTERNAL: Final = "external"
+"""The strategy of an order that is not the desk's."""
+
+
 class OrderRow(NamedTuple):
-    """One order, ours or (`strategy` "external") somebody else's."""
+    """One order, ours or (`strategy` is `EXTERNAL`) somebody else's."""
 
     key: str
     ts: int
@@ -230,6 +234,10 @@ class FailureRow(NamedTuple):
     """In one line."""
     trace: tuple[str, ...]
     """The whole traceback, a line each; `patang trace STRATEGY` shows it, too."""
+
+
+OTHERS: Final = "by hand, adopted"
+"""The name of what no strategy of the day has made: by hand, adopted, or left from before."""
 
 
 class StrategyRow(NamedTuple):

@@ -9,8 +9,9 @@ from compiled.trading.desk_state import DRY_RUN, InstrumentState
 from compiled.trading.kernel import Kernel
 from compiled.trading.ladder import Ladder, Rung, RungState, protected_quantity
 from compiled.trading.order_store import BookedFill
-from compiled.trading.risk import LIMITS, LimitUnit
+from compiled.trading.risk import LIMITS, LimitUnit, UsageCensus
 from engine.board_rows import (
+    EXTERNAL,
     UNREADABLE,
     BarRow,
     BoardHeader,
@@ -26,8 +27,6 @@ from engine.orders.gateway import OrderGateway
 from engine.orders.order_texts import ORDER_TYPES
 
 SPARK = 30
-EXTERNAL = "external"
-"""The strategy of an order that is not the desk's."""
 BARS_KEPT = 400
 STATES = {
     RungState.WAITING: "-",
@@ -110,15 +109,15 @@ class KernelView:
         for key in touched:
             self.writer.put_bars(key, tuple(self._bars[key]))
 
-    def publish(self, header: BoardHeader) -> None:
-        """Bring every section up to date."""
+    def publish(self, header: BoardHeader, census: UsageCensus) -> None:
+        """Bring every section up to date; `census` is the use of the limits now."""
         now = header.now
         for market in self.kernel.state.markets.values():
             self._publish_watch(market, now)
         self._publish_positions()
         self._publish_ladders()
         self._publish_externals()
-        self._publish_risk(now)
+        self._publish_risk(now, census)
         self.writer.replace_header(header)
 
     def put_worry(self, name: str, count: int) -> None:
@@ -232,9 +231,9 @@ class KernelView:
             self.writer.put(board.orders, row.key, row)
             self.writer.put(board.externals, row.key, row)
 
-    def _publish_risk(self, now: int) -> None:
+    def _publish_risk(self, now: int, census: UsageCensus) -> None:
         kernel, governor = self.kernel, self.gateway.governor
-        census, naked = kernel.view.limit_census(), kernel.view.naked()
+        naked = kernel.view.naked()
         for limit in LIMITS:
             if limit.title:
                 money = limit.unit is LimitUnit.MONEY

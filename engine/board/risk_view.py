@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from compiled.model.values import SECOND
 from compiled.trading.kernel import Kernel
-from compiled.trading.risk import BUDGET, LIMITS
+from compiled.trading.risk import BUDGET, LIMITS, UsageCensus
 from engine.board_rows import (
+    OTHERS,
     DayTrades,
     GovernorState,
     KillRow,
@@ -22,12 +22,10 @@ from engine.orders.killswitch import KillSwitch
 from engine.orders.requests import PURPOSES
 
 KILLS_SHOWN = 50
-OTHERS = "by hand, adopted"
-"""The name of what no strategy of the day has made."""
 
 
 class RiskView:
-    """Writes its sections of the board; limits once a second, as they look at everything held."""
+    """Writes its sections of the board."""
 
     def __init__(
         self, writer: BoardWriter, kernel: Kernel, gateway: OrderGateway, kill: KillSwitch
@@ -37,27 +35,25 @@ class RiskView:
         self.kernel = kernel
         self.gateway = gateway
         self.kill = kill
-        self._limits_at = 0
         self._recorded = -1
         self._trips = -1
 
     def publish(
-        self, now: int, configured: Mapping[str, float], changes: Mapping[str, DayLimitChange]
+        self,
+        now: int,
+        configured: Mapping[str, float],
+        changes: Mapping[str, DayLimitChange],
+        census: UsageCensus,
     ) -> None:
-        """Bring everything up to date."""
+        """Bring everything up to date; `census` is the use of the limits now."""
         self._publish_governor(now)
         self._publish_kills()
         self._publish_trades()
         self._publish_strategies()
-        if now >= self._limits_at + SECOND or now < self._limits_at:
-            self._limits_at = now
-            self._publish_limits(configured, changes)
+        self._publish_limits(configured, changes, limit_usage(census))
 
     def _publish_strategies(self) -> None:
-        """Show each strategy's P&L of the day, and that without a strategy of the day.
-
-        The latter is by hand, adopted, or left from before.
-        """
+        """Show each strategy's P&L of the day, and that without a strategy of the day."""
         kernel, section = self.kernel, self.board.strategies
         left = int(kernel.state.day_pnl)
         for slot in kernel.state.slots:
@@ -131,9 +127,11 @@ class RiskView:
             self.writer.put(self.board.kills, seq, KillRow(seq, *row))
 
     def _publish_limits(
-        self, configured: Mapping[str, float], changes: Mapping[str, DayLimitChange]
+        self,
+        configured: Mapping[str, float],
+        changes: Mapping[str, DayLimitChange],
+        used: Mapping[str, float],
     ) -> None:
-        used = limit_usage(self.kernel)
         for name, limit in current_limits(self.kernel.limits).items():
             change = changes.get(name)
             note = f"{change.who}: {change.reason}" if change is not None else ""
@@ -144,14 +142,17 @@ class RiskView:
             )
 
 
-def limit_usage(kernel: Kernel) -> dict[str, float]:
-    """Return what is used of each limit by name, money in rupees; -1 for those on single orders."""
-    census = kernel.view.limit_census()
-    used = {limit.name: shown_value(limit.name, census.used(limit)) for limit in LIMITS}
-    for slot in kernel.state.slots:
-        name = BUDGET + slot.name
-        used[name] = shown_value(name, int(census.of_strategy(slot.name).strategy_exposure))
-    return used
+def limit_usage(census: UsageCensus) -> dict[str, float]:
+    """Return what is used of each limit that anything uses up, by name; money in rupees."""
+    used = {
+        limit.name: shown_value(limit.name, census.used(limit))
+        for limit in LIMITS
+        if limit.used is not None
+    }
+    return used | {
+        BUDGET + name: shown_value(BUDGET + name, int(usage.strategy_exposure))
+        for name, usage in census.strategies.items()
+    }
 
 
 def governor_fields(state: GovernorState) -> dict[str, object]:

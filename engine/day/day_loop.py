@@ -602,8 +602,10 @@ class DayLoop:
             return
         self._published = beat
         now = self.clock.now()
-        self.risk_view.publish(now, self.configured, self.changes)
-        self.kernel_view.publish(self._board_header(now))
+        # Both views show the use of limits; counting it looks at everything held.
+        census = self.kernel.view.limit_census()
+        self.risk_view.publish(now, self.configured, self.changes, census)
+        self.kernel_view.publish(self._board_header(now), census)
         self.kernel_view.put_worry("Missing minutes", self.gaps.count)
         self.kernel_view.put_worry("Dead letters", self.dead_letters.count)
         self.kernel_view.put_worry("Ex-date flags", len(self.flags))

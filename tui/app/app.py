@@ -14,7 +14,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
-from engine.board_rows import Board, EventRow
+from engine.board_rows import EXTERNAL, Board, EventRow
 from engine.numbers import SECOND
 from engine.operator_requests import AcknowledgeRequest, EngineRequest
 from engine.texts import plain_text
@@ -22,7 +22,7 @@ from tui.app.command_status import CommandStatus
 from tui.app.desk_port import DeskPort
 from tui.app.operator_actions import OperatorActions
 from tui.app.panes.events_pane import latest_events
-from tui.app.panes.orders_pane import ENDED, EXTERNAL, order_state
+from tui.app.panes.orders_pane import ENDED, order_state
 from tui.app.screens.action_palette import ActionPalette, PaletteChoice
 from tui.app.screens.desk_screen import LOW, DeskScreen
 from tui.app.screens.dialog_set import DialogSet

@@ -6,13 +6,13 @@ from typing import Protocol, TypeVar
 
 from rich.text import Text
 
-from engine.board_rows import OrderRow, PositionRow
+from engine.board_rows import EXTERNAL, OrderRow, PositionRow
 from engine.errors import PatangError
 from engine.numbers import count, gain, price, rupees
 from engine.operator_requests import CancelRequest, EngineRequest, ExitRequest
 from engine.texts import plain_text
 from tui.app.desk_port import DeskPort
-from tui.app.panes.orders_pane import ENDED, EXTERNAL, order_state
+from tui.app.panes.orders_pane import ENDED, order_state
 from tui.app.panes.positions_pane import is_naked
 from tui.app.screens.dialog_set import DialogSet
 from tui.app.screens.modal_dialogs import EntryField

@@ -68,7 +68,7 @@ def test_the_screen_says_what_was_not_sent_and_what_it_would_use_of_the_limits()
     KernelView(writer, scene.kernel, None, 0).put_order(order)
     [row] = board.orders.rows
     assert (row.status, row.filled, row.quantity) == ("NOT SENT", 0, 10)
-    used = limit_usage(scene.kernel)
+    used = limit_usage(scene.kernel.view.limit_census())
     assert [used[name] for name in ("max_exposure", "max_symbol_exposure", "max_positions")] == [
         1_000.0,
         1_000.0,

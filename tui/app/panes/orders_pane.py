@@ -5,13 +5,12 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 
-from engine.board_rows import Board, OrderRow
+from engine.board_rows import EXTERNAL, Board, OrderRow
 from engine.numbers import count, price, time_of_day
 from tui.app.widgets.key_bindings import scope_bindings
 from tui.app.widgets.live_table import LiveTable
 from tui.app.widgets.pane_view import PaneCell, PaneColumn, View
 
-EXTERNAL = "external"
 """The strategy of an order that is not the desk's."""
 
 ENDED = frozenset({"complete", "cancelled", "rejected", "lost", "not sent"})

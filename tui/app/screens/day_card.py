@@ -6,8 +6,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from engine.board.risk_view import OTHERS
-from engine.board_rows import UNREADABLE, Board, PositionRow, TradeRow
+from engine.board_rows import OTHERS, UNREADABLE, Board, PositionRow, TradeRow
 from engine.numbers import count, day_name, gain, price, rupees
 from engine.texts import plain_text
 from tui.app.panes.orders_pane import ENDED, order_state

@@ -7,8 +7,7 @@ from rich.style import Style
 from rich.text import Text
 from textual.widget import Widget
 
-from engine.board.risk_view import OTHERS
-from engine.board_rows import Board, BoardHeader
+from engine.board_rows import OTHERS, Board, BoardHeader
 from engine.market.session_table import UNCONFIRMED
 from engine.numbers import SECOND, countdown, day_name, gain, rupees, time_of_day
 from engine.texts import plain_text
