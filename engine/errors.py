@@ -17,6 +17,8 @@ PatangError
 import errno
 from typing import ClassVar, Final
 
+from engine.exit_codes import FAILED, UNREACHABLE, USAGE
+
 MENDS: Final = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some space",
@@ -46,13 +48,13 @@ def in_words(error: Exception) -> str:
 class PatangError(Exception):
     """An error with one line for the operator and a documented exit code."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code: ClassVar[int] = FAILED
 
 
 class OperatorError(PatangError):
     """A human has to mend something before the desk can go on."""
 
-    exit_code = 2
+    exit_code = USAGE
 
 
 class ConfigError(OperatorError):
@@ -74,7 +76,7 @@ class NothingFound(PatangError):
 class ConnectionFailed(PatangError):
     """The other side cannot be reached."""
 
-    exit_code = 3
+    exit_code = UNREACHABLE
 
 
 class RetryableError(PatangError):

@@ -10,6 +10,7 @@ import pytest
 import engine.desk
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.server import Sandbox
+from engine.exit_codes import USAGE
 from engine.operator_requests import AcknowledgeRequest
 from store.decision_trace import trace_decision
 from strategies.moving_average_cross import MovingAverageCross
@@ -17,7 +18,6 @@ from tests.asking import answer_of, asked
 from tests.desk.support import PATIENCE_S, get, rows, status, wait_for
 from tests.desk.test_kill import Screen
 from tests.desk.test_restart import CONFIG
-from tui.exit_codes import USAGE
 from tui.run.session import RunPlan
 from tui.run.wiring import open_desk
 

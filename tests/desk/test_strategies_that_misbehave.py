@@ -12,10 +12,10 @@ import pytest
 
 from compiled.model.values import Side
 from compiled.trading.strategy import Strategy
+from engine.exit_codes import FAILED
 from engine.operator_requests import ExitRequest
 from engine.ops import freeze_timer
 from tests.desk.support import wait_for
-from tui.exit_codes import FAILED
 from tui.run.launch import report_day
 from tui.run.session import RunPlan
 from tui.run.wiring import open_desk

@@ -22,11 +22,11 @@ from cyclopts import (
 
 from engine.config.desk_modes import Mode
 from engine.errors import ConfigError, PatangError, in_words
+from engine.exit_codes import DONE, FAILED, INTERRUPTED, USAGE
 from engine.texts import plain_text
 from tui.commands import memory_check
 from tui.commands.shared.options import AsJson, ConfigFile, speed_of
 from tui.commands.shared.strict_values import convert_any_length, convert_strictly
-from tui.exit_codes import DONE, FAILED, INTERRUPTED, USAGE
 from tui.standard_streams import leave_stdout, take_streams
 
 if TYPE_CHECKING:

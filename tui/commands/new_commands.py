@@ -7,9 +7,9 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from engine.errors import ConfigError, OperatorError, in_words
+from engine.exit_codes import DONE
 from engine.texts import plain_text
 from strategies.strategy_sources import SHIPPED, user_folder
-from tui.exit_codes import DONE
 
 new_app = App(name="new", help="Begin something of your own.", help_format="plaintext")
 

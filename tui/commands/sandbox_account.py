@@ -14,9 +14,9 @@ from brokers.sandbox.fault_moods import faults_from_text
 from brokers.sandbox.http import DECIMAL, WHOLE
 from brokers.sandbox.server import Sandbox
 from engine.errors import ConfigError
+from engine.exit_codes import INTERRUPTED
 from engine.indian_time import INDIA
 from tui.commands.shared.options import read_day
-from tui.exit_codes import INTERRUPTED
 from tui.run.settings import latest_day
 
 PRODUCTS = ("CNC", "MIS", "NRML", "MTF")

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 
 from engine.config.schema import DeskConfig
 from engine.errors import ConfigError, DataError, PatangError, in_words
+from engine.exit_codes import DONE, FAILED, INTERRUPTED, KILLED
 from engine.indian_time import INDIA
 from engine.orders.killswitch import FLATTEN, HALT
 from engine.texts import plain_text
 from tui import native_core
-from tui.exit_codes import DONE, FAILED, INTERRUPTED, KILLED
 from tui.formats import aligned_fields
 from tui.run.configured import find_configuration
 from tui.run.forced_ending import ForcedEnding

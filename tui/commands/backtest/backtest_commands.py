@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 from engine.errors import ConfigError, PatangError
+from engine.exit_codes import DONE, FAILED, INTERRUPTED
 from engine.numbers import rupees
 from engine.system.whole_files import write_whole
 from engine.texts import plain_text
@@ -24,7 +25,6 @@ from tui.commands.backtest.backtest_request import (
 from tui.commands.shared.options import AsJson, ConfigFile, Folder, From, To
 from tui.commands.shared.progress_line import narrate
 from tui.commands.shared.text_tables import print_table
-from tui.exit_codes import DONE, FAILED, INTERRUPTED
 from tui.run.configured import configuration
 from tui.run.settings import actions_of
 

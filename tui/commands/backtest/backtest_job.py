@@ -25,6 +25,7 @@ from engine.backtest.traded_market import INDEX_NAMES, TradedMarket, instruments
 from engine.config.schema import DeskConfig, desk_paths
 from engine.day.opening import DAYS_BACK
 from engine.errors import ConfigError, DataError, NothingFound
+from engine.exit_codes import FAILED
 from engine.history.bar_series import BarSeries
 from engine.history.expected_bars import DAY_S
 from engine.manual.limits import configured_limits, current_limits
@@ -86,7 +87,7 @@ class PreparedBacktest(NamedTuple):
 class StrategyFailed(DataError):
     """A strategy raised: there is no result."""
 
-    exit_code = 1
+    exit_code = FAILED
 
 
 @final

@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from engine.errors import ConfigError
+from engine.exit_codes import DONE, FAILED, INTERRUPTED
 from tui.commands.backtest.backtest_request import (
     BarsVersion,
     Cash,
@@ -17,7 +18,6 @@ from tui.commands.backtest.backtest_request import (
     read_request,
 )
 from tui.commands.shared.options import AsJson, ConfigFile, Folder, From, To
-from tui.exit_codes import DONE, FAILED, INTERRUPTED
 from tui.run.configured import configuration
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from engine.errors import NothingFound
+from engine.exit_codes import DONE
 from tui.commands.shared.options import AsJson, ConfigFile, Folder, read_day
 from tui.commands.shared.progress_line import narrate
-from tui.exit_codes import DONE
 from tui.run.configured import configuration
 
 if TYPE_CHECKING:

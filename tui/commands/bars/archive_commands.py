@@ -16,6 +16,7 @@ from cyclopts import App, Parameter
 from engine.config.desk_modes import MODES
 from engine.config.schema import DeskConfig, desk_paths
 from engine.errors import ConfigError, DataError, NothingFound, OperatorError, in_words
+from engine.exit_codes import DONE, FAILED
 from engine.market.calendar import ist_day
 from engine.system.file_hold import FileHold
 from engine.texts import plain_text
@@ -23,7 +24,6 @@ from store.bars.archived_bars import ArchivedBars
 from store.object_archive import AT_ONCE
 from tui.commands.shared.options import AsJson, ConfigFile
 from tui.commands.shared.text_tables import print_table
-from tui.exit_codes import DONE, FAILED
 from tui.run.bar_stores import KEYS, archive_of, archive_secret, archived_recordings, local_store
 from tui.run.configured import configuration
 

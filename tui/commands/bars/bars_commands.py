@@ -14,6 +14,7 @@ from cyclopts import App, Parameter
 from engine.config.desk_modes import Mode
 from engine.config.schema import desk_paths
 from engine.errors import ConfigError, NothingFound
+from engine.exit_codes import DONE, FAILED
 from engine.market.calendar import ist_day
 from engine.market.corporate_actions.action_list import CorporateActions
 from engine.texts import plain_text
@@ -45,7 +46,6 @@ from tui.commands.shared.options import (
     symbol_set,
 )
 from tui.commands.shared.text_tables import SHOWN, column_text, print_table
-from tui.exit_codes import DONE, FAILED
 from tui.run.configured import configuration
 from tui.run.run_records import latest_database
 

@@ -20,6 +20,7 @@ from brokers.registry import connect
 from compiled.model.values import Bar, Instrument
 from engine.config.schema import DeskConfig
 from engine.errors import DataError, OperatorError
+from engine.exit_codes import DONE, FAILED
 from engine.history.bar_import import day_starts
 from engine.history.bar_series import from_bars, to_bars
 from engine.history.expected_bars import DAY_S, ExpectedBars, missing_starts
@@ -27,7 +28,6 @@ from engine.market.calendar import ist_day, midnight
 from engine.ports import BarStore
 from engine.texts import plain_text
 from tui.commands.shared.progress_line import StatusLine
-from tui.exit_codes import DONE, FAILED
 from tui.run.credentials import BrokerEndpoint, open_endpoint
 from tui.run.exchange_clock import clock_at
 from tui.run.settings import calendar_of

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from engine.errors import ConfigError, DataError, NothingFound
+from engine.exit_codes import DONE, FAILED
 from engine.texts import plain_text
 from tui.commands.bars.bar_selection import Exchange, Kind, expected_bars, store_of
 from tui.commands.shared.options import AsJson, ConfigFile, Folder
-from tui.exit_codes import DONE, FAILED
 
 if TYPE_CHECKING:
     from engine.history.bar_import import ImportReport

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from engine.errors import DataError, NothingFound, PatangError
+from engine.exit_codes import DONE, FAILED
 from engine.market.calendar import ist_day
 from engine.texts import plain_text
 from tui.commands.bars.bar_selection import Symbols, folder_of, store_of
 from tui.commands.shared.options import END_OF_TIME, AsJson, ConfigFile, Folder, symbol_set
 from tui.commands.shared.text_tables import print_table
-from tui.exit_codes import DONE, FAILED
 from tui.run.configured import configuration
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from compiled.model.events import BandUpdate, TickBatch, TimerEvent
 from compiled.model.values import SECOND, Bar
 from engine.config.desk_modes import Mode
 from engine.errors import DataError, NothingFound
+from engine.exit_codes import DONE, FAILED
 from engine.history.bar_files import files_in
 from engine.history.bar_series import from_bars
 from engine.history.tick_files import SPAN, bars_of
@@ -23,7 +24,6 @@ from store.recordings.recording_blocks import BlockScan
 from tui.commands.bars.bar_selection import store_of
 from tui.commands.shared.options import AsJson, ConfigFile, speed_of, symbol_set
 from tui.commands.shared.text_tables import print_table
-from tui.exit_codes import DONE, FAILED
 from tui.formats import aligned_fields
 from tui.run.configured import configuration
 from tui.run.recording_replay import recorded_range

@@ -10,6 +10,7 @@ from typing import Final
 
 from engine.config.schema import DeskConfig, desk_paths
 from engine.errors import ConfigError, ConnectionFailed, DataError, NothingFound, OperatorError
+from engine.exit_codes import DONE
 from engine.market.corporate_actions.action_list import CorporateActions
 from engine.numbers import rupees, time_of_day
 from engine.operator_requests import StatusRequest
@@ -18,7 +19,6 @@ from engine.system.processes import UserProcess
 from engine.texts import plain_text
 from tui.commands.desk import desk_places
 from tui.commands.desk.desk_places import DeskPlace
-from tui.exit_codes import DONE
 from tui.formats import aligned_fields
 from tui.run.configured import configuration
 from tui.run.run_records import bars_folder, latest_database

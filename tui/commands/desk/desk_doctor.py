@@ -21,6 +21,7 @@ from engine.day.budget_guard import committed_paise
 from engine.day.desk_clocks import ScaledClock
 from engine.day.opening import check_owner
 from engine.errors import BusyError, ConfigError, DataError, NothingFound, PatangError
+from engine.exit_codes import DONE, FAILED
 from engine.indian_time import INDIA
 from engine.manual.limits import configured_limits
 from engine.manual.reasons import LIMIT_ONLY
@@ -31,7 +32,6 @@ from engine.ports import Broker
 from engine.texts import plain_text
 from store.bars.registry import FILES, open_shared_store
 from store.database_integrity import check_database
-from tui.exit_codes import DONE, FAILED
 from tui.run.configured import configuration
 from tui.run.credentials import BrokerEndpoint, open_endpoint, vault_of
 from tui.run.exchange_clock import clock_at

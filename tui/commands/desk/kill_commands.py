@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.errors import ConnectionFailed, NothingFound, OperatorError
+from engine.exit_codes import DONE, FAILED
 from engine.operator_requests import KillRequest, ResumeRequest, StatusRequest
 from engine.ops.control_socket import send_request, socket_path
 from engine.orders.killswitch import FLATTEN, HALT, LONGEST_TEXT, KillSwitch
@@ -15,7 +16,6 @@ from engine.texts import plain_text
 from tui.commands.desk import desk_places
 from tui.commands.desk.desk_commands import WHO, print_answer
 from tui.commands.desk.desk_places import DeskPlace
-from tui.exit_codes import DONE, FAILED
 from tui.run.run_records import kept_latches
 
 ANSWER_S, ALL_S = 2.0, 20.0

@@ -25,11 +25,11 @@ from compiled.trading.ladder import LadderPlan, RungPlan
 from compiled.trading.strategy import Context, Strategy
 from engine.config.schema import DeskConfig
 from engine.errors import OperatorError
+from engine.exit_codes import DONE, FAILED
 from engine.operator_requests import KillRequest, LimitRequest
 from engine.ops.control_socket import send_request, socket_path
 from engine.orders.killswitch import KillLatch
 from store.database_integrity import open_for_reading
-from tui.exit_codes import DONE, FAILED
 from tui.run.forced_ending import ForcedEnding
 from tui.run.launch import handling_signals, latching_on_signal
 from tui.run.session import DeskSession, RunPlan

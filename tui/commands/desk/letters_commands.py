@@ -13,12 +13,12 @@ from compiled.adapters.kite_frames import FrameDecoder
 from engine.config.desk_modes import Mode
 from engine.day.dead_letters import FRAME, WORDS, DeadLetter, judge_tick, unpacked_tick
 from engine.errors import NothingFound
+from engine.exit_codes import DONE
 from engine.texts import plain_text
 from store.database_integrity import open_for_reading
 from store.export import ist_text
 from tui.commands.shared.options import AsJson, ConfigFile
 from tui.commands.shared.text_tables import print_table
-from tui.exit_codes import DONE
 from tui.formats import aligned_fields
 from tui.run.configured import configuration
 from tui.run.run_records import latest_database

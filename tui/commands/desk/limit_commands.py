@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 
 from engine.config.desk_modes import Mode
 from engine.errors import ConfigError, ConnectionFailed
+from engine.exit_codes import DONE
 from engine.numbers import amount
 from engine.operator_requests import LimitRequest, LimitsRequest, StatusRequest
 from engine.ops.control_socket import send_request, socket_path
@@ -16,7 +17,6 @@ from engine.texts import plain_text
 from tui.commands.desk.desk_commands import WHO, desk_folders
 from tui.commands.desk.order_requests import await_outcome
 from tui.commands.shared.options import AsJson, ConfigFile
-from tui.exit_codes import DONE
 from tui.run.configured import configuration
 
 Which = Annotated[Mode | None, Parameter(help="Only the desk of this mode.")]

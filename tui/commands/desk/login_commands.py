@@ -13,9 +13,9 @@ from brokers.session import kite_login as kite
 from brokers.session.login_redirect import LoginRedirect
 from brokers.session.vault import SecretVault
 from compiled.model.values import SECOND
+from engine.exit_codes import DONE
 from engine.indian_time import INDIA
 from engine.texts import plain_text
-from tui.exit_codes import DONE
 from tui.run.configured import configuration
 from tui.run.credentials import BrokerEndpoint, ask_secret, endpoint_of, vault_of
 from tui.run.exchange_clock import clock_at

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import structs
 
 from engine.errors import ConnectionFailed, OperatorError
+from engine.exit_codes import DONE
 from engine.operator_requests import (
     EngineRequest,
     OperatorOutcome,
@@ -20,7 +21,6 @@ from engine.operator_requests import (
 from engine.ops.control_socket import send_request, socket_path
 from engine.texts import plain_text
 from tui.commands.desk.desk_commands import desk_folders
-from tui.exit_codes import DONE
 from tui.run.configured import configuration
 
 PATIENCE_S = 20.0

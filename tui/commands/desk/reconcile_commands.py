@@ -8,12 +8,12 @@ from typing import Any
 
 from engine.board_rows import UNREADABLE
 from engine.errors import ConnectionFailed
+from engine.exit_codes import DONE
 from engine.indian_time import INDIA
 from engine.operator_requests import DifferencesRequest
 from engine.ops.control_socket import send_request, socket_path
 from engine.texts import plain_text
 from tui.commands.desk.desk_commands import desk_folders
-from tui.exit_codes import DONE
 from tui.run.configured import configuration
 
 

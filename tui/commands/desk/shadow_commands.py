@@ -10,11 +10,11 @@ from pathlib import Path
 from brokers.shadow.order_pairs import OrderPair, pair_of, shadow_summary, twin_difference
 from compiled.model.values import SECOND
 from engine.errors import NothingFound
+from engine.exit_codes import DONE
 from engine.indian_time import INDIA
 from engine.market.calendar import DAY, ist_day, midnight
 from engine.texts import plain_text
 from store.database_integrity import open_for_reading
-from tui.exit_codes import DONE
 from tui.formats import aligned_fields
 from tui.run.configured import configuration
 from tui.run.launch import recorded_day

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from engine.config.desk_modes import Mode
 from engine.errors import ConfigError, NothingFound
+from engine.exit_codes import DONE
 from engine.manual.reasons import reason_meaning
 from engine.numbers import instant
 from engine.texts import plain_text
@@ -16,7 +17,6 @@ from store.decision_trace import DecisionTrace, TraceStep, VerdictCount, strateg
 from store.decision_trace import trace_decision as read_trace
 from store.decision_trace import verdicts_of_symbol as read_why
 from tui.commands.shared.options import AsJson, ConfigFile
-from tui.exit_codes import DONE
 from tui.run.configured import configuration
 from tui.run.run_records import latest_database
 from tui.trace_text import last_line, trace_lines

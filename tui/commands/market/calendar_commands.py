@@ -14,6 +14,7 @@ from cyclopts import Parameter
 from compiled.model.values import SECOND, Instrument
 from engine.config.schema import DeskConfig
 from engine.errors import DataError
+from engine.exit_codes import DONE
 from engine.indian_time import INDIA
 from engine.market.calendar import Calendar, SessionPhase
 from engine.market.instrument_hours import InstrumentHours
@@ -23,7 +24,6 @@ from engine.market.session_table import HoursClass
 from engine.texts import plain_text
 from tui.commands.market.charge_commands import KINDS, clock_text, moment_text
 from tui.commands.shared.options import AsJson, Day, read_day
-from tui.exit_codes import DONE
 from tui.run.configured import configuration
 from tui.run.credentials import ask_secret, vault_of
 from tui.run.settings import calendar_of

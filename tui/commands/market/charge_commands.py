@@ -23,6 +23,7 @@ from compiled.accounting.charges import (
 )
 from compiled.model.values import SECOND, Side, paise
 from engine.errors import ConfigError, DataError, in_words
+from engine.exit_codes import DONE
 from engine.indian_time import INDIA
 from engine.market import charges as rate_tables
 from engine.market.accounts.deals import rates_of
@@ -32,7 +33,6 @@ from engine.market.order_rules import OrderRules, TickClass
 from engine.texts import plain_text
 from tui.commands.shared.options import AsJson, Day, read_day
 from tui.commands.shared.strict_values import NUMBER
-from tui.exit_codes import DONE
 
 KINDS = {"NSE": "EQ", "BSE": "EQ"}
 TICK_CLASSES: dict[str, tuple[str, TickClass]] = {

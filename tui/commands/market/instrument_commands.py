@@ -11,6 +11,7 @@ from cyclopts import App, Parameter
 
 from engine.config.schema import desk_paths
 from engine.errors import ConfigError, DataError
+from engine.exit_codes import DONE, FAILED
 from engine.market.calendar import Calendar
 from engine.market.corporate_actions.action_list import CorporateAction, CorporateActions
 from engine.market.day_instruments import instruments_of_day
@@ -20,7 +21,6 @@ from engine.market.safeguards import TradingSafeguards
 from engine.texts import plain_text
 from tui.commands.shared.options import AsJson, ConfigFile, Day, read_day, symbol_list
 from tui.commands.shared.text_tables import print_table
-from tui.exit_codes import DONE, FAILED
 from tui.run.bar_stores import share_dumps, shared_dumps
 from tui.run.configured import configuration
 

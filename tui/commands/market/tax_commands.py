@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from engine.config.desk_modes import Mode
 from engine.errors import ConfigError
+from engine.exit_codes import DONE
 from engine.market import charges as rate_tables
 from engine.market.accounts.account_statement import NOTE, AccountPosting, account_postings
 from engine.market.accounts.deals import (
@@ -41,7 +42,6 @@ from engine.system.workbook import SpreadsheetTable, as_csv, write_workbook
 from engine.texts import plain_text
 from store.database_integrity import open_for_reading
 from tui.commands.shared.options import AsJson
-from tui.exit_codes import DONE
 from tui.run.configured import configuration
 from tui.run.run_records import latest_database
 
