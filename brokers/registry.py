@@ -4,7 +4,6 @@ from importlib import import_module
 from typing import Final, Protocol, cast
 
 from brokers.connection import BrokerAccess, Connection, ConnectionTerms
-from engine.errors import ConfigError
 from engine.ports import BrokerRules
 
 ADAPTERS: Final = {
@@ -37,6 +36,4 @@ def rules_of(name: str, rest: str) -> BrokerRules:
 
 
 def _adapter_of(name: str) -> BrokerAdapter:
-    if name not in ADAPTERS:
-        raise ConfigError(f'broker.name: "{name}" is no broker; there are {", ".join(ADAPTERS)}')
     return cast("BrokerAdapter", import_module(ADAPTERS[name]))

@@ -70,8 +70,8 @@ class BrokerSettings(Struct, frozen=True, kw_only=True):
     """The broker of the orders."""
 
     name: Annotated[
-        Literal["sandbox", "kite"],
-        described_as("The broker; a sandbox is on this machine, and whatever is not is real."),
+        str,
+        described_as("The broker: sandbox, which is on this machine, or a real one (kite)."),
     ] = "sandbox"
     rest: Annotated[
         str,

@@ -112,7 +112,7 @@ def _broker_contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
             "a real token never stands in a file; name its variable in access_token_env",
         )
     if not broker.is_real and config.desk.mode == "live":
-        yield ("desk", "mode"), 'live needs broker.name "kite"'
+        yield ("desk", "mode"), f'live needs broker.name of a real broker, got "{broker.name}"'
     if bool(broker.rest) != bool(broker.ws):
         yield (
             ("broker", "ws" if broker.rest else "rest"),
@@ -125,7 +125,7 @@ def _broker_contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
         if not broker.is_real:
             where = (
                 "a sandbox is on this machine (127.0.0.1, localhost, [::1]); a broker elsewhere "
-                'is real: set broker.name = "kite"'
+                "is real: set broker.name to its name"
             )
             yield ("broker", field), where
         elif not place.is_covered:

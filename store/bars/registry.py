@@ -7,7 +7,6 @@ Another store is a module with an `open_store` and a line here. The files of thi
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
-from engine.errors import ConfigError
 from engine.ports import BarStore
 
 if TYPE_CHECKING:
@@ -27,14 +26,6 @@ class SharedStore(BarStore, Protocol):
         """Leave the server."""
 
 
-def check_store(name: str) -> None:
-    """Raise `ConfigError` for a name that no store has."""
-    if name != FILES and name not in SERVERS:
-        known = ", ".join((FILES, *SERVERS))
-        raise ConfigError(f'store.backend: there is no store "{name}"; there are {known}')
-
-
 def open_shared_store(settings: "StoreSettings") -> SharedStore:
-    """Return the store the configuration names; raise `ConfigError` for a name nothing has."""
-    check_store(settings.backend)
+    """Return the store that a checked configuration names."""
     return cast("SharedStore", import_module(SERVERS[settings.backend]).open_store(settings))

@@ -100,7 +100,7 @@ def endpoint_of(config: DeskConfig) -> BrokerEndpoint:
     broker = config.broker
     if not broker.rest and not broker.is_real:
         raise ConfigError(
-            'broker.name: the embedded sandbox needs no login; set "kite", or give broker.rest'
+            "broker.name: the embedded sandbox needs no login; name a broker, or give broker.rest"
         )
     theirs = zerodha_sandbox.is_zerodha_sandbox(broker.rest)
     if theirs and not broker.is_real:

@@ -14,7 +14,6 @@ from engine.day.desk_clocks import ScaledClock
 from engine.errors import ConfigError, DataError, OperatorError, PatangError
 from engine.market.calendar import Calendar
 from engine.market.instrument_dumps import DumpFolder
-from store.bars.registry import check_store
 from tui.keymap import check_keymap
 from tui.run.run_records import state_folder
 from tui.run.session import DeskSession, RunPlan
@@ -36,10 +35,9 @@ def check_start(station: DeskSession) -> None:
 
 
 def check_settings(config: DeskConfig) -> None:
-    """Check keys, store, strategies and the bars they want; raise `ConfigError`."""
+    """Check keys, strategies and the bars they want; raise `ConfigError`."""
     if config.ui.keys:
         check_keymap(config.ui.keys)
-    check_store(config.store.backend)
     strategies_of(config)
 
 

@@ -232,7 +232,9 @@ class DeskSession:
 def check_mode(config: DeskConfig, run: RunPlan) -> None:
     """Raise `ConfigError` for a mode without its needs, or real orders not asked for by name."""
     if run.mode == "live" and not config.broker.is_real:
-        raise ConfigError('mode live needs broker.name "kite"')
+        raise ConfigError(
+            f'mode live needs broker.name of a real broker, got "{config.broker.name}"'
+        )
     real = sends_real(config, run.mode)
     if real and not run.live:
         raise ConfigError(f"mode {run.mode} sends real orders: say --live")
