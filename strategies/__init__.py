@@ -34,16 +34,28 @@ from compiled.indicators import (
     ZScore,
 )
 from compiled.model.order_terms import OrderTerms, Variety
-from compiled.model.values import Bar, Instrument, Order, Product, Side, Tick, Validity
+from compiled.model.values import SECOND, Bar, Instrument, Order, Product, Side, Tick, Validity
 from compiled.trading.ladder import LadderPlan, RungPlan
 from compiled.trading.strategy import BARE, Context, Strategy
 from engine.config import schema
 from engine.config.schema import LoadedConfig
-from engine.config.setting_types import Direction, Span, described_as, within_bounds
+from engine.config.setting_types import (
+    CRORE,
+    DAY_SECONDS,
+    Direction,
+    Span,
+    described_as,
+    within_bounds,
+)
 from engine.config.strategy_parameters import StrategyParameters
 from engine.config.toml_reader import Key
 from engine.errors import ConfigError, PatangError
-from strategies.parameters import SIDES, parameters_kind, read_parameters
+from strategies.parameters import (
+    SIDES,
+    DirectionalParameters,
+    parameters_kind,
+    read_parameters,
+)
 from strategies.strategy_sources import factory, names, shipped_kinds
 
 __all__ = [
@@ -51,6 +63,8 @@ __all__ = [
     "ATR",
     "BARE",
     "CCI",
+    "CRORE",
+    "DAY_SECONDS",
     "EMA",
     "MACD",
     "MFI",
@@ -58,6 +72,7 @@ __all__ = [
     "PSAR",
     "ROC",
     "RSI",
+    "SECOND",
     "SIDES",
     "SMA",
     "VWAP",
@@ -67,6 +82,7 @@ __all__ = [
     "Context",
     "Cross",
     "Direction",
+    "DirectionalParameters",
     "Donchian",
     "Ichimoku",
     "Indicator",

@@ -5,27 +5,23 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from compiled.model.values import SECOND
 from strategies import (
+    CRORE,
+    DAY_SECONDS,
     EMA,
+    SECOND,
     SIDES,
     Bar,
     Context,
-    Direction,
+    DirectionalParameters,
     Key,
     LadderPlan,
     Product,
     RungPlan,
     Side,
     Strategy,
-    StrategyParameters,
-    described_as,
     within_bounds,
 )
-
-DAY_SECONDS = 86_400
-CRORE = 10_000_000
-DAY = DAY_SECONDS * SECOND
 
 
 class LadderRung(Struct, frozen=True, kw_only=True):
@@ -48,7 +44,7 @@ class LadderRung(Struct, frozen=True, kw_only=True):
     ]
 
 
-class LadderParameters(StrategyParameters, frozen=True, kw_only=True):
+class LadderParameters(DirectionalParameters, frozen=True, kw_only=True):
     """Momentum entries in three rungs, each with a stop at the broker that trails the price."""
 
     scan_s: Annotated[int, within_bounds(1, 3_600, "Time between two scans for entries.")] = 60
@@ -74,7 +70,6 @@ class LadderParameters(StrategyParameters, frozen=True, kw_only=True):
         within_bounds(1, 1_000, "Bars of the fast average, which must stand beyond the slow one."),
     ] = 9
     ema_slow: Annotated[int, within_bounds(2, 5_000, "Bars of the slow average.")] = 21
-    direction: Annotated[Direction, described_as("Which way it trades.")] = "long"
     cooldown_s: Annotated[
         int, within_bounds(0, DAY_SECONDS, "Rest of an instrument after its ladder has closed.")
     ] = 600
@@ -99,6 +94,7 @@ class LadderParameters(StrategyParameters, frozen=True, kw_only=True):
 
     def contradictions(self) -> Iterator[tuple[Key, str]]:
         """Yield what does not go together."""
+        yield from super().contradictions()
         if self.ema_fast >= self.ema_slow:
             yield ("ema_fast",), "expected fewer bars than ema_slow"
         if self.capital > self.total_capital:
@@ -120,7 +116,7 @@ class MoverTrack:
         self.fast = EMA(fast)
         self.slow = EMA(slow)
         self.closes: list[float] = []
-        self.last_exit = -DAY
+        self.last_exit = -DAY_SECONDS * SECOND
 
 
 class MomentumLadder(Strategy):
@@ -147,7 +143,7 @@ class MomentumLadder(Strategy):
                 for rung in p.rung
             ],
             p.capital * 100,
-            Product.CNC,
+            Product[p.product],
             stop_gap_percent=p.stop_gap_percent,
             trail_step_percent=p.trail_step_percent,
             risk=p.risk * 100,

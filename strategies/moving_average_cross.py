@@ -5,26 +5,25 @@ from typing import Annotated
 
 from strategies import (
     ATR,
+    CRORE,
     SIDES,
     SMA,
     Bar,
     Context,
     Cross,
-    Direction,
+    DirectionalParameters,
     Indicator,
     Key,
+    Product,
     Side,
     Span,
     Strategy,
-    StrategyParameters,
     described_as,
     within_bounds,
 )
 
-CRORE = 10_000_000
 
-
-class CrossParameters(StrategyParameters, frozen=True, kw_only=True):
+class CrossParameters(DirectionalParameters, frozen=True, kw_only=True):
     """One position per crossing of two averages."""
 
     timeframe_s: Annotated[Span, described_as("Length of its bars.")] = 300
@@ -51,10 +50,10 @@ class CrossParameters(StrategyParameters, frozen=True, kw_only=True):
     stop_percent: Annotated[
         float, within_bounds(0.25, 50, "Stop below the average price (long), above it (short).")
     ] = 1.5
-    direction: Annotated[Direction, described_as("Which way it trades.")] = "long"
 
     def contradictions(self) -> Iterator[tuple[Key, str]]:
         """Yield what does not go together."""
+        yield from super().contradictions()
         if self.fast >= self.slow:
             yield ("fast",), "expected fewer bars than slow"
 
@@ -75,6 +74,7 @@ class MovingAverageCross(Strategy):
         self.swing_bars = p.swing_bars
         self.stop_percent = p.stop_percent
         self.sides = SIDES[p.direction]
+        self.product = Product[p.product]
         self.averages: dict[int, Cross] = {}
         self.swings: dict[int, ATR] = {}
 
@@ -99,6 +99,7 @@ class MovingAverageCross(Strategy):
                 side,
                 self.capital,
                 self.stop_percent,
+                product=self.product,
                 reason="averages crossed",
                 risk=self.risk,
                 swing=swing,

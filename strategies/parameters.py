@@ -1,10 +1,10 @@
 """Parameters of a strategy, read from `[strategy.NAME]` into the struct that it declares."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final, get_type_hints
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, Final, Literal, get_type_hints
 
 from compiled.model.values import Side
-from engine.config.setting_types import Direction
+from engine.config.setting_types import Direction, described_as
 from engine.config.strategy_parameters import StrategyParameters
 from engine.config.toml_reader import Key, dotted_key, read_struct
 from engine.errors import ConfigError
@@ -17,6 +17,25 @@ SIDES: Final[Mapping[Direction, tuple[Side, ...]]] = {
 """The sides a strategy may enter on, by what its `direction` says."""
 SOURCE: Final = "source"
 """The key of a strategy's table that says where its code is."""
+
+
+class DirectionalParameters(StrategyParameters, frozen=True, kw_only=True):
+    """The parameters of a strategy that may trade either way."""
+
+    direction: Annotated[Direction, described_as("Which way it trades.")] = "long"
+    product: Annotated[
+        Literal["CNC", "MIS"],
+        described_as("What it holds: CNC, delivery, or MIS, intraday, which alone is sold short."),
+    ] = "CNC"
+
+    def contradictions(self) -> Iterator[tuple[Key, str]]:
+        """Yield what does not go together."""
+        # Every short entry would be refused (SHORT_DELIVERY): the strategy would be silently idle.
+        if self.direction != "long" and self.product == "CNC":
+            yield (
+                ("direction",),
+                'expected "long", or product = "MIS": delivery shares cannot be sold short',
+            )
 
 
 def parameters_kind(make: Callable[..., object]) -> type[StrategyParameters]:

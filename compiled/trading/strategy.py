@@ -32,6 +32,12 @@ OPERATOR: Final = "operator"
 """Whose the positions are that the operator enters by hand."""
 
 
+def unknown_token(strategy: str, token: i64) -> LookupError:
+    """Return the error of a strategy that asks for an instrument it does not trade."""
+    mend = "name its symbol in strategy." + strategy + ".symbols"
+    return LookupError("token " + str(token) + " is none of its instruments; " + mend)
+
+
 @mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class StrategyRequest:
@@ -129,8 +135,14 @@ class Context:
         return (self.now - day_start(self.now)) // SECOND
 
     def instrument(self, token: i64) -> Instrument:
-        """Return the instrument of a token the strategy subscribes to."""
-        return self.instruments[token]
+        """Return the instrument of a token the strategy trades.
+
+        Raises `LookupError`, which stops it.
+        """
+        found = self.instruments.get(int(token))
+        if found is None:
+            raise unknown_token(self.strategy, token)
+        return found
 
     def ltp(self, token: i64) -> float:
         """Return the last price in rupees, 0.0 before the first tick."""

@@ -14,7 +14,7 @@ from compiled.trading.decision_log import BAR, TICK, TIMER, DecisionCause
 from compiled.trading.desk_state import DeskState, InstrumentState, StrategyState
 from compiled.trading.order_entry import OrderEntry
 from compiled.trading.order_store import OrderStore
-from compiled.trading.strategy import Context, StrategyRequest
+from compiled.trading.strategy import Context, StrategyRequest, unknown_token
 
 
 def error_text(error: BaseException) -> str:
@@ -221,7 +221,7 @@ class StrategyHost:
             slot.last_signal = request.reason
             market = self.state.markets.get(request.token)
             if market is None or (slot not in market.listeners and not market.is_cold):
-                self._stop_strategy(slot, KeyError(int(request.token)))
+                self._stop_strategy(slot, unknown_token(slot.name, request.token))
                 return
             if self.order_entry.refuse_out_of_bounds(slot.name, market, request, cause):
                 continue

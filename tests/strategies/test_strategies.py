@@ -228,3 +228,36 @@ def test_a_strategy_knows_the_time_of_day():
 
     replay(Clock("clock", 60), [100.0] * 375)
     assert [each for each, _ in seen] == [33_300 + 60 * k for k in range(1, 376)]
+
+
+# the strategies that ship
+
+
+@pytest.mark.parametrize("name", ["momentum_ladder", "moving_average_cross"])
+@pytest.mark.parametrize("direction", ["short", "both"])
+def test_a_short_of_delivery_shares_is_refused_before_a_start(tmp_path, name, direction):
+    file = tmp_path / "config.toml"
+    file.write_text(f'[strategy.{name}]\ndirection = "{direction}"\n')
+    with pytest.raises(ConfigError) as refusal:
+        strategies.load_config(file)
+    assert str(refusal.value) == (
+        f'{file}:2: strategy.{name}.direction: expected "long", or product = "MIS": '
+        "delivery shares cannot be sold short"
+    )
+    file.write_text(f'[strategy.{name}]\ndirection = "{direction}"\nproduct = "MIS"\n')
+    assert strategies.load_config(file).values.strategy[name].direction == direction
+
+
+def test_an_intraday_strategy_sells_short_and_is_back_before_the_close():
+    risen = [300.0 + 0.2 * n for n in range(60)]
+    cross = strategies.build("moving_average_cross", {"direction": "short", "product": "MIS"})
+    cross.span = 60
+    [trip] = replay(cross, risen + [risen[-1] - 0.2 * n for n in range(375 - len(risen))])
+    assert (trip.side, trip.net > 0) == (-1, True)
+
+
+def test_the_strategies_that_ship_import_nothing_of_ours_but_the_authors_api():
+    for name in ("momentum_ladder", "moving_average_cross"):
+        text = Path(strategies.__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
+        found = set(re.findall(r"^(?:from|import) (compiled|engine|strategies\.|\w+)", text, re.MULTILINE))
+        assert found <= {"collections", "typing", "msgspec", "strategies"}

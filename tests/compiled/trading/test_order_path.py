@@ -429,10 +429,22 @@ def test_an_entry_in_a_product_without_charges_is_refused_before_it_is_sent(scen
     assert some(found, PlaceOrder) == []
 
 
-def test_a_strategy_that_asks_for_an_instrument_it_does_not_hear_stops_alone(scene):
+@pytest.mark.parametrize(
+    "asks",
+    [
+        lambda scene: scene.act(lambda ctx: ctx.enter(STRANGER, Side.BUY, 0, 2.0, quantity=5)),
+        lambda scene: scene.act(lambda ctx: ctx.instrument(STRANGER)),
+    ],
+    ids=["a position", "its facts"],
+)
+def test_a_strategy_that_asks_for_an_instrument_it_does_not_hear_stops_alone(scene, asks):
     gtt = scene.hold()
-    scene.act(lambda ctx: ctx.enter(STRANGER, Side.BUY, 0, 2.0, quantity=5))
+    asks(scene)
     assert scene.alarms() == ["strategy_stopped"]
+    assert scene.kernel.state.slots[0].stopped == (
+        "LookupError: token 1025 is none of its instruments; "
+        "name its symbol in strategy.script.symbols"
+    )
     assert only(scene.operate(OperatorAct.EXIT, token=CANBK), DeleteGtt).gtt is gtt
 
 
