@@ -33,20 +33,20 @@ from compiled.model.events import (
 )
 from compiled.model.order_terms import DEFAULT_ESCALATION, ExitEscalation
 from compiled.model.values import SECOND, Instrument, Product, TradingHours, day_start
-from compiled.trading.corrections import BookCorrections
 from compiled.trading.decision_log import DecisionLog
 from compiled.trading.desk_state import DeskState, StrategyState
 from compiled.trading.desk_view import DeskView
-from compiled.trading.gtt_reports import GttReports
 from compiled.trading.ladder import Ladder
 from compiled.trading.ladder_book import LadderBook
 from compiled.trading.market_feed import MarketFeed
 from compiled.trading.order_entry import OrderEntry
-from compiled.trading.order_reports import OrderReports
 from compiled.trading.order_store import OrderStore
 from compiled.trading.protection import NO_PRICE, is_idle
+from compiled.trading.reports.corrections import BookCorrections
+from compiled.trading.reports.gtt_reports import GttReports
+from compiled.trading.reports.order_reports import OrderReports
+from compiled.trading.reports.share_division import PositionDivisions
 from compiled.trading.risk import RiskLimits, halt_reason, stop_reason
-from compiled.trading.share_division import PositionDivisions
 from compiled.trading.strategy import ManualRequest
 from compiled.trading.strategy_host import StrategyHost
 

@@ -5,8 +5,10 @@ from typing import final
 from mypy_extensions import i64
 
 from compiled.market_data.bar_builder import BarBuilder
+from compiled.market_data.tick_filter import TickFilter
 from compiled.model.events import BandUpdate, FeedStatus, KernelCommand
-from compiled.model.values import Bar, Side, Tick
+from compiled.model.int_map import IntMap
+from compiled.model.values import Bar, Instrument, Side, Tick
 from compiled.trading.desk_state import DeskState, InstrumentState
 from compiled.trading.ladder import RungState, raise_high
 from compiled.trading.ladder_book import LadderBook
@@ -14,7 +16,6 @@ from compiled.trading.order_entry import OrderEntry
 from compiled.trading.order_store import OrderStore
 from compiled.trading.protection import is_idle, is_idle_at_any_price
 from compiled.trading.strategy_host import StrategyHost
-from compiled.trading.tick_filter import TickFilter
 
 
 @final
@@ -41,6 +42,9 @@ class MarketFeed:
         self.closed_bars: list[Bar] = []
         self.tick_filter: TickFilter | None = None
         """Keeps out what cannot be true, where that has been handed in."""
+        self._instruments: IntMap[Instrument] = IntMap()
+        for token, market in state.markets.items():
+            self._instruments[token] = market.instrument
 
     def take_ticks(self, ticks: list[Tick]) -> None:
         """Take in ticks, without those that cannot be true."""
@@ -48,7 +52,7 @@ class MarketFeed:
         # alike.
         if self.tick_filter is not None:
             ticks = self.tick_filter.sift_ticks(
-                ticks, self.state.markets, self.order_store.now, self.state.today
+                ticks, self._instruments, self.order_store.now, self.state.today
             )
         for tick in ticks:
             self._take_tick(tick)

@@ -148,9 +148,9 @@ def _update_prices(order: Order, update: OrderUpdate) -> bool:
 
 
 def is_correction(order: Order) -> bool:
-    """Return whether an order is a correction of our books (`compiled/trading/corrections.py`).
+    """Return whether an order is a correction of our books: it moved shares and no cash.
 
-    It moved shares and no cash.
+    `compiled/trading/reports/corrections.py` makes them.
     """
     return order.order_id.startswith(CORRECTION)
 

@@ -14,7 +14,7 @@ from compiled.model.values import GttStatus
 from compiled.trading.desk_state import InstrumentState
 from compiled.trading.kernel import Kernel
 from compiled.trading.ladder import Rung
-from compiled.trading.share_division import concerns_rung
+from compiled.trading.reports.share_division import concerns_rung
 from engine.books.journal_rows import check_number
 from engine.market.calendar import ist_day, midnight
 from engine.market.corporate_actions.action_list import SHARES, CorporateActions

@@ -8,6 +8,7 @@ from typing import NamedTuple, assert_never
 
 from msgspec import structs
 
+from compiled.market_data.tick_filter import TickFilter
 from compiled.model.events import (
     FeedStatus,
     KernelAlert,
@@ -21,10 +22,9 @@ from compiled.model.events import (
     TimerEvent,
 )
 from compiled.model.values import SECOND, Bar, Instrument, Tick, stamp_ticks
-from compiled.trading.gtt_reports import DISABLED, FIRED_AWAY
 from compiled.trading.kernel import Kernel
 from compiled.trading.order_store import BookedFill
-from compiled.trading.tick_filter import TickFilter
+from compiled.trading.reports.gtt_reports import DISABLED, FIRED_AWAY
 from engine.board.event_log import EventLog
 from engine.board.kernel_view import KernelView
 from engine.board.risk_view import RiskView

@@ -8,10 +8,9 @@ from typing import Any, Final, NamedTuple, final
 
 import msgspec
 
+from compiled.market_data.tick_filter import DeadTick, TickFilter
 from compiled.model.int_map import IntMap
 from compiled.model.values import Instrument, Tick
-from compiled.trading.desk_state import InstrumentState
-from compiled.trading.tick_filter import DeadTick, TickFilter
 from engine.market.calendar import ist_day, midnight
 from engine.ports import Journal
 
@@ -200,10 +199,10 @@ def judge_tick(tick: Tick, symbol: str, facts: dict[str, Any], received: int) ->
         lower=facts["lower"],
         upper=facts["upper"],
     )
-    markets: IntMap[InstrumentState] = IntMap()
-    markets[instrument.token] = InstrumentState(instrument)
+    instruments: IntMap[Instrument] = IntMap()
+    instruments[instrument.token] = instrument
     screen = TickFilter(AHEAD_S * 1_000_000_000)
     screen.note_true_price(tick.token, float(facts["last"]), received)
-    if screen.sift_ticks([tick], markets, received, midnight(ist_day(received))):
+    if screen.sift_ticks([tick], instruments, received, midnight(ist_day(received))):
         return ""
     return screen.dead[0].reason if screen.dead else "waits for the next trade"

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any, Final, NamedTuple, final
 
+from compiled.market_data.tick_filter import TickFilter
 from compiled.model.events import BandUpdate, TickBatch, TimerEvent
 from compiled.model.values import Bar, Instrument, TradingHours
 from compiled.trading.digest import DecisionDigest
 from compiled.trading.kernel import Kernel, KernelSetup
 from compiled.trading.risk import RiskLimits
-from compiled.trading.tick_filter import TickFilter
 from engine.errors import DataError
 from engine.ports import FeedRecord
 

@@ -10,8 +10,8 @@ from typing import Final
 
 from compiled.model.events import BrokerAnswer, GttUpdate, OrderUpdate, RequestOutcome, RequestVerb
 from compiled.model.values import SECOND, Gtt, GttStatus, Order, OrderPurpose
-from compiled.trading.gtt_reports import has_same_legs
 from compiled.trading.kernel import Kernel
+from compiled.trading.reports.gtt_reports import has_same_legs
 from engine.books.differences import SKEW
 from engine.ports import Clock
 

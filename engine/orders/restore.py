@@ -26,8 +26,8 @@ from compiled.trading.desk_state import DRY_RUN
 from compiled.trading.kernel import Kernel
 from compiled.trading.ladder import EntryPlan, Ladder, LadderPlan, Rung, RungPlan, RungState
 from compiled.trading.order_states import is_correction, is_settled, join_chain
+from compiled.trading.reports.share_division import divided_price
 from compiled.trading.request_bounds import plan_out_of_bounds
-from compiled.trading.share_division import divided_price
 from engine.books.journal_rows import MEND, Row, check_number, load_rows, readable
 from engine.books.share_divisions import ShareDivision, divide_event
 from engine.errors import DataError

@@ -10,18 +10,18 @@ VIEW = "compiled/trading/desk_view.py"
 CHARGES = "compiled/accounting/charges.py"
 KERNEL = "compiled/trading/kernel.py"
 EVENTS = "compiled/model/events.py"
-ANSWERS = "compiled/trading/order_reports.py"
+ANSWERS = "compiled/trading/reports/order_reports.py"
 PROTECTION = "compiled/trading/protection.py"
 ORDERS = "compiled/trading/order_states.py"
 OUTBOX = "compiled/trading/order_store.py"
-TRIGGERS = "compiled/trading/gtt_reports.py"
+TRIGGERS = "compiled/trading/reports/gtt_reports.py"
 ENTRIES = "compiled/trading/order_entry.py"
 NOTES = "compiled/accounting/contract_notes.py"
 GUARD = "compiled/trading/stop_orders.py"
 BAND = "compiled/model/exchange_rules.py"
 LADDER = "compiled/trading/ladder.py"
 EXITS = "compiled/trading/exit_escalation.py"
-ADOPTION = "compiled/trading/corrections.py"
+ADOPTION = "compiled/trading/reports/corrections.py"
 
 CORE = (
     Mutant(
@@ -404,13 +404,13 @@ CORE = (
     ),
     Mutant(
         "a cover order is written off the intraday shares beside it",
-        "compiled/trading/corrections.py",
+        "compiled/trading/reports/corrections.py",
         "or ladder.plan.cover is not cover",
         "or ladder.plan.cover",
     ),
     Mutant(
         "a division leaves the stop where it was",
-        "compiled/trading/share_division.py",
+        "compiled/trading/reports/share_division.py",
         "rung.stop = ladder.instrument.snap(rung.stop * price, -sign)",
         "pass",
     ),
@@ -446,7 +446,7 @@ CORE = (
     ),
     Mutant(
         "what is divided is sold before the books have been read",
-        "compiled/trading/share_division.py",
+        "compiled/trading/reports/share_division.py",
         "self.ladder_book.hold_back(rung, max(rung.quantity, 0))",
         "self.ladder_book.hold_back(rung, 0)",
     ),
@@ -458,13 +458,13 @@ CORE = (
     ),
     Mutant(
         "what is written off goes on lacking",
-        "compiled/trading/corrections.py",
+        "compiled/trading/reports/corrections.py",
         "absent = max(rung.absent - part, 0)",
         "absent = rung.absent",
     ),
     Mutant(
         "what an exit sells is written off, too",
-        "compiled/trading/corrections.py",
+        "compiled/trading/reports/corrections.py",
         "if part <= 0 or rung.exit is not None:",
         "if part <= 0:",
     ),
@@ -646,7 +646,7 @@ CORE = (
     ),
     Mutant(
         "a stop that somebody has moved away stands",
-        "compiled/trading/gtt_reports.py",
+        "compiled/trading/reports/gtt_reports.py",
         "stands = self.order_store.yields_to_others and float(ladder.sign) * (theirs - ours) >= "
         "0.0",
         "stands = self.order_store.yields_to_others",
@@ -672,13 +672,13 @@ CORE = (
     ),
     Mutant(
         "one price off the band is believed",
-        "compiled/trading/tick_filter.py",
+        "compiled/market_data/tick_filter.py",
         "                return BAND\n",
         "                return ''\n",
     ),
     Mutant(
         "two wrong prices bear each other out",
-        "compiled/trading/tick_filter.py",
+        "compiled/market_data/tick_filter.py",
         "if same or abs(tick.ltp - held.ltp) <= NEAR * held.ltp:",
         "if True:",
     ),

@@ -28,7 +28,7 @@ RESOLVES = "self.gateway.lookups.resolve(orders, triggers, began)"
 CONTROL = Mutant("nothing is broken", BOOKS, RESOLVES, RESOLVES)
 CORNERS, LIES = (
     "tests/compiled/trading/test_order_path_corners.py",
-    "tests/compiled/trading/test_lying_answers.py",
+    "tests/compiled/trading/reports/test_lying_answers.py",
 )
 BANDS, BACK_OFF = (
     "tests/compiled/trading/test_price_bands.py",
@@ -38,9 +38,12 @@ HOURS, MORNING = (
     "tests/compiled/trading/test_unconfirmed_hours.py",
     "tests/compiled/trading/test_first_trade.py",
 )
-NUMBERS, LACKING = "tests/compiled/trading/test_bounds.py", "tests/compiled/trading/test_lacking.py"
+NUMBERS, LACKING = (
+    "tests/compiled/trading/test_bounds.py",
+    "tests/compiled/trading/reports/test_lacking.py",
+)
 AWAY, CLOCKS = "tests/simulation/test_away.py", "tests/simulation/test_clocks.py"
-DIVISIONS = "tests/compiled/trading/test_divisions.py"
+DIVISIONS = "tests/compiled/trading/reports/test_divisions.py"
 DEPOSITORY = "tests/compiled/trading/test_depository.py"
 DRY, OWNER = "tests/compiled/trading/test_dry_run.py", "tests/compiled/trading/test_owner.py"
 ORDER_PATH = (
@@ -51,18 +54,18 @@ ORDER_PATH = (
     "tests/engine/manual",
 )
 NEAREST = {
-    "compiled/trading/tick_filter.py": ["tests/compiled/trading/test_tick_filter.py"],
+    "compiled/market_data/tick_filter.py": ["tests/compiled/market_data/test_tick_filter.py"],
     "engine/config/addresses.py": ["tests/engine/config/test_address.py"],
     "engine/books/journal_rows.py": ["tests/engine/orders/test_kept_numbers.py"],
     "engine/manual/limits.py": ["tests/engine/manual/test_limits.py"],
     "tui/run/session.py": ["tests/engine/config/test_address.py"],
     "compiled/trading/risk.py": [NUMBERS],
     "brokers/kite/": ["tests/brokers/kite/test_outcomes.py", "tests/brokers/kite/test_figures.py"],
-    "compiled/trading/corrections.py": [
+    "compiled/trading/reports/corrections.py": [
         LACKING,
         "tests/engine/reconcile/test_reconcile_choices.py",
     ],
-    "compiled/trading/order_reports.py": [NUMBERS, LIES, CORNERS, DRY, OWNER],
+    "compiled/trading/reports/order_reports.py": [NUMBERS, LIES, CORNERS, DRY, OWNER],
     "compiled/model/exchange_rules.py": ["tests/compiled/model/test_exchange_rules.py", BANDS],
     "compiled/trading/order_entry.py": [
         NUMBERS,
@@ -72,7 +75,7 @@ NEAREST = {
         "tests/engine/day/test_warming.py",
         "tests/compiled/trading/test_limit_only.py",
     ],
-    "compiled/trading/share_division.py": [DIVISIONS],
+    "compiled/trading/reports/share_division.py": [DIVISIONS],
     "compiled/trading/exit_escalation.py": ["tests/compiled/trading/test_escalation.py", BANDS],
     "compiled/trading/stop_orders.py": [
         "tests/compiled/trading/test_resting_stops.py",
@@ -114,7 +117,7 @@ NEAREST = {
     "compiled/trading/market_feed.py": [MORNING, BANDS],
     "compiled/accounting/charges.py": ["tests/compiled/accounting/test_notes.py", CORNERS],
     "compiled/trading/protection.py": [LIES, BACK_OFF, HOURS, CORNERS, LACKING],
-    "compiled/trading/gtt_reports.py": [LIES, BACK_OFF, CORNERS, LACKING, OWNER, DIVISIONS],
+    "compiled/trading/reports/gtt_reports.py": [LIES, BACK_OFF, CORNERS, LACKING, OWNER, DIVISIONS],
     "engine/desk.py": ["tests/simulation/test_nights.py"],
     "engine/market/instrument_hours.py": [HOURS, "tests/engine/market/test_schedules.py"],
     "engine/system/private_files.py": [

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from compiled.adapters.kite_frames import FULL, encode_frame
+from compiled.market_data.tick_filter import DeadTick
 from compiled.model.values import SECOND, Instrument, Tick
-from compiled.trading.tick_filter import DeadTick
 from engine.day import dead_letters as module
 from engine.day.dead_letters import DeadLetters
 from store.sqlite_journal import SqliteJournal

@@ -13,8 +13,8 @@ from engine.books.depository import DepositoryWatch
 from engine.books.differences import BooksSnapshot
 from engine.errors import SaleUnauthorised
 from engine.ports import BrokerHolding
+from tests.compiled.trading.reports.test_lying_answers import failing
 from tests.compiled.trading.scripted import CANBK, OPEN, Scene, only, some
-from tests.compiled.trading.test_lying_answers import failing
 from tests.engine.orders.test_order_path_gateway import Engine
 from tests.engine.orders.test_order_path_restart import Life, tomorrow
 

@@ -35,8 +35,8 @@ from compiled.model.values import (
 )
 from engine.day.pacing import BooksWatch
 from engine.errors import OperatorError, OrderUnknown, RetryableError
+from tests.compiled.trading.reports.test_lying_answers import DOUBT_S, give_up
 from tests.compiled.trading.scripted import CANBK, Scene, only, some
-from tests.compiled.trading.test_lying_answers import DOUBT_S, give_up
 from tests.engine.orders.test_order_path_gateway import Engine, Looked
 from tests.engine.orders.test_order_path_restart import Life
 

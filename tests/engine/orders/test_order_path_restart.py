@@ -37,8 +37,8 @@ from engine.orders.records import JournalRecorder
 from engine.orders.restore import restore_kernel
 from engine.ports import BrokerHolding
 from store.sqlite_journal import SqliteJournal
+from tests.compiled.trading.reports.test_lacking import fires
 from tests.compiled.trading.scripted import BEL, CANBK, OPEN, Scene, only, some
-from tests.compiled.trading.test_lacking import fires
 
 DAY = 86_400 * SECOND
 MIDNIGHT = OPEN - (9 * 60 + 15) * MINUTE

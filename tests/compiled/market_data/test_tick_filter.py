@@ -5,13 +5,13 @@ What is true, however wild, is not held back.
 
 import pytest
 
+from compiled.market_data.tick_filter import TickFilter
 from compiled.model.events import BandUpdate, ModifyOrder, TickBatch, TimerEvent
 from compiled.model.values import MINUTE, SECOND, Instrument, Tick
 from compiled.trading.desk_state import StrategyState
 from compiled.trading.kernel import Kernel, KernelSetup
 from compiled.trading.risk import RiskLimits
 from compiled.trading.strategy import Strategy
-from compiled.trading.tick_filter import TickFilter
 from tests.compiled.trading.scripted import Scene, only
 
 NINE = 1_780_285_500_000_000_000  # 2026-06-01 09:15:00 IST

@@ -26,9 +26,9 @@ from compiled.model.values import (
 from compiled.trading.desk_state import DeskState, InstrumentState
 from compiled.trading.ladder import Ladder, LadderPlan, Rung, RungPlan, RungState, stop_at
 from compiled.trading.ladder_book import LadderBook
-from compiled.trading.order_reports import OrderReports
 from compiled.trading.order_states import CORRECTION
 from compiled.trading.order_store import BookedFill, OrderStore
+from compiled.trading.reports.order_reports import OrderReports
 
 TRADE: Final = "correction"
 

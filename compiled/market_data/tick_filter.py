@@ -10,7 +10,6 @@ from mypy_extensions import i64
 from compiled.model.exchange_rules import is_inside_band
 from compiled.model.int_map import IntMap
 from compiled.model.values import SECOND, Instrument, Tick
-from compiled.trading.desk_state import InstrumentState
 
 TOKEN: Final = "token"  # noqa: S105  of an instrument
 FUTURE: Final = "future"
@@ -77,18 +76,18 @@ class TickFilter:
         self._seen: IntMap[FilterState] = IntMap()
 
     def sift_ticks(
-        self, ticks: list[Tick], markets: IntMap[InstrumentState], now: i64, today: i64
+        self, ticks: list[Tick], instruments: IntMap[Instrument], now: i64, today: i64
     ) -> list[Tick]:
         """Return the ticks to take at `now`, in order, of a day that began at `today` (ns UTC)."""
         taken: list[Tick] = []
         for tick in ticks:
-            market = markets.get(tick.token)
-            if market is None:
+            instrument = instruments.get(tick.token)
+            if instrument is None:
                 self.dead.append(DeadTick(tick, TOKEN, now, 0.0, None))
             elif not tick.traded_since(today) or not tick.ltp > 0.0:
                 taken.append(tick)  # not traded yet: the kernel knows what to make of it
             else:
-                self._judge_tick(tick, market.instrument, now, today, taken)
+                self._judge_tick(tick, instrument, now, today, taken)
         return taken
 
     def note_true_price(self, token: i64, price: float, ts: i64) -> None:

@@ -27,14 +27,14 @@ from compiled.trading.desk_state import DeskState
 from compiled.trading.desk_view import DeskView
 from compiled.trading.ladder import Rung, stop_leg
 from compiled.trading.ladder_book import LadderBook
-from compiled.trading.order_reports import (
+from compiled.trading.order_states import apply_update, move_status
+from compiled.trading.order_store import OrderStore
+from compiled.trading.protection import confirm_gtt, triggered_by
+from compiled.trading.reports.order_reports import (
     OrderReports,
     is_outdated,
     stop_text,
 )
-from compiled.trading.order_states import apply_update, move_status
-from compiled.trading.order_store import OrderStore
-from compiled.trading.protection import confirm_gtt, triggered_by
 
 FIRED_AWAY: Final = "gtt_fired_away"
 """What the alert is called of a GTT that has fired on an earlier day."""

@@ -1,0 +1,1 @@
+"""Word of the broker: order book, trades and GTTs, and corrections of our books by them."""
