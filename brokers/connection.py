@@ -102,7 +102,8 @@ def _ignore_news() -> None:
 class ConnectionTerms:
     """Terms of a connection: settings, clock, listeners.
 
-    `paced`: the exchange waits for us, so that nothing is late and no rate is kept.
+    `limited`: the broker's rates are kept; a few calls beside a desk need no pace. `paced`: the
+    exchange waits for us, so that nothing is late and no rate is kept.
     `on_token_death` is called on the event loop when the token is refused, `on_gap` with the feed's
     gaps, `on_answer` with the date of each answer (ns UTC) and the seconds it took, in any thread.
     `dumps` keeps the day's instrument lists, `record` the messages of the feed.
@@ -111,6 +112,7 @@ class ConnectionTerms:
     settings: BrokerSettings
     clock: Clock
     workers: int = 4
+    limited: bool = True
     paced: bool = False
     renewable: bool = False
     dead_after_s: float = 10.0

@@ -11,11 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.errors import DataError
-from engine.indian_time import IST
+from engine.market.calendar import midnight
 from store.database_integrity import open_for_reading
-
-DAY = 86_400_000_000_000
-"""IST minus UTC, ns."""
 
 WITHHELD = "would have been sent"
 """What became of an order in a dry run."""
@@ -137,10 +134,14 @@ def strategy_failures(database: Path) -> list[tuple[str, TraceStep]]:
 
 
 def verdicts_of_symbol(database: Path, symbol: str, strategy: str = "") -> list[VerdictCount]:
-    """Return the verdicts on a symbol's requests on the journal's last day, the latest first."""
+    """Return the verdicts on a symbol's requests on the journal's last day, the latest first.
+
+    Raise `NothingFound` for a journal without a day.
+    """
+    from store.journal_day import last_day  # noqa: PLC0415  numpy, which no other trace needs
+
+    day = midnight(last_day(database))
     with _open_rows(database) as db:
-        newest = int(db.execute("SELECT COALESCE(MAX(ts), 0) FROM events").fetchone()[0])
-        day = (newest + IST) // DAY * DAY - IST
         grouped = db.execute(_WHY, (symbol, day, strategy or None)).fetchall()
         details = dict(
             db.execute(

@@ -6,6 +6,7 @@ Requests, round trips, orders, and the events that explain them.
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -31,7 +32,10 @@ from engine.errors import NothingFound
 from engine.history.bar_series import BarSeries
 from engine.market.calendar import DAY, ist_day, midnight
 from store.database_integrity import open_for_reading
+from store.schema import connect
 
+CASH: Final = "start_cash:"
+"""Beginning of the key under which `meta` has the cash of a day at its first opening."""
 SIDES: Final = {"BUY": 1, "SELL": -1}
 NOT_TAKEN: Final = ("REJECTED", "LOST")
 ACTS: Final = {"cancel": "cancelled by hand", "modify": "changed by hand"}
@@ -87,6 +91,16 @@ def last_day(path: Path) -> date:
     return ist_day(int(found[0]))
 
 
+def has_opened(path: Path, day: date) -> bool:
+    """Return whether a desk has opened a day in this database; not in one that cannot be read."""
+    try:
+        with closing(connect(path, write=False)) as database:
+            found = database.execute("SELECT 1 FROM meta WHERE key = ?", (f"{CASH}{day}",))
+            return found.fetchone() is not None
+    except sqlite3.Error:
+        return False
+
+
 def kept_day(path: Path, day: date, bars: Mapping[str, BarSeries]) -> KeptDay:
     """Read a day; what is still held in the evening is valued at the last of the `bars`, by symbol.
 
@@ -109,20 +123,17 @@ def kept_day(path: Path, day: date, bars: Mapping[str, BarSeries]) -> KeptDay:
         ]
         incidents += _feed_gaps(database, start, end)
         newest = database.execute("SELECT max(ts) FROM fills").fetchone()[0] or 0
-    cash = meta.get(f"start_cash:{day}")
+    cash = meta.get(f"{CASH}{day}")
     opened = {
         int(key.rpartition(":")[2]): json.loads(value)
         for key, value in meta.items()
         if key.startswith(f"{RAN}{day}:")
     }
     if cash is None and not signals and not any(int(row["ts"]) >= start for row in fills):
-        known = (
-            ", ".join(key.partition(":")[2] for key in meta if key.startswith("start_cash:"))
-            or "none"
-        )
+        known = ", ".join(key.partition(":")[2] for key in meta if key.startswith(CASH)) or "none"
         raise NothingFound(f"the desk of {path} was not open on {day}; it was on {known}")
     later = newest >= end or any(
-        key.startswith("start_cash:") and key.partition(":")[2] > str(day) for key in meta
+        key.startswith(CASH) and key.partition(":")[2] > str(day) for key in meta
     )
     trips, carried = _round_trips(fills, start, bars, whole=not later)
     return KeptDay(

@@ -23,7 +23,7 @@ def connect(access: BrokerAccess, terms: ConnectionTerms) -> Connection:
         clock=terms.clock,
         workers=terms.workers,
         timeout=settings.timeout_s,
-        limits=not terms.paced,
+        limits=terms.limited and not terms.paced,
         on_token_death=terms.on_token_death,
         standing=AccountDefaults(settings.market_protection, settings.algo_id),
         source=settings.bind_ip,

@@ -21,6 +21,7 @@ from engine.history.bar_series import (
     ist_days,
     merge,
     numbered_day,
+    without_tokens,
 )
 from engine.history.golden_bars import PREFIX, RAW, VENDOR, golden_versions, series_digest
 from engine.market.corporate_actions.action_list import CorporateActions
@@ -189,7 +190,7 @@ def continued_series(series: BarSeries, rest: BarSeries) -> BarSeries:
     if not len(series.start):
         return rest
     beyond = (rest.start < series.start[0]) | (rest.start > series.start[-1])
-    return merge([_without_tokens(rest.pick(beyond)), _without_tokens(series)])
+    return merge([without_tokens(rest.pick(beyond)), without_tokens(series)])
 
 
 def _unique_starts(series: BarSeries) -> BarSeries:
@@ -197,10 +198,6 @@ def _unique_starts(series: BarSeries) -> BarSeries:
         return series
     whole = merge([series])
     return whole.pick(np.append(np.diff(whole.start) != 0, True))
-
-
-def _without_tokens(series: BarSeries) -> BarSeries:
-    return series._replace(token=np.zeros(len(series.start), np.int64))
 
 
 def unadjusted_splits(series: Mapping[str, BarSeries]) -> list[str]:

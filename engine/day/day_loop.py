@@ -380,7 +380,7 @@ class DayLoop:
         elif isinstance(request, ResumeRequest):
             text = f"{request.who}: {request.reason}"
             self._audit_act("operator", "resumed", text)
-            self._log_kill("resume", KillLatch("", text, "operator", now))
+            self._log_kill("resume", KillLatch("", text, "operator", self.kill.now()))
             self.log.add_event("warn", "resumed", f"resumed by {text}")
         elif outcome := self._carry_out_request(number, request, now):
             self.outcomes[number] = outcome

@@ -109,6 +109,11 @@ def without_rows(series: BarSeries, gone: BarSeries) -> BarSeries:
     return series.pick(left)
 
 
+def without_tokens(series: BarSeries) -> BarSeries:
+    """Return bars without their tokens, so that of one time there is one."""
+    return series._replace(token=np.zeros(len(series.start), np.int64))
+
+
 def ist_days(times: Ints) -> Ints:
     """Return the number of the IST day of each time (ns UTC), counted from 1970-01-01."""
     days: Ints = (times + IST) // DAY

@@ -19,7 +19,15 @@ import numpy.typing as npt
 
 from compiled.model.values import E4, MINUTE, NEVER, SECOND
 from engine.errors import DataError, in_words
-from engine.history.bar_series import BarSeries, Ints, day_number, ist_days, merge, numbered_day
+from engine.history.bar_series import (
+    BarSeries,
+    Ints,
+    day_number,
+    ist_days,
+    merge,
+    numbered_day,
+    without_tokens,
+)
 from engine.history.tick_evidence import (
     CONFLATED,
     DESK_AWAY,
@@ -157,7 +165,7 @@ def make_golden(
     """
     vendor = _unique_starts(vendor)
     whole = (
-        _unique_starts(merge([_without_tokens(series) for _, series in raw]))
+        _unique_starts(merge([without_tokens(series) for _, series in raw]))
         if raw
         else vendor.pick(slice(0, 0))
     )
@@ -384,10 +392,5 @@ def _day_edges(starts: Ints) -> Bools:
     return edge
 
 
-def _without_tokens(series: BarSeries) -> BarSeries:
-    """Return bars without their tokens, so that of one time there is one."""
-    return series._replace(token=np.zeros(len(series.start), np.int64))
-
-
 def _unique_starts(series: BarSeries) -> BarSeries:
-    return merge([_without_tokens(series)])
+    return merge([without_tokens(series)])

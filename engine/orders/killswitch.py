@@ -71,7 +71,8 @@ class KillSwitch:
         """How often something was added to the history."""
         self.unkept = ""
         """Why the latch that holds is not on disk; empty where it is."""
-        self._now = now
+        self.now = now
+        """Dates every latching and release, here and in the database: one clock for both."""
         self._tried = 0
         self.listeners: list[Callable[[KillLatch | None], None]] = []
         self._event = threading.Event()
@@ -105,7 +106,7 @@ class KillSwitch:
         `check_file`.
         """
         self._event.set()  # before anything that a lock or a disk could hold up
-        risen = self._raise_latch(KillLatch(level, one_line(reason), one_line(who), self._now()))
+        risen = self._raise_latch(KillLatch(level, one_line(reason), one_line(who), self.now()))
         # A writer that hangs on the disk takes the newest latch along when it wakes; a second one
         # would only hang beside it.
         if risen or not self._writer.is_alive():
@@ -125,7 +126,7 @@ class KillSwitch:
         if risen:
             self._start_writing(DISK_S)
         # Tried again at a distance: a full disk is asked once a second, not at every look.
-        elif self.unkept and abs(self._now() - self._tried) >= AGAIN:
+        elif self.unkept and abs(self.now() - self._tried) >= AGAIN:
             self._start_writing(0.0)
 
     def resume(self, reason: str, who: str) -> KillLatch | None:
@@ -200,7 +201,7 @@ class KillSwitch:
     def _start_writing(self, seconds: float) -> None:
         """Have the latch written, and wait for that, but not longer than some seconds."""
         self.unkept = self.unkept or "the disk does not answer"
-        self._tried = self._now()
+        self._tried = self.now()
         self._writer = _run_bounded(self._store_latch, seconds)
 
     def _store_latch(self) -> None:
@@ -230,7 +231,7 @@ class KillSwitch:
         except OSError as error:
             text = f"kill file unreadable: {error.strerror}"
         found = _parse_latch(text)
-        return self._raise_latch(found if found.ts else found._replace(ts=put or self._now()))
+        return self._raise_latch(found if found.ts else found._replace(ts=put or self.now()))
 
     def _write_file(self, latch: KillLatch) -> None:
         """Keep the latch in the file, unless a latch as strict stands there."""
@@ -274,7 +275,7 @@ class KillSwitch:
                 # Record, file, memory, in this order: a crash at any point leaves the desk latched.
                 for latch in releasing:
                     self._record_latch(latch)
-                self._append_log({"act": "resume", "reason": reason, "who": who, "ts": self._now()})
+                self._append_log({"act": "resume", "reason": reason, "who": who, "ts": self.now()})
                 self.path.unlink(missing_ok=True)
                 sync(self.path.parent)
             except OSError as error:

@@ -88,6 +88,24 @@ async def test_what_is_missing_is_asked_for(key, typed, commands):
         assert app.face.commands == commands
 
 
+@pytest.mark.parametrize(
+    ("key", "typed", "told"),
+    [
+        ("a", "7.5%", "ITC:CNC adopt, stop 7.5 %"),
+        ("a", "", "ITC:CNC adopt"),
+        ("s", "momentum_ladder", "ITC:CNC assign momentum_ladder"),
+    ],
+)
+async def test_the_footer_names_a_decision_with_its_strategy_and_stop(key, typed, told):
+    async with running(differing()) as (app, pilot):
+        await at(pilot, app, "ITC:CNC")
+        await pilot.press(key)
+        app.screen.query_one(Input).value = typed
+        await pilot.press("enter")
+        await pilot.pause()
+        assert app._commands.cell(app._clock()).text == f"#1 {told}: pending"
+
+
 async def test_escape_decides_nothing():
     async with running(differing()) as (app, pilot):
         await at(pilot, app, "ITC:CNC")

@@ -69,7 +69,7 @@ def confirm_orders(station: DeskSession, access: Credentials) -> None:
 async def _read_account(station: DeskSession, access: Credentials) -> AccountSummary:
     settings = station.config.broker
     terms = ConnectionTerms(
-        settings=settings, clock=clock_at(access.place.rest), workers=2, paced=True
+        settings=settings, clock=clock_at(access.place.rest), workers=2, limited=False
     )
     broker = connect(settings.name, access.place, terms).broker
     try:

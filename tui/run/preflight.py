@@ -103,7 +103,7 @@ async def _broker_listings(config: DeskConfig) -> list[Instrument]:
     from tui.run.credentials import endpoint_of  # noqa: PLC0415  0.1 s, for a broker alone
 
     settings = config.broker
-    terms = ConnectionTerms(settings=settings, clock=ScaledClock.real(), workers=1, paced=True)
+    terms = ConnectionTerms(settings=settings, clock=ScaledClock.real(), workers=1, limited=False)
     broker = connect(settings.name, endpoint_of(config), terms).broker
     try:
         return await broker.instruments("NSE")

@@ -97,23 +97,14 @@ def database_of_day(config: DeskConfig, mode: str, day: date) -> Path:
 
     Raise as `latest_database`, which it is without one.
     """
+    from store.journal_day import has_opened  # noqa: PLC0415  numpy, for a day of the past alone
+
     if config.store.database:
         return desk_paths(config, os.environ).database
     there = sorted(_run_databases(state_folder(config, mode)), key=_last_written, reverse=True)
-    return next((path for path in there if _has_opened(path, day)), None) or latest_database(
+    return next((path for path in there if has_opened(path, day)), None) or latest_database(
         config, mode
     )
-
-
-def _has_opened(database: Path, day: date) -> bool:
-    try:
-        with closing(connect(database, write=False)) as connection:
-            found = connection.execute(
-                "SELECT 1 FROM meta WHERE key = ?", (f"start_cash:{day}",)
-            ).fetchone()
-    except sqlite3.Error:
-        return False
-    return found is not None
 
 
 def _run_databases(folder: Path) -> list[Path]:

@@ -300,7 +300,7 @@ def full(*_):
 
 def test_a_full_disk_is_told_is_asked_again_and_takes_no_release(kill, monkeypatch):
     seconds = itertools.count(1)
-    kill._now = lambda: next(seconds) * 2_000_000_000
+    kill.now = lambda: next(seconds) * 2_000_000_000
     with monkeypatch.context() as patch:
         for name in ("append_private", "replace_private"):
             patch.setattr(private_files, name, full)

@@ -157,7 +157,7 @@ class RiskScreen(PanedScreen):
             )
 
     def _post_decision(self, request: DecideRequest) -> None:
-        self.post_message(self.DecisionMade(f"{request.key} {request.choice}", request))
+        self.post_message(self.DecisionMade(_decision_label(request), request))
 
     def _ask_decision(self, title: str, body: str, yes: str, request: DecideRequest) -> None:
         self._dialogs.ask_question(
@@ -243,6 +243,12 @@ class RiskScreen(PanedScreen):
             self.action_zoom()
             return True
         return False
+
+
+def _decision_label(request: DecideRequest) -> str:
+    """Return a decision as the footer names it, whole: the strategy and the stop with it."""
+    stop = f", stop {request.stop:g} %" if request.stop else ""
+    return " ".join(filter(None, (request.key, request.choice, request.strategy))) + stop
 
 
 def _read_limit_change(row: LimitRow, value: str, reason: str) -> LimitRequest:

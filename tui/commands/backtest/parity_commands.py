@@ -3,10 +3,11 @@
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from engine.config.desk_modes import Mode
 from engine.errors import NothingFound
 from engine.exit_codes import DONE
 from tui.commands.shared.options import AsJson, ConfigFile, Folder, read_day
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from engine.backtest.parity.attribution import ParityDifference
     from store.backtest_results import ParityDay
     from tui.commands.backtest.parity_run import ParityResult
-
-Mode = Literal["paper", "shadow", "live", "sandbox", "replay", "dry-run"]
 
 
 def parity(

@@ -2,22 +2,19 @@
 
 import json
 import sys
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
 from engine.config.desk_modes import Mode
-from engine.errors import ConfigError, ConnectionFailed
 from engine.exit_codes import DONE
 from engine.numbers import amount
-from engine.operator_requests import LimitRequest, LimitsRequest, StatusRequest
-from engine.ops.control_socket import send_request, socket_path
+from engine.operator_requests import LimitRequest, LimitsRequest
+from engine.ops.control_socket import send_request
 from engine.texts import plain_text
-from tui.commands.desk.desk_commands import WHO, desk_folders
-from tui.commands.desk.order_requests import await_outcome
+from tui.commands.desk.desk_commands import WHO
+from tui.commands.desk.order_requests import find_desk, running_desks, submit_request
 from tui.commands.shared.options import AsJson, ConfigFile
-from tui.run.configured import configuration
 
 Which = Annotated[Mode | None, Parameter(help="Only the desk of this mode.")]
 
@@ -31,8 +28,8 @@ limits_app = App(
 @limits_app.default
 def show(*, mode: Which = None, config: ConfigFile = None, as_json: AsJson = False) -> int:
     """Show every limit, what is configured, and who changed it today."""
-    for socket in _running_desks(config, mode):
-        answer = send_request(socket, LimitsRequest()).data
+    for door, _ in running_desks(config, mode or ""):
+        answer = send_request(door, LimitsRequest()).data
         sys.stdout.write(json.dumps(answer) + "\n" if as_json else _limits_text(answer))
     return DONE
 
@@ -59,31 +56,10 @@ def set_limit(
 
     The configuration stays as it is.
     """
-    desks = _running_desks(config, mode)
-    if len(desks) > 1:
-        raise ConfigError("more than one desk is running; name one with --mode")
-    outcome = await_outcome(desks[0], LimitRequest(name, value, reason, WHO, confirmed=yes))
-    if not outcome.ok:
-        raise ConfigError(outcome.text)
-    told = str(outcome)
+    request = LimitRequest(name, value, reason, WHO, confirmed=yes)
+    told = str(submit_request(find_desk(config, mode or ""), request))
     sys.stdout.write((json.dumps({"answer": told}) if as_json else plain_text(told)) + "\n")
     return DONE
-
-
-def _running_desks(config: Path | None, mode: str | None) -> list[Path]:
-    """Return the doors of the desks that run; raise `ConnectionFailed` where none does."""
-    found = []
-    for folder in desk_folders(configuration(config)):
-        if mode is not None and folder.name != mode:
-            continue
-        try:
-            send_request(socket_path(folder), StatusRequest())
-        except ConnectionFailed:
-            continue
-        found.append(socket_path(folder))
-    if not found:
-        raise ConnectionFailed("no desk is running" + (f" in mode {mode}" if mode else ""))
-    return found
 
 
 def _limits_text(answer: dict[str, object]) -> str:

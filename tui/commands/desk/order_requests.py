@@ -87,10 +87,22 @@ def find_desk(file: Path | None, mode: str) -> tuple[Path, str]:
 
     Raise `ConnectionFailed` for none, `OperatorError` for several.
     """
+    found = running_desks(file, mode)
+    if len(found) > 1:
+        raise OperatorError(f"{len(found)} desks run: name one with --mode")
+    return found[0]
+
+
+def running_desks(file: Path | None, mode: str) -> list[tuple[Path, str]]:
+    """Return socket and mode of every desk that answers, or of that of one mode.
+
+    Raise `ConnectionFailed` for none.
+    """
     found = []
     for folder in desk_folders(configuration(file)):
         if mode and folder.name != mode:
             continue
+        # a socket may outlive its desk: only an answer shows that one runs
         try:
             send_request(socket_path(folder), StatusRequest())
         except ConnectionFailed:
@@ -98,9 +110,7 @@ def find_desk(file: Path | None, mode: str) -> tuple[Path, str]:
         found.append((socket_path(folder), folder.name.upper()))
     if not found:
         raise ConnectionFailed(f"no {mode} desk is running" if mode else "no desk is running")
-    if len(found) > 1:
-        raise OperatorError(f"{len(found)} desks run: name one with --mode")
-    return found[0]
+    return found
 
 
 def submit_request(desk: tuple[Path, str], request: EngineRequest) -> OperatorOutcome:

@@ -7,36 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from engine.board_rows import UNREADABLE
-from engine.errors import ConnectionFailed
 from engine.exit_codes import DONE
 from engine.indian_time import INDIA
 from engine.operator_requests import DifferencesRequest
-from engine.ops.control_socket import send_request, socket_path
+from engine.ops.control_socket import send_request
 from engine.texts import plain_text
-from tui.commands.desk.desk_commands import desk_folders
-from tui.run.configured import configuration
+from tui.commands.desk.order_requests import running_desks
 
 
 def list_differences(file: Path | None, mode: str, *, as_json: bool) -> int:
     """Print the differences of each running desk; raise `ConnectionFailed` where none runs."""
-    for _, answer in _desk_answers(file, mode):
+    for door, _ in running_desks(file, mode):
+        answer = send_request(door, DifferencesRequest()).data
         sys.stdout.write(json.dumps(answer) + "\n" if as_json else _differences_text(answer))
     return DONE
-
-
-def _desk_answers(file: Path | None, mode: str) -> list[tuple[Path, dict[str, Any]]]:
-    found = []
-    for folder in desk_folders(configuration(file)):
-        if mode and folder.name != mode:
-            continue
-        door = socket_path(folder)
-        try:
-            found.append((door, send_request(door, DifferencesRequest()).data))
-        except ConnectionFailed:
-            continue
-    if not found:
-        raise ConnectionFailed(f"no {mode} desk is running" if mode else "no desk is running")
-    return found
 
 
 def _differences_text(answer: dict[str, Any]) -> str:
