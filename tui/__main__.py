@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 from types import FrameType
 
 from engine.exit_codes import INTERRUPTED
@@ -34,4 +33,4 @@ def _leave_early(number: int = signal.SIGINT, frame: FrameType | None = None) ->
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -78,6 +78,50 @@ def options_of(command):
     return {name for argument in found for name in argument.names} | {"--help", "--version"}
 
 
+def every_command(here=app, path=()):
+    """Yield every command below one, with the words it is called by."""
+    for name in here:
+        if not name.startswith("-"):
+            yield from every_command(here[name], (*path, name))
+    if here.default_command:
+        yield " ".join(path), here
+
+
+def test_every_option_of_every_command_explains_itself():
+    silent = [
+        (words, argument.name)
+        for words, command in every_command()
+        for argument in command.assemble_argument_collection()
+        if not argument.parameter.help
+    ]
+    assert silent == []
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("parity", "rupees, first 40, exits with 1 where the desk was not open"),
+        ("tax", "rupees, first in first out, --database is given with them"),
+        ("charges", "rupees, estimate, contract note, ticks to break even, given once holds for"),
+        ("bars averages", "9, 21, 50, 200 bars, before there are enough, rupees"),
+        ("stop", "exits with 3, with 2, a minute, positions it leaves, nothing is sold"),
+        ("kill", "exits with 1, running or not, working entries are cancelled"),
+        ("drill", "in ms, 5 s, 30 s, exits with 1"),
+        ("bars gaps", "IST, every symbol lacks, exits with 1"),
+        ("calendar", "IST, square-off, 0, 1, 2, 3, --check"),
+        ("bars golden verify", "exits with 1"),
+        ("bars archive verify", "exits with 1"),
+        ("ticks verify", "exits with 1"),
+    ],
+)
+def test_a_help_text_says_what_the_documentation_promises(words, told):
+    here = app
+    for word in words.split():
+        here = here[word]
+    text = " ".join(here.help.split()).lower()
+    assert [part for part in told.lower().split(", ") if part not in text] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_of_a_page_exists_with_its_options(page):
     for words in commands(CODE[page]):

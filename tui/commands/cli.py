@@ -380,7 +380,7 @@ def status(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
 def kill(
     *,
     flatten: Annotated[
-        bool, Parameter(negative="", help="Also square off every position.")
+        bool, Parameter(negative="", help="Also exit every position at the market.")
     ] = False,
     reason: Annotated[
         str,
@@ -391,9 +391,12 @@ def kill(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Stop new entries at once, on every desk of this user.
+    """Stop new entries at once, on every desk of this user, running or not.
 
-    Works while a desk hangs, and before one starts.
+    Working entries are cancelled, protection stays at the broker. Works while a
+    desk hangs, and before one starts. Prints each desk with the ways by which it
+    was reached. Exits with 1 where one was not reached, or its latch is not on
+    disk.
     """
     from tui.commands.desk.kill_commands import kill_desks as latch
 
@@ -407,9 +410,11 @@ def stop(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """End every running desk of this user in order.
+    """End every running desk of this user in order, and wait for its end.
 
-    Nothing is sold, protection stays at the broker.
+    Also one that is still opening. Nothing is sold, protection stays at the
+    broker. Prints each desk with the positions it leaves. Exits with 3 where
+    none runs, with 2 where one does not end within a minute.
     """
     from tui.commands.desk.desk_commands import stop_desks as end
 
@@ -433,12 +438,15 @@ def resume(
 @app.command
 def drill(
     *,
-    runs: Annotated[int, Parameter(help="How often every exercise is done.")] = 1,
+    runs: Annotated[int, Parameter(help="How often each exercise is done, 1 to 1000.")] = 1,
     as_json: AsJson = False,
 ) -> int:
-    """Rehearse the kill switch on exchanges of its own.
+    """Rehearse the kill switch on exchanges of its own, at real pace.
 
-    Every way to stop, a slow and a busy broker; nothing real.
+    Every way to stop, a slow and a busy broker; nothing real is touched. Prints
+    the worst times, in ms, until no entry works any more (promised within 5 s)
+    and until nothing is held (30 s), and counts entries that left after the
+    latch, open and naked positions. Exits with 1 where a promise was broken.
     """
     from tui.commands.desk.kill_drill import run_drill as rehearse
 
@@ -551,7 +559,9 @@ def doctor(
 
 @app.command
 def export(
-    what: Literal["trades", "orders", "fills", "positions", "bars"],
+    what: Annotated[
+        Literal["trades", "orders", "fills", "positions", "bars"], Parameter(help="Which table.")
+    ],
     *,
     format: Annotated[
         Literal["csv", "json", "parquet"], Parameter(help="How to write it.")
@@ -598,15 +608,29 @@ app.command(
 app.command(
     "tui.commands.market.calendar_commands:calendar",
     name="calendar",
-    help="Tell when the market trades on a day.",
+    help="Tell when the market trades on a day."
+    "\n\n"
+    "Its phases (IST), square-off, settlement and neighbours, and what is not sure of it; of today "
+    "also the phase of now and until when. The hours are the desk's. With --check exits with 0 "
+    "where all agrees, 1 where something differs or no token is kept, 2 where the token is "
+    "refused, 3 where Upstox cannot be reached.",
 )
 app.command(
-    "tui.commands.market.charge_commands:charges", name="charges", help="Work out what trades cost."
+    "tui.commands.market.charge_commands:charges",
+    name="charges",
+    help="Work out what trades cost."
+    "\n\n"
+    "In rupees: each order by itself (estimate), the day's contract note, which is what is billed "
+    "(note), and the ticks to break even. Several legs: repeat the options (one that is given once "
+    "holds for all), or name a file.",
 )
 app.command(
     "tui.commands.market.tax_commands:tax",
     name="tax",
-    help="State gains, turnover and the account of a financial year.",
+    help="State gains, turnover and the account of a financial year."
+    "\n\n"
+    "In rupees, first in first out, by the desk's fills or the tradebooks that are named (by both "
+    "where --database is given with them). Stderr says what the statement rests on. No tax return.",
 )
 app.command(
     "tui.commands.desk.order_commands:order",
@@ -646,7 +670,11 @@ app.command(
 app.command(
     "tui.commands.backtest.parity_commands:parity",
     name="parity",
-    help="Compare a desk's day with a backtest of it.",
+    help="Compare a desk's day with a backtest of it."
+    "\n\n"
+    "Prints how many decisions are the same, the difference of the P&L after charges and its "
+    "causes, in rupees, and the decisions that do not match, the first 40 of each kind. Exits with "
+    "1 where the desk was not open that day, or nothing has been compared yet.",
 )
 app.command("tui.commands.new_commands:new_app", name="new", help="Begin something of your own.")
 app.command(
@@ -668,7 +696,7 @@ app.command(
 
 @app.command
 def bench(
-    *names: Benchmark,
+    *names: Annotated[Benchmark, Parameter(help="What to measure.")],
     quick: Annotated[
         bool, Parameter(negative="", help="Small sizes, under a minute in all.")
     ] = False,

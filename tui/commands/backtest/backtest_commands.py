@@ -22,7 +22,7 @@ from tui.commands.backtest.backtest_request import (
     WarmUp,
     read_request,
 )
-from tui.commands.shared.options import AsJson, ConfigFile, Folder, From, To
+from tui.commands.shared.options import AsJson, ConfigFile, Folder, From, RowsAsJson, To
 from tui.commands.shared.progress_line import narrate
 from tui.commands.shared.text_tables import print_table
 from tui.run.configured import configuration
@@ -134,7 +134,7 @@ def backtest(
 
 
 @results_app.command(name="list")
-def list_results(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
+def list_results(*, config: ConfigFile = None, as_json: RowsAsJson = False) -> int:
     """List the results that are kept, the newest first."""
     runs = _result_store(configuration(config)).runs()
     if not runs and not as_json:
@@ -193,7 +193,7 @@ def show(
 
 @results_app.command
 def diff(
-    before: Run, after: Run = "last", *, config: ConfigFile = None, as_json: AsJson = False
+    before: Run, after: Run = "last", *, config: ConfigFile = None, as_json: RowsAsJson = False
 ) -> int:
     """Compare two results: of what they were made, and what came of it."""
     from engine.backtest.results.run_comparison import compare_outcomes

@@ -23,13 +23,11 @@ if TYPE_CHECKING:
 def parity(
     *,
     day: Annotated[
-        str, Parameter(name="--date", help="Which day, YYYY-MM-DD; empty: the last of the journal.")
+        str, Parameter(name="--date", help="Which day, YYYY-MM-DD, IST; empty: the last one.")
     ] = "",
-    mode: Annotated[
-        Mode | None, Parameter(help="Whose desk; without it the configured one.")
-    ] = None,
+    mode: Annotated[Mode | None, Parameter(help="Whose desk; without it desk.mode.")] = None,
     database: Annotated[
-        Path | None, Parameter(help="Its journal; without it that of its last run on that day.")
+        Path | None, Parameter(help="Its database; without it that of its last run on that day.")
     ] = None,
     bars: Annotated[
         str,
@@ -41,13 +39,14 @@ def parity(
         ),
     ] = "live",
     every: Annotated[
-        bool, Parameter(name="--all", negative="", help="Show every difference.")
+        bool,
+        Parameter(name="--all", negative="", help="Show all of them, not 40 of each kind."),
     ] = False,
     history: Annotated[
-        bool, Parameter(negative="", help="Show the days that were compared.")
+        bool, Parameter(negative="", help="Show the days that were compared instead.")
     ] = False,
     keep: Annotated[
-        bool, Parameter(negative="--no-keep", help="Keep the result for --history.")
+        bool, Parameter(negative="--no-keep", help="Keep the result in results.db, for --history.")
     ] = True,
     folder: Folder = None,
     config: ConfigFile = None,

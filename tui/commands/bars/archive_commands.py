@@ -22,7 +22,7 @@ from engine.system.file_hold import FileHold
 from engine.texts import plain_text
 from store.bars.archived_bars import ArchivedBars
 from store.object_archive import AT_ONCE
-from tui.commands.shared.options import AsJson, ConfigFile
+from tui.commands.shared.options import ConfigFile, RowsAsJson
 from tui.commands.shared.text_tables import print_table
 from tui.run.bar_stores import KEYS, archive_of, archive_secret, archived_recordings, local_store
 from tui.run.configured import configuration
@@ -44,7 +44,7 @@ def push(
     keep: Annotated[bool, Parameter(negative="", help="Only copy: remove nothing here.")] = False,
     dry_run: Annotated[bool, Parameter(negative="", help="Only tell what would go.")] = False,
     config: ConfigFile = None,
-    as_json: AsJson = False,
+    as_json: RowsAsJson = False,
 ) -> int:
     """Move what is older than archive.days and archive.recording_days.
 
@@ -96,7 +96,7 @@ def push(
 
 
 @archive.command(name="list")
-def list_(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
+def list_(*, config: ConfigFile = None, as_json: RowsAsJson = False) -> int:
     """List the archive: bars by version and span, recordings by day."""
     _, there = _open_archive(config)
     found = [(_shelf_name(each.stem), each) for each in there.objects("")]
@@ -128,10 +128,10 @@ def list_(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
 
 
 @archive.command
-def verify(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
+def verify(*, config: ConfigFile = None, as_json: RowsAsJson = False) -> int:
     """Read everything back and hold it against the hash in its name.
 
-    Exits with 1 where something differs.
+    Prints the objects that are damaged. Exits with 1 where there is one.
     """
     _, there = _open_archive(config)
     found = there.objects("")

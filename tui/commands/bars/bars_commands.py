@@ -36,10 +36,10 @@ from tui.commands.bars.bar_selection import (
 )
 from tui.commands.shared.options import (
     END_OF_TIME,
-    AsJson,
     ConfigFile,
     Folder,
     From,
+    RowsAsJson,
     To,
     read_day,
     symbol_list,
@@ -88,7 +88,7 @@ def download(
     exchange: Exchange = "NSE",
     folder: Folder = None,
     config: ConfigFile = None,
-    as_json: AsJson = False,
+    as_json: RowsAsJson = False,
 ) -> int:
     """Store the broker's history as version vendor, within its rates.
 
@@ -117,7 +117,7 @@ def list_(
     kind: Kind = "EQ",
     folder: Folder = None,
     config: ConfigFile = None,
-    as_json: AsJson = False,
+    as_json: RowsAsJson = False,
 ) -> int:
     """List the bars: from when to when, how many, how many missing in between, bytes on disk."""
     from engine.history.expected_bars import missing_starts
@@ -174,11 +174,13 @@ def gaps(
     kind: Kind = "EQ",
     folder: Folder = None,
     config: ConfigFile = None,
-    as_json: AsJson = False,
+    as_json: RowsAsJson = False,
 ) -> int:
     """Tell which bars the calendar expects and nobody has, by symbol and day.
 
-    First those that every symbol lacks.
+    Prints runs of missing bars (IST), first those that every symbol lacks;
+    stderr counts them, and names the days whose hours are not known. Exits with
+    1 where there are no bars at all.
     """
     import numpy as np
 
@@ -228,7 +230,7 @@ def check(
     kind: Kind = "EQ",
     folder: Folder = None,
     config: ConfigFile = None,
-    as_json: AsJson = False,
+    as_json: RowsAsJson = False,
 ) -> int:
     """Look for bars that cannot be true or are likely wrong; each kind has a code.
 
@@ -326,7 +328,7 @@ def adjust(
     span: Span = 0,
     folder: Folder = None,
     config: ConfigFile = None,
-    as_json: AsJson = False,
+    as_json: RowsAsJson = False,
 ) -> int:
     """Store bars as if every split, bonus and demerger had always held, as VERSION-adjusted.
 
@@ -371,9 +373,13 @@ def averages(
     span: Span = 0,
     folder: Folder = None,
     config: ConfigFile = None,
-    as_json: AsJson = False,
+    as_json: RowsAsJson = False,
 ) -> int:
-    """Store the exponential averages (9, 21, 50, 200) of closes, as strategies compute them."""
+    """Store the exponential averages of closes over 9, 21, 50 and 200 bars beside the bars.
+
+    As strategies compute them; none before there are enough bars. They replace
+    those of before. Prints each symbol's last ones, in rupees.
+    """
     from engine.history.moving_averages import moving_averages as made
 
     chosen = select_bars(folder, config, symbols, version, span)

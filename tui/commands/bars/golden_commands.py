@@ -15,7 +15,7 @@ from engine.exit_codes import DONE, FAILED
 from engine.market.calendar import ist_day
 from engine.texts import plain_text
 from tui.commands.bars.bar_selection import Symbols, folder_of, store_of
-from tui.commands.shared.options import END_OF_TIME, AsJson, ConfigFile, Folder, symbol_set
+from tui.commands.shared.options import END_OF_TIME, ConfigFile, Folder, RowsAsJson, symbol_set
 from tui.commands.shared.text_tables import print_table
 from tui.run.configured import configuration
 
@@ -42,7 +42,7 @@ def build(
     ] = True,
     folder: Folder = None,
     config: ConfigFile = None,
-    as_json: AsJson = False,
+    as_json: RowsAsJson = False,
 ) -> int:
     """Make the next version from the broker's bars and, where it has none, the raw ones.
 
@@ -115,7 +115,7 @@ def build(
 
 
 @golden.command(name="list")
-def list_(*, folder: Folder = None, config: ConfigFile = None, as_json: AsJson = False) -> int:
+def list_(*, folder: Folder = None, config: ConfigFile = None, as_json: RowsAsJson = False) -> int:
     """List the golden versions: what they were made of, and what was healed."""
     from engine.history.golden_bars import golden_versions, read_manifest
 
@@ -147,11 +147,12 @@ def verify(
     *,
     folder: Folder = None,
     config: ConfigFile = None,
-    as_json: AsJson = False,
+    as_json: RowsAsJson = False,
 ) -> int:
     """Hold the stored bars of a version against the hashes of its manifest.
 
-    Exits with 1 where one differs.
+    Prints the symbols that differ, with how many bars they have and should have.
+    Exits with 1 where there is one.
     """
     from engine.history.golden_bars import read_manifest, series_digest
 
@@ -184,7 +185,7 @@ def diff(
     span: Annotated[int, Parameter(help="Length of the bars in seconds.")] = 60,
     folder: Folder = None,
     config: ConfigFile = None,
-    as_json: AsJson = False,
+    as_json: RowsAsJson = False,
 ) -> int:
     """Tell which symbols have other bars in the second of two versions.
 

@@ -22,7 +22,7 @@ from engine.texts import plain_text
 from store.export import ColumnKind, ist_text, write_rows
 from store.recordings.recording_blocks import BlockScan
 from tui.commands.bars.bar_selection import store_of
-from tui.commands.shared.options import AsJson, ConfigFile, speed_of, symbol_set
+from tui.commands.shared.options import AsJson, ConfigFile, RowsAsJson, speed_of, symbol_set
 from tui.commands.shared.text_tables import print_table
 from tui.formats import aligned_fields
 from tui.run.configured import configuration
@@ -86,7 +86,7 @@ COLUMNS = [
 
 
 @ticks.command(name="list")
-def list_(*, mode: OfMode = None, config: ConfigFile = None, as_json: AsJson = False) -> int:
+def list_(*, mode: OfMode = None, config: ConfigFile = None, as_json: RowsAsJson = False) -> int:
     """Tell which recordings there are; `verify` looks into one."""
     found = all_runs(configuration(config), mode)
     if not found:
@@ -104,7 +104,8 @@ def list_(*, mode: OfMode = None, config: ConfigFile = None, as_json: AsJson = F
 def verify(recording: Recording = "", *, config: ConfigFile = None, as_json: AsJson = False) -> int:
     """Play a recording through a kernel.
 
-    Tell whether it is whole, and its bars are those of the desk that recorded it.
+    Tell whether it is whole, and its bars are those of the desk that recorded
+    it. Exits with 1 where it is not, or they are others.
     """
     run = find_run(all_runs(configuration(config)), recording)
     return _print_outcome(
@@ -196,7 +197,7 @@ def import_(
     version: Annotated[str, Parameter(help="Version to store the bars under.")] = "imported",
     folder: Annotated[Path | None, Parameter(help="Folder of bars instead of the history.")] = None,
     config: ConfigFile = None,
-    as_json: AsJson = False,
+    as_json: RowsAsJson = False,
 ) -> int:
     """Make bars of one minute of the tick files of others, and put them into the history."""
     store, calendar = store_of(folder, config), Calendar.load()

@@ -17,7 +17,7 @@ from engine.exit_codes import DONE
 from engine.texts import plain_text
 from store.database_integrity import open_for_reading
 from store.export import ist_text
-from tui.commands.shared.options import AsJson, ConfigFile
+from tui.commands.shared.options import AsJson, ConfigFile, RowsAsJson
 from tui.commands.shared.text_tables import print_table
 from tui.formats import aligned_fields
 from tui.run.configured import configuration
@@ -40,7 +40,7 @@ def list_(
     mode: OfMode = None,
     database: Database = None,
     config: ConfigFile = None,
-    as_json: AsJson = False,
+    as_json: RowsAsJson = False,
 ) -> int:
     """Show the letters that are kept, the newest first."""
     found = [each for each in _read_letters(config, mode, database) if reason in {"", each.reason}]
@@ -92,7 +92,7 @@ def replay(
     mode: OfMode = None,
     database: Database = None,
     config: ConfigFile = None,
-    as_json: AsJson = False,
+    as_json: RowsAsJson = False,
 ) -> int:
     """Judge every letter by the rules of this version.
 

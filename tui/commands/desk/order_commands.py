@@ -12,7 +12,7 @@ from tui.commands.shared.options import AsJson, ConfigFile
 
 
 def order(
-    side: Literal["buy", "sell"],
+    side: Annotated[Literal["buy", "sell"], Parameter(help="Which way.")],
     symbol: Annotated[str, Parameter(help="What to trade, as INFY.")],
     quantity: Annotated[int, Parameter(help="Shares.")],
     *,
@@ -25,8 +25,14 @@ def order(
     ] = 0.0,
     price: Annotated[float, Parameter(help="Limit in rupees: LIMIT, with a trigger SL.")] = 0.0,
     trigger: Annotated[float, Parameter(help="Trigger in rupees: SL-M, with a price SL.")] = 0.0,
-    product: Literal["CNC", "MIS", "NRML", "MTF"] = "CNC",
-    validity: Literal["DAY", "IOC", "TTL"] = "DAY",
+    product: Annotated[
+        Literal["CNC", "MIS", "NRML", "MTF"],
+        Parameter(help="Delivery, intraday, carried derivatives, or margin funding."),
+    ] = "CNC",
+    validity: Annotated[
+        Literal["DAY", "IOC", "TTL"],
+        Parameter(help="Until the day ends, at once or not at all, or for --minutes."),
+    ] = "DAY",
     minutes: Annotated[int, Parameter(help="Life of a TTL order.")] = 0,
     variety: Annotated[
         Literal["regular", "amo", "co", "iceberg"], Parameter(help="Kite's kind of order.")

@@ -52,17 +52,23 @@ Flag = Parameter(negative="")
 def calendar(
     day: Day = "",
     *,
-    exchange: Literal["NSE", "BSE", "NFO", "BFO", "CDS", "BCD", "MCX"] = "NSE",
+    exchange: Annotated[
+        Literal["NSE", "BSE", "NFO", "BFO", "CDS", "BCD", "MCX"], Parameter(help="Whose hours.")
+    ] = "NSE",
     kind: Annotated[
-        Literal["", "EQ", "INDEX", "FUT", "CE", "PE"], Parameter(help="EQ or FUT where empty.")
+        Literal["", "EQ", "INDEX", "FUT", "CE", "PE"],
+        Parameter(help="Of what; empty: EQ at NSE and BSE, else FUT."),
     ] = "",
     cas: Annotated[
-        bool, Parameter(name="--cas", negative="", help="A stock with derivatives.")
+        bool,
+        Parameter(
+            name="--cas", negative="", help="A stock with derivatives: they close by auction."
+        ),
     ] = False,
     expiring: Annotated[
         bool, Flag, Parameter(help="An index contract on the day it expires.")
     ] = False,
-    check: Annotated[bool, Flag, Parameter(help="Compare the next days with Upstox.")] = False,
+    check: Annotated[bool, Flag, Parameter(help="Compare 14 days with Upstox.")] = False,
     keep_token: Annotated[
         bool, Flag, Parameter(help="Ask for Upstox's Analytics token and keep it.")
     ] = False,

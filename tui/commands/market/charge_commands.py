@@ -75,22 +75,24 @@ def charges(
     exchange: Annotated[
         tuple[str, ...],
         Many,
-        Parameter(help="NSE, BSE, MCX, or a derivatives market; repeat for further legs."),
+        Parameter(help="NSE, BSE, MCX, NFO, BFO, CDS or BCD; repeated: one for each leg."),
     ] = (),
     segment: Annotated[
         tuple[str, ...],
         Many,
-        Parameter(help="As in charges.json: EQ_DELIVERY, EQ_INTRADAY, FUT, OPT ..."),
+        Parameter(help="EQ_DELIVERY, EQ_INTRADAY, EQ_MTF, FUT, OPT, CUR_FUT, COM_FUT, ..."),
     ] = (),
     side: Annotated[tuple[str, ...], Many, Parameter(help="BUY or SELL.")] = (),
-    qty: Annotated[tuple[str, ...], Many, Parameter(help="Shares, or units of the contract.")] = (),
+    qty: Annotated[tuple[str, ...], Many, Parameter(help="Shares or units, not lots.")] = (),
     price: Annotated[
         tuple[str, ...], Many, Parameter(help="Rupees; for an option the premium.")
     ] = (),
     day: Day = "",
-    tick: Annotated[float, Parameter(help="Tick in rupees; 0: by the dated rules.")] = 0.0,
+    tick: Annotated[
+        float, Parameter(help="Tick in rupees; 0: by the dated rules, not of futures.")
+    ] = 0.0,
     file: Annotated[
-        Path | None, Parameter(help="CSV of legs: exchange,segment,side,qty,price.")
+        Path | None, Parameter(help="CSV of legs instead: exchange,segment,side,qty,price.")
     ] = None,
     as_json: AsJson = False,
 ) -> int:

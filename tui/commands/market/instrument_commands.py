@@ -19,7 +19,7 @@ from engine.market.instrument_dumps import DumpFolder, content_of
 from engine.market.instruments import InstrumentList, InstrumentListing
 from engine.market.safeguards import TradingSafeguards
 from engine.texts import plain_text
-from tui.commands.shared.options import AsJson, ConfigFile, Day, read_day, symbol_list
+from tui.commands.shared.options import ConfigFile, Day, RowsAsJson, read_day, symbol_list
 from tui.commands.shared.text_tables import print_table
 from tui.run.bar_stores import share_dumps, shared_dumps
 from tui.run.configured import configuration
@@ -68,7 +68,7 @@ def share(*, config: ConfigFile = None) -> int:
 
 
 @instruments.command
-def days(*, folder: Folder = None, config: ConfigFile = None, as_json: AsJson = False) -> int:
+def days(*, folder: Folder = None, config: ConfigFile = None, as_json: RowsAsJson = False) -> int:
     """List of which days dumps are kept, by exchange."""
     dumps = _kept_dumps(folder, config)
     there = [(exchange, dumps.days(exchange)) for exchange in dumps.exchanges()]
@@ -90,7 +90,7 @@ def terms(
     day: Day = "",
     folder: Folder = None,
     config: ConfigFile = None,
-    as_json: AsJson = False,
+    as_json: RowsAsJson = False,
 ) -> int:
     """Tell token, tick and lot of a day, by its dump or the last before it.
 
@@ -135,7 +135,7 @@ def find(
     day: Day = "",
     folder: Folder = None,
     config: ConfigFile = None,
-    as_json: AsJson = False,
+    as_json: RowsAsJson = False,
 ) -> int:
     """Find instruments in the last dump on or before a day."""
     book = _latest_listings(folder, config, day)
@@ -168,7 +168,7 @@ def chain(
     day: Day = "",
     folder: Folder = None,
     config: ConfigFile = None,
-    as_json: AsJson = False,
+    as_json: RowsAsJson = False,
 ) -> int:
     """List the option chain of one expiry."""
     name, book = name.upper(), _latest_listings(folder, config, day)
@@ -202,7 +202,7 @@ def expiries(
     day: Day = "",
     folder: Folder = None,
     config: ConfigFile = None,
-    as_json: AsJson = False,
+    as_json: RowsAsJson = False,
 ) -> int:
     """List the days on which contracts on an underlying expire."""
     if by_rule:
@@ -231,7 +231,7 @@ def changes(
     *,
     folder: Folder = None,
     config: ConfigFile = None,
-    as_json: AsJson = False,
+    as_json: RowsAsJson = False,
 ) -> int:
     """Compare the dumps of two days: what is new, gone, or has another token, tick or lot."""
     dumps = _local_dumps(folder, config)
@@ -245,10 +245,10 @@ def changes(
 @instruments.command
 def actions(
     file: Annotated[Path, Parameter(help="NSE's corporate actions (Parquet).")],
-    symbol: str = "",
+    symbol: Annotated[str, Parameter(help="Whose; empty: all of the day.")] = "",
     *,
     day: Day = "",
-    as_json: AsJson = False,
+    as_json: RowsAsJson = False,
 ) -> int:
     """List the corporate actions of a share, or of all shares whose ex-date is the day."""
     book = CorporateActions.load(file)

@@ -61,12 +61,19 @@ def tax(
         Literal["trades", "summary", "open", "account"],
         Parameter(help="Which table csv writes; xlsx holds all."),
     ] = "trades",
-    format: Annotated[Literal["csv", "xlsx"], Parameter(help="How to write it.")] = "csv",
+    format: Annotated[
+        Literal["csv", "xlsx"], Parameter(help="How to write it; xlsx needs --out.")
+    ] = "csv",
     out: Annotated[Path | None, Parameter(help="File to write; without one, stdout.")] = None,
     trades: Annotated[
         tuple[Path, ...],
         Parameter(
-            negative="", consume_multiple=False, help="Tradebook (CSV, xlsx) to read as well."
+            negative="",
+            consume_multiple=False,
+            help=(
+                "Tradebook of Zerodha's Console (CSV, xlsx) instead of the desk's fills, beside "
+                "them with --database; may be repeated."
+            ),
         ),
     ] = (),
     holdings: Annotated[
@@ -74,10 +81,18 @@ def tax(
         Parameter(
             negative="",
             consume_multiple=False,
-            help="What came without a trade: symbol, quantity, price, date.",
+            help=(
+                "What came without a trade (CSV, xlsx): symbol, quantity, price (rupees), date; "
+                "may be repeated."
+            ),
         ),
     ] = (),
-    actions: Annotated[Path | None, Parameter(help="NSE's corporate actions (Parquet).")] = None,
+    actions: Annotated[
+        Path | None,
+        Parameter(
+            help="NSE's corporate actions (Parquet): splits, bonuses, demergers of what is held."
+        ),
+    ] = None,
     mode: Annotated[
         Mode | None, Parameter(help="Whose fills, instead of desk.mode: the last database of it.")
     ] = None,

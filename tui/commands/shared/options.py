@@ -13,6 +13,9 @@ from tui.commands.shared.strict_values import number_of
 AsJson = Annotated[
     bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")
 ]
+RowsAsJson = Annotated[
+    bool, Parameter(name="--json", negative="", help="Print one JSON array of all rows on stdout.")
+]
 Day = Annotated[str, Parameter(name="--date", help="YYYY-MM-DD, IST; empty: today.")]
 
 
