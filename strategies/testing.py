@@ -11,6 +11,7 @@ from compiled.trading.strategy import Strategy
 from compiled.venue.slippage import Slippage
 from engine.backtest.backtest_run import BacktestRun, RunSettings
 from engine.backtest.results.run_reckoning import reckon_run
+from engine.backtest.run_bars import replay_bars
 from engine.backtest.run_outcome import RoundTrip
 from engine.backtest.traded_market import instruments_of, market_of
 from engine.history.bar_series import BarSeries
@@ -43,7 +44,7 @@ def replay(strategy: Strategy, closes: Sequence[float], spread: float = 0.05) ->
     run = BacktestRun(
         [strategy],
         {},
-        series={SYMBOL: bars},
+        bars=replay_bars({SYMBOL: bars}, market),
         span=60,
         market=market,
         calendar=calendar,

@@ -19,7 +19,7 @@ from compiled.trading.risk import RiskLimits
 from compiled.trading.strategy import Strategy
 from compiled.venue.slippage import Slippage
 from compiled.venue.venue import SimulatedVenue
-from engine.backtest.run_bars import bars_within, one_clock, prices_on_grid
+from engine.backtest.run_bars import ReplayBars
 from engine.backtest.traded_market import TradedMarket
 from engine.day.opening import DAY_SPAN, DAYS_BACK, fold_minutes
 from engine.errors import DataError
@@ -36,8 +36,7 @@ class RunSettings(NamedTuple):
     """The settings of a run besides its data.
 
     They are the first cash (paise), the limits, and a fill's cost beyond its price. `warm_up` is
-    how many sessions before the first are shown to the strategies; bars of the first that start
-    before `begins` (ns) are so, too.
+    how many sessions before the first are shown to the strategies.
     """
 
     cash: int
@@ -46,7 +45,6 @@ class RunSettings(NamedTuple):
     exits: ExitEscalation = DEFAULT_ESCALATION
     modifies: int = 24
     warm_up: int = 5
-    begins: int = 0
 
 
 class StrategyFailure(NamedTuple):
@@ -68,7 +66,7 @@ class BacktestRun:
         self,
         strategies: Sequence[Strategy],
         symbols: Mapping[str, Sequence[str]],
-        series: Mapping[str, BarSeries],
+        bars: ReplayBars,
         span: int,
         market: TradedMarket,
         calendar: Calendar,
@@ -80,18 +78,11 @@ class BacktestRun:
         sessions, instruments = market.sessions, market.instruments
         self.opens: Ints = np.array(list(sessions.opens), np.int64)
         self.closes: Ints = np.array(list(sessions.closes), np.int64)
-        self.series: dict[str, BarSeries] = {}
-        self.dropped_bars = 0
+        self.series = bars.series
+        self.dropped_bars = bars.dropped
         """Bars of the days that are replayed and lie outside their session."""
-        warm: dict[str, BarSeries] = {}
-        for symbol, bars in series.items():
-            first = int(np.searchsorted(bars.start, max(midnight(market.days[0]), settings.begins)))
-            kept = bars_within(bars.pick(slice(first, None)), self.opens, self.closes)
-            self.dropped_bars += len(bars.start) - first - len(kept.start)
-            self.series[symbol] = prices_on_grid(kept, float(instruments[symbol].tick))
-            warm[symbol] = bars.pick(slice(0, first))
         tokens = {symbol: int(each.token) for symbol, each in instruments.items()}
-        self.columns = one_clock(self.series, tokens)
+        self.columns = bars.columns
         traded = [each for symbol, each in instruments.items() if len(self.series[symbol].start)]
         names = [each.symbol for each in traded]
         slots = [
@@ -115,7 +106,7 @@ class BacktestRun:
         self.kernel = Kernel(setup, traded, slots, sessions.rates[0])
         venue = SimulatedVenue(traded, venue_rules(market.days[-1]), settings.slippage)
         venue.without_latency()
-        self.warmed_sessions = self._warm_strategies(warm, slots, calendar)
+        self.warmed_sessions = self._warm_strategies(bars.warm, slots, calendar)
         """Sessions that the strategies have heard before the first."""
         self.replay = BarReplay(self.kernel, venue, self.columns, span, sessions)
         self.replay.reserve_curve(self.columns.moments)

@@ -11,6 +11,7 @@ import numpy as np
 from compiled.backtest.recording import BarColumns
 from compiled.model.values import E4
 from engine.backtest.run_outcome import DataManifest
+from engine.backtest.traded_market import TradedMarket
 from engine.errors import ConfigError, NothingFound
 from engine.history.bar_adjustment import adjusted_series, adjustment_steps
 from engine.history.bar_series import (
@@ -24,6 +25,7 @@ from engine.history.bar_series import (
     without_tokens,
 )
 from engine.history.golden_bars import PREFIX, RAW, VENDOR, golden_versions, series_digest
+from engine.market.calendar import midnight
 from engine.market.corporate_actions.action_list import CorporateActions
 from engine.ports import BarStore
 from engine.texts import first_names
@@ -255,6 +257,39 @@ def one_clock(series: Mapping[str, BarSeries], tokens: Mapping[str, int]) -> Bar
     else:
         columns = [np.ascontiguousarray(each[0][k]).tobytes() for k in range(1, 6)]
     return BarColumns([tokens[name] for name in names], slots.tobytes(), starts.tobytes(), *columns)
+
+
+class ReplayBars(NamedTuple):
+    """Bars as a run replays them: made once, for any number of runs over the same days.
+
+    `series` are those of the days, on the grid of their instrument, `columns` the same on one
+    clock, `warm` those before; `dropped` counts the ones outside a session.
+    """
+
+    series: dict[str, BarSeries]
+    columns: BarColumns
+    warm: dict[str, BarSeries]
+    dropped: int
+
+
+def replay_bars(
+    series: Mapping[str, BarSeries], market: TradedMarket, begins: int = 0
+) -> ReplayBars:
+    """Return the bars of a market's days; what starts before `begins` (ns UTC) only warms up."""
+    opens: Ints = np.array(list(market.sessions.opens), np.int64)
+    closes: Ints = np.array(list(market.sessions.closes), np.int64)
+    begin = max(midnight(market.days[0]), begins)
+    replayed: dict[str, BarSeries] = {}
+    warm: dict[str, BarSeries] = {}
+    dropped = 0
+    for symbol, bars in series.items():
+        first = int(np.searchsorted(bars.start, begin))
+        kept = bars_within(bars.pick(slice(first, None)), opens, closes)
+        dropped += len(bars.start) - first - len(kept.start)
+        replayed[symbol] = prices_on_grid(kept, float(market.instruments[symbol].tick))
+        warm[symbol] = bars.pick(slice(0, first))
+    tokens = {symbol: int(each.token) for symbol, each in market.instruments.items()}
+    return ReplayBars(replayed, one_clock(replayed, tokens), warm, dropped)
 
 
 def days_of(series: Iterable[BarSeries], first: date, last: date) -> list[date]:

@@ -15,6 +15,7 @@ from compiled.trading.order_store import BookedFill
 from compiled.trading.strategy import Context, Strategy, StrategyRequest
 from compiled.trading.strategy_host import error_text
 from engine.backtest.backtest_run import BacktestRun, RunSettings, StrategyFailure
+from engine.backtest.run_bars import replay_bars
 from engine.backtest.traded_market import TradedMarket
 from engine.history.bar_series import BarSeries, Ints
 from engine.indian_time import IST
@@ -242,7 +243,7 @@ def replay_subject(
         backtest = BacktestRun(
             witnesses,
             subject.symbols,
-            series=change(subject.series),
+            bars=replay_bars(change(subject.series), subject.market),
             span=subject.span,
             market=subject.market,
             calendar=subject.calendar,

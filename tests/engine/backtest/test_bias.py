@@ -25,6 +25,7 @@ from engine.backtest.bias.request_trace import (
     first_difference,
     replay_subject,
 )
+from engine.backtest.run_bars import replay_bars
 from engine.history.bar_adjustment import adjusted_series
 from engine.market.calendar import midnight
 from engine.market.corporate_actions.action_list import AdjustmentStep
@@ -199,7 +200,13 @@ def test_a_day_that_ends_in_an_auction_closes_where_that_begins():
 def test_a_witness_changes_nothing():
     made = subject(Trader)
     plain = BacktestRun(
-        [Trader()], {}, made.series, made.span, made.market, made.calendar, made.settings
+        [Trader()],
+        {},
+        replay_bars(made.series, made.market),
+        made.span,
+        made.market,
+        made.calendar,
+        made.settings,
     )
     plain.run()
     assert replay_subject(made, lambda _: True).digest == plain.digest

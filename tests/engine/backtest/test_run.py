@@ -14,7 +14,14 @@ from compiled.venue.slippage import FixedTicks, Slippage, VolumeShare
 from engine.backtest.backtest_run import BacktestRun, RunSettings
 from engine.backtest.results.round_trips import kept_overnight
 from engine.backtest.results.run_reckoning import reckon_run
-from engine.backtest.run_bars import BarVersions, bars_within, days_of, prices_on_grid, span_for
+from engine.backtest.run_bars import (
+    BarVersions,
+    bars_within,
+    days_of,
+    prices_on_grid,
+    replay_bars,
+    span_for,
+)
 from engine.backtest.traded_market import instruments_of, market_of, tick_of
 from engine.errors import ConfigError, DataError, NothingFound
 from engine.market import charges
@@ -51,7 +58,8 @@ def made(
         span,
     )
     settings = RunSettings(CASH, RiskLimits(), slippage or Slippage(), warm_up=warm_up)
-    return BacktestRun(strategies, symbols or {}, series, span, market, calendar, settings)
+    bars = replay_bars(series, market)
+    return BacktestRun(strategies, symbols or {}, bars, span, market, calendar, settings)
 
 
 def reckoned(backtest):

@@ -17,7 +17,7 @@ from engine.backtest import run_identity
 from engine.backtest.backtest_run import BacktestRun, RunSettings, StrategyFailure
 from engine.backtest.linter.result_linter import LinterFinding, lint_outcome, overall_verdict
 from engine.backtest.results.run_reckoning import outcome_of, reckon_run
-from engine.backtest.run_bars import BarVersions, LoadedBars, days_of, span_for
+from engine.backtest.run_bars import BarVersions, LoadedBars, days_of, replay_bars, span_for
 from engine.backtest.run_outcome import SCHEMA, RunManifest, RunOutcome
 from engine.backtest.statistics.run_metrics import RunMetric
 from engine.backtest.statistics.run_statistics import statistics
@@ -223,7 +223,7 @@ class BacktestJob:
         backtest = BacktestRun(
             strategies,
             prepared.symbols,
-            series=loaded.series,
+            bars=replay_bars(loaded.series, prepared.market),
             span=prepared.span,
             market=prepared.market,
             calendar=prepared.calendar,

@@ -16,7 +16,7 @@ from engine.backtest.parity.attribution import DayParity, compare_days
 from engine.backtest.parity.backtested_day import backtest_day_of
 from engine.backtest.parity.difference_causes import LOOKS_BACK
 from engine.backtest.parity.parity_curves import ParityCurves, parity_curves
-from engine.backtest.run_bars import BarVersions, span_for
+from engine.backtest.run_bars import BarVersions, replay_bars, span_for
 from engine.backtest.traded_market import instruments_of, market_of
 from engine.config.schema import DeskConfig, desk_paths
 from engine.day.opening import DAY_SPAN, DAYS_BACK
@@ -226,7 +226,6 @@ class ParityRun:
             exits=ExitEscalation(*ran["exits"]),
             modifies=ran["modifies"],
             warm_up=1,
-            begins=kept.opened,
         )
         subscribed = {
             name: [str(each).upper() for each in table.get("symbols", ())]
@@ -235,7 +234,7 @@ class ParityRun:
         backtest = BacktestRun(
             list(strategies.values()),
             subscribed,
-            series=series,
+            bars=replay_bars(series, market, kept.opened),
             span=MINUTE,
             market=market,
             calendar=self._calendar,
