@@ -116,7 +116,7 @@ class ParityRun:
             backtest,
             today,
             self._known_differences(kept.ran, ran, strategies),
-            cold=_cold_until(backtest, strategies.values()),
+            cold=_cold_until(backtest, kept.opened, strategies.values()),
         )
         parity = compare_days(kept.day, done)
         return ParityResult(
@@ -273,14 +273,14 @@ class ParityRun:
         return self._request.folder or desk_paths(self._config, os.environ).history
 
 
-def _cold_until(backtest: BacktestRun, strategies: Iterable[Strategy]) -> int:
+def _cold_until(backtest: BacktestRun, opened: int, strategies: Iterable[Strategy]) -> int:
     """Return until when (ns) strategies lack the history a backtest had none of.
 
-    As many bars as a difference is felt for.
+    The desk has heard them since `opened` (ns). As many bars as a difference is felt for.
     """
     if backtest.warmed_sessions:
         return 0
-    begun = max(int(backtest.opens[0]), backtest.settings.begins)
+    begun = max(int(backtest.opens[0]), opened)
     return begun + LOOKS_BACK * max(int(each.span) for each in strategies) * SECOND
 
 
