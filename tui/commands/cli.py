@@ -658,6 +658,11 @@ app.command(
     help="Run strategies on the history.",
 )
 app.command(
+    "tui.commands.research.sweep_commands:sweep",
+    name="sweep",
+    help="Run a strategy with many parameters, and say how much of the best is luck.",
+)
+app.command(
     "tui.commands.backtest.check_commands:check",
     name="check",
     help="Look for the future in what strategies decide.",

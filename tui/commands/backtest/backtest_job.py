@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple, final
 
 import msgspec
+import numpy as np
 
 from compiled.model.values import SECOND
 from compiled.trading.strategy import Strategy
@@ -124,25 +125,57 @@ class BacktestJob:
         """Read, run and reckon; raise `PatangError` for whatever is not right."""
         strategies = self.strategies()
         prepared = self.prepare(strategies)
-        return self._run_result(prepared, strategies, self._make_backtest(prepared, strategies))
+        return self._run_result(prepared, strategies, self.make_backtest(prepared, strategies))
 
     def prepare(self, strategies: Sequence[Strategy]) -> PreparedBacktest:
         """Return the bars, their market and the settings of a run; raise `PatangError`."""
-        config, request = self.config, self.request
-        span = self._bar_span(strategies)
+        span = self.bar_span(strategies)
+        return self.prepare_loaded(self.load_bars(span), span)
+
+    def load_bars(self, span: int) -> LoadedBars:
+        """Return the bars of the days asked for, warm-up included; raise `PatangError`."""
         symbols = self._traded_symbols(span)
         narrate(f"{self.name} on {counted(len(symbols), 'symbol')}, bars of {span} s: reading")
-        since = read_day(request.first) if request.first else None
-        until = read_day(request.last) if request.last else None
+        begin, end = self._loaded_period(span)
+        return self.versions.load(
+            symbols,
+            span,
+            start=begin,
+            end=end,
+            version=self.request.bars,
+            actions=actions_of(self.config),
+        )
+
+    def _days_asked_for(self) -> tuple[date | None, date | None]:
+        since = read_day(self.request.first) if self.request.first else None
+        until = read_day(self.request.last) if self.request.last else None
         if since and until and since > until:
             raise ConfigError(f"--from {since} is after --to {until}")
-        actions = actions_of(config)
-        back = timedelta(days=DAYS_BACK if span >= DAY_S else max(21, 2 * request.warm_up + 11))
-        begin = midnight(max(since, EPOCH + back) - back) if since else 0
-        end = min(midnight(until) + DAY, END_OF_TIME) if until else END_OF_TIME
-        loaded = self.versions.load(
-            symbols, span, start=begin, end=end, version=request.bars, actions=actions
+        return since, until
+
+    def _loaded_period(self, span: int) -> tuple[int, int]:
+        """Return what is read, [start, end) ns UTC: the days asked for, and those before them."""
+        since, until = self._days_asked_for()
+        back = timedelta(
+            days=DAYS_BACK if span >= DAY_S else max(21, 2 * self.request.warm_up + 11)
         )
+        begin = midnight(max(since, EPOCH + back) - back) if since else 0
+        return begin, min(midnight(until) + DAY, END_OF_TIME) if until else END_OF_TIME
+
+    def cut_bars(self, loaded: LoadedBars, span: int) -> LoadedBars:
+        """Return of bars those that `load_bars` returns for these days, without what was said."""
+        begin, end = self._loaded_period(span)
+        series = {
+            symbol: bars.pick(slice(*np.searchsorted(bars.start, [begin, end]).tolist()))
+            for symbol, bars in loaded.series.items()
+        }
+        kept = {symbol: bars for symbol, bars in series.items() if len(bars.start)}
+        return LoadedBars(kept, loaded.manifests, [])
+
+    def prepare_loaded(self, loaded: LoadedBars, span: int) -> PreparedBacktest:
+        """Return the market and the settings of a run on bars; raise `PatangError`."""
+        config, request = self.config, self.request
+        since, until = self._days_asked_for()
         last = until or max(ist_day(int(bars.start[-1])) for bars in loaded.series.values())
         first = since or min(ist_day(int(bars.start[0])) for bars in loaded.series.values())
         days = days_of(loaded.series.values(), first, last)
@@ -185,11 +218,11 @@ class BacktestJob:
             calendar=calendar,
             settings=settings,
             slippage=slippage,
-            actions=actions,
-            between=(begin, end),
+            actions=actions_of(config),
+            between=self._loaded_period(span),
         )
 
-    def _bar_span(self, strategies: Sequence[Strategy]) -> int:
+    def bar_span(self, strategies: Sequence[Strategy]) -> int:
         """Return the length of the replayed bars; raise `ConfigError` where there are none."""
         named = () if self.request.span else self._named_symbols()
         spans = self.versions.spans(named, self.request.bars) or self.versions.spans()
@@ -216,9 +249,10 @@ class BacktestJob:
             return list(named)
         return [each for each in there if each in named or each not in INDEX_NAMES]
 
-    def _make_backtest(
+    def make_backtest(
         self, prepared: PreparedBacktest, strategies: Sequence[Strategy]
     ) -> BacktestRun:
+        """Return a run that is about to begin, what it lacks among the warnings of its bars."""
         loaded = prepared.loaded
         backtest = BacktestRun(
             strategies,
@@ -254,7 +288,7 @@ class BacktestJob:
         outcome = outcome_of(
             backtest,
             came_to,
-            self._make_manifest(prepared, strategies, backtest, seconds, whole=whole),
+            self.make_manifest(prepared, strategies, backtest, seconds, whole=whole),
         )
         metrics = statistics(outcome)
         ticks = {symbol: float(each.tick) for symbol, each in backtest.market.instruments.items()}
@@ -284,7 +318,7 @@ class BacktestJob:
                 line.close()
                 self.was_stopped = interruption.has_come
 
-    def _make_manifest(
+    def make_manifest(
         self,
         prepared: PreparedBacktest,
         strategies: Sequence[Strategy],
@@ -293,6 +327,7 @@ class BacktestJob:
         *,
         whole: bool,
     ) -> RunManifest:
+        """Return all that decided a run which took some seconds; `whole`: to its last session."""
         now, config, loaded, cash = (
             datetime.now(UTC),
             self.config,

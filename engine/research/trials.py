@@ -1,0 +1,119 @@
+"""Trials of a sweep: one backtest each, named by everything that decides its result."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+from engine.errors import DataError
+from engine.history.bar_series import Floats
+from engine.research.parameter_space import Value
+
+PORTFOLIO: Final = "*"
+"""Symbol of a trial that trades all symbols on one account."""
+
+
+class TrialWindow(NamedTuple):
+    """The days of a trial, ISO dates, both included; empty: as far as there are bars."""
+
+    first: str = ""
+    last: str = ""
+
+
+class SweepTrial(msgspec.Struct, frozen=True, kw_only=True):
+    """One backtest of a sweep: a strategy with parameters on a symbol, over a window."""
+
+    strategy: str
+    symbol: str
+    parameters: dict[str, Value]
+    window: TrialWindow = TrialWindow()
+
+    @property
+    def configuration(self) -> str:
+        """Return strategy and parameters as canonical JSON: the same for every symbol."""
+        return json.dumps([self.strategy, self.parameters], sort_keys=True)
+
+
+class TrialResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of a trial: its metrics, and net daily returns as packed little-endian float32.
+
+    `failure` is why there is none; `seconds` is the worker's time.
+    """
+
+    trial: str
+    metrics: dict[str, float | None] = {}
+    returns: str = ""
+    failure: str = ""
+    digest: str = ""
+    seconds: float = 0.0
+
+    @property
+    def daily(self) -> Floats:
+        """Return the daily returns, shape (days,)."""
+        return np.frombuffer(base64.b64decode(self.returns), "<f4").astype(np.float64)
+
+
+class TrialBasis(msgspec.Struct, frozen=True, kw_only=True):
+    """What all trials of a sweep stand on: code, strategies, settings and data, as hashes."""
+
+    code: str
+    sources: dict[str, str]
+    settings: str
+    data: dict[str, str]
+    """Hash of each symbol's bars."""
+
+    def difference(self, other: "TrialBasis") -> str:
+        """Return what differs from another, in words; empty where nothing does."""
+        if self.data != other.data:
+            changed = sorted(
+                symbol
+                for symbol in {*self.data, *other.data}
+                if self.data.get(symbol) != other.data.get(symbol)
+            )
+            return f"the bars of {', '.join(changed[:5])}{' …' if len(changed) > 5 else ''}"
+        if self.sources != other.sources:
+            changed = sorted(
+                name for name in self.sources if self.sources[name] != other.sources.get(name)
+            )
+            return f"the source of strategy {', '.join(changed)}"
+        if self.settings != other.settings:
+            return "the configuration"
+        return "patang's own code" if self.code != other.code else ""
+
+
+def trial_id(trial: SweepTrial, basis: TrialBasis) -> str:
+    """Return the name of a trial: a hash of everything that decides its result."""
+    # of a portfolio all bars count, of a symbol its own: a symbol more leaves the others' trials be
+    data: Mapping[str, str] = (
+        basis.data
+        if trial.symbol == PORTFOLIO
+        else {trial.symbol: basis.data.get(trial.symbol, "")}
+    )
+    said = [
+        trial.strategy,
+        trial.symbol,
+        trial.parameters,
+        list(trial.window),
+        basis.code,
+        basis.sources.get(trial.strategy, ""),
+        basis.settings,
+        data,
+    ]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def pack_returns(returns: Floats) -> str:
+    """Return daily returns as `TrialResult` keeps them."""
+    return base64.b64encode(returns.astype("<f4").tobytes()).decode()
+
+
+def read_result(line: bytes) -> TrialResult:
+    """Return a journal's line as a result; raise `DataError` for anything else."""
+    try:
+        return msgspec.json.decode(line, type=TrialResult)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise DataError(f"no line of a sweep's journal: {error}") from error

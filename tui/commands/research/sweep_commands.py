@@ -1,0 +1,118 @@
+"""`patang sweep`: many backtests of one strategy, and which of them to believe."""
+
+import os
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from engine.errors import ConfigError
+from engine.exit_codes import DONE, FAILED, INTERRUPTED
+from tui.commands.backtest.backtest_request import (
+    BarsVersion,
+    Cash,
+    StrategyName,
+    TradedSymbols,
+    WarmUp,
+    read_request,
+)
+from tui.commands.research.sweep_job import SamplerName, SweepJob, SweepRequest
+from tui.commands.shared.options import AsJson, ConfigFile, Folder, From, To
+from tui.run.configured import configuration
+
+MOST_WORKERS = 256
+
+
+def sweep(
+    strategy: StrategyName = "",
+    *,
+    param: Annotated[
+        list[str] | None,
+        Parameter(
+            name="--param",
+            help="An axis: NAME=FROM:TO:STEP, NAME=A,B,C, or NAME=LOW:HIGH for random and tpe; "
+            "several times.",
+        ),
+    ] = None,
+    symbols: TradedSymbols = "",
+    since: From = "",
+    until: To = "",
+    timeframes: Annotated[
+        str, Parameter(help="Seconds, with commas between: the timeframe_s that are tried.")
+    ] = "",
+    sampler: Annotated[
+        SamplerName, Parameter(help="grid: every point; random; tpe: where others did well.")
+    ] = "grid",
+    trials: Annotated[
+        int, Parameter(help="Points that random and tpe take; 0: 100. A grid has all of its own.")
+    ] = 0,
+    seed: Annotated[int, Parameter(help="Number from which random and tpe follow.")] = 7,
+    objective: Annotated[
+        str, Parameter(help="Metric that tpe and walk-forward look for the most of.")
+    ] = "sharpe",
+    portfolio: Annotated[
+        bool, Parameter(negative="", help="All symbols on one account, instead of each alone.")
+    ] = False,
+    workers: Annotated[int, Parameter(help="Processes of this machine; 0: one a core.")] = 0,
+    dask: Annotated[str, Parameter(help="Address of a Dask scheduler, tcp://HOST:PORT.")] = "",
+    fresh: Annotated[
+        bool, Parameter(negative="", help="Begin anew instead of going on with what is done.")
+    ] = False,
+    bars: BarsVersion = "",
+    cash: Cash = 0,
+    slippage: Annotated[str, Parameter(help="As in patang backtest.")] = "",
+    warm_up: WarmUp = 5,
+    folder: Folder = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Run a strategy with many parameters. Killed or stopped, the same command goes on."""
+    if not 0 <= workers <= MOST_WORKERS:
+        raise ConfigError(f"--workers {workers}: expected 1 to {MOST_WORKERS}, or 0: one a core")
+    if trials < 0:
+        raise ConfigError(f"--trials {trials}: expected a number of points, or 0: 100")
+    request, file = read_request(
+        strategy,
+        symbols,
+        since=since,
+        until=until,
+        span=0,
+        settings=None,
+        bars=bars,
+        cash=cash,
+        warm_up=warm_up,
+        folder=folder,
+        slippage=slippage,
+    )
+    job = SweepJob(
+        configuration(file or config),
+        SweepRequest(
+            request,
+            tuple(param or ()),
+            sampler=sampler,
+            trials=trials,
+            seed=seed,
+            portfolio=portfolio,
+            objective=objective,
+            timeframes=_timeframes(timeframes),
+        ),
+    )
+    outcome = job.execute(workers or len(os.sched_getaffinity(0)), dask, fresh=fresh)
+    best = sorted(
+        (row for row in outcome.rows if not row.result.failure),
+        key=lambda row: -(row.result.metrics.get(objective) or -1e9),
+    )
+    for row in best[:10]:
+        sys.stdout.write(
+            f"{row.trial.symbol} {row.trial.parameters} {row.result.metrics.get(objective)} {row.result.metrics.get('net')}\n"
+        )
+    if not outcome.whole:
+        return INTERRUPTED
+    return DONE if best else FAILED
+
+
+def _timeframes(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(dict.fromkeys(int(each) for each in text.split(",") if each.strip()))
+    except ValueError:
+        raise ConfigError(f"--timeframes {text}: expected seconds, as 60,300") from None

@@ -1,0 +1,329 @@
+"""A sweep: what is asked for, its trials, and its running into a folder of its own."""
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Literal, NamedTuple, final
+
+import msgspec
+
+from engine.backtest import run_identity
+from engine.backtest.run_bars import LoadedBars, span_for
+from engine.config.schema import DeskConfig, desk_paths
+from engine.errors import ConfigError, PatangError
+from engine.history.golden_bars import series_digest
+from engine.research.packed_bars import write_packed
+from engine.research.parameter_space import ParameterAxis, ParameterSpace, Point, read_axis
+from engine.research.samplers import DEFAULT_TRIALS, ListSampler, Sampler, TpeSampler
+from engine.research.sweep_run import SweepProgress, SweepRun
+from engine.research.trials import (
+    PORTFOLIO,
+    SweepTrial,
+    TrialBasis,
+    TrialResult,
+    TrialWindow,
+    trial_id,
+)
+from store.trial_journal import TrialJournal
+from strategies import build
+from tui.commands.backtest.backtest_job import BacktestJob
+from tui.commands.backtest.backtest_request import BacktestRequest
+from tui.commands.research.trial_worker import SweepTask, encode_task
+from tui.commands.research.worker_pools import dask_workers, local_workers
+from tui.commands.shared.progress_line import StatusLine, interruptible, narrate
+
+SamplerName = Literal["grid", "random", "tpe"]
+BARS: Final = "bars.arrow"
+ASKED_AT_ONCE: Final = 8
+"""Points a learning sampler gives before it is told: the same on every machine, or the same seed
+would find other points on one with more cores."""
+WORST: Final = -1e9
+
+
+class SweepRequest(NamedTuple):
+    """Request for a sweep: a backtest's, the axes, and how points are taken of them."""
+
+    backtest: BacktestRequest
+    axes: tuple[str, ...]
+    sampler: SamplerName = "grid"
+    trials: int = 0
+    seed: int = 7
+    portfolio: bool = False
+    objective: str = "sharpe"
+    walk_forward: str = ""
+    timeframes: tuple[int, ...] = ()
+
+
+class SweepManifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sweep is: all that its trials follow from."""
+
+    name: str
+    made: str
+    request: SweepRequest
+    basis: TrialBasis
+    bars: str
+    """Hash of the file of bars."""
+    symbols: list[str]
+    span: int
+    points: int
+    native: bool
+    command: str
+
+
+class SweepRow(NamedTuple):
+    """A trial beside its result."""
+
+    name: str
+    trial: SweepTrial
+    result: TrialResult
+
+
+class RefusedPoint(NamedTuple):
+    """A point that the strategy itself refuses."""
+
+    strategy: str
+    point: Point
+    reason: str
+
+
+class SweepOutcome(NamedTuple):
+    """What a sweep came to."""
+
+    manifest: SweepManifest
+    rows: list[SweepRow]
+    refused: list[RefusedPoint]
+    whole: bool
+    resumed: int
+    warnings: list[str]
+
+
+@final
+class SweepJob:
+    """A sweep from its request to its rows."""
+
+    def __init__(self, config: DeskConfig, request: SweepRequest) -> None:
+        self.config = config
+        self.request = request
+        self.backtest = BacktestJob(config, request.backtest)
+        self.tables = {table.name: table.parameters for table in self.backtest.tables}
+        self.spaces = self._parameter_spaces()
+        self.refused: list[RefusedPoint] = []
+        self.folder = self._sweep_folder()
+
+    def execute(self, workers: int, dask: str = "", *, fresh: bool = False) -> SweepOutcome:
+        """Run what is not done; raise `PatangError`. Ctrl-c ends it in order; what is done stays."""
+        journal = TrialJournal(self.folder)
+        with journal.lock():
+            if fresh:
+                journal.clear()
+            span = self._bar_span()
+            loaded = self.backtest.load_bars(span)
+            basis = self._basis(loaded, span)
+            before = journal.read_manifest(SweepManifest)
+            if before is not None and (changed := before.basis.difference(basis)):
+                raise ConfigError(
+                    f"{changed} changed since this sweep began on {before.made[:10]}: its trials "
+                    f"would not be comparable; --fresh begins anew ({self.folder})"
+                )
+            packed = self.folder / BARS
+            write_packed(packed, loaded)
+            manifest = self._manifest(basis, loaded, span, packed)
+            journal.write_manifest(manifest)
+            task = encode_task(
+                SweepTask(
+                    config=self.config,
+                    request=self.request.backtest,
+                    tables=self.tables,
+                    sources=basis.sources,
+                    span=span,
+                    bars=str(packed),
+                    bars_hash=manifest.bars,
+                )
+            )
+            pool = dask_workers(dask, task, packed) if dask else local_workers(workers, task)
+            done = journal.results()
+            line = StatusLine(0.2, 5.0)
+            with interruptible() as interruption, pool as crew:
+                run = SweepRun(
+                    crew, journal, done, lambda at: _show(line, at) and not interruption.has_come
+                )
+                try:
+                    rows = self._run_points(run, basis, list(loaded.series))
+                finally:
+                    line.close()
+            return SweepOutcome(
+                manifest,
+                rows,
+                self.refused,
+                whole=not run.was_stopped,
+                resumed=sum(row.name in done for row in rows),
+                warnings=loaded.warnings,
+            )
+
+    def _run_points(
+        self, run: SweepRun, basis: TrialBasis, symbols: Sequence[str]
+    ) -> list[SweepRow]:
+        """Run what the samplers ask for; return the rows, in their order."""
+        rows: list[SweepRow] = []
+        for strategy, space in self.spaces.items():
+            sampler = self._sampler(space)
+            learns = self.request.sampler == "tpe"
+            while points := sampler.ask(ASKED_AT_ONCE if learns else 10**6):
+                usable = [point for point in points if self._is_usable(strategy, point)]
+                trials = {
+                    trial_id(trial, basis): trial
+                    for point in usable
+                    for trial in self._trials_of(strategy, point, symbols)
+                }
+                results = run.run_trials(trials.items())
+                rows += [
+                    SweepRow(name, trials[name], results[name])
+                    for name in trials
+                    if name in results
+                ]
+                if run.was_stopped:
+                    return rows
+                if learns:
+                    self._teach(sampler, points, rows)
+        return rows
+
+    def _teach(self, sampler: Sampler, points: Sequence[Point], rows: Sequence[SweepRow]) -> None:
+        for point in points:
+            scores = [
+                row.result.metrics.get(self.request.objective)
+                for row in rows
+                if point.items() <= row.trial.parameters.items() and not row.result.failure
+            ]
+            # A trial without a trade has no ratio: worse than every other, and not unknown.
+            known = [WORST if score is None else score for score in scores]
+            sampler.tell(point, sum(known) / len(known) if known else None)
+
+    def _trials_of(
+        self, strategy: str, point: Point, symbols: Sequence[str]
+    ) -> Iterator[SweepTrial]:
+        window = TrialWindow(self.request.backtest.first, self.request.backtest.last)
+        for symbol in [PORTFOLIO] if self.request.portfolio else symbols:
+            yield SweepTrial(strategy=strategy, symbol=symbol, parameters=point, window=window)
+
+    def _is_usable(self, strategy: str, point: Point) -> bool:
+        """Return whether a strategy takes a point; keep the reason where it does not."""
+        try:
+            build(strategy, self.tables[strategy] | point)
+        except PatangError as error:
+            self.refused.append(RefusedPoint(strategy, point, str(error)))
+            return False
+        return True
+
+    def _sampler(self, space: ParameterSpace) -> Sampler:
+        wanted = self.request.trials or DEFAULT_TRIALS
+        match self.request.sampler:
+            case "random":
+                return ListSampler(space.random_points(wanted, self.request.seed))
+            case "tpe":
+                return TpeSampler(space, wanted, self.request.seed)
+            case _:
+                return ListSampler(space.grid())
+
+    def _parameter_spaces(self) -> dict[str, ParameterSpace]:
+        """Return each strategy's axes; `NAME=…` without a strategy is of every one."""
+        axes: dict[str, list[ParameterAxis]] = {name: [] for name in self.tables}
+        if self.request.timeframes:
+            for own in axes.values():
+                own.append(ParameterAxis("timeframe_s", self.request.timeframes))
+        for text in self.request.axes:
+            axis = read_axis(text)
+            strategy, dot, parameter = axis.name.rpartition(".")
+            if dot and strategy not in axes:
+                raise ConfigError(f"--param {text}: {strategy} does not run; {', '.join(axes)} do")
+            for name in [strategy] if dot else axes:
+                axes[name].append(axis._replace(name=parameter))
+        if not any(axes.values()):
+            raise ConfigError("a sweep needs an axis: --param NAME=FROM:TO:STEP")
+        spaces = {name: ParameterSpace(own) for name, own in axes.items()}
+        if self.request.sampler == "grid":
+            for space in spaces.values():
+                next(space.grid())  # whatever is wrong with it is said before anything is read
+        return spaces
+
+    def _bar_span(self) -> int:
+        """Return the length of bars that suits every timeframe that is tried."""
+        spans = {
+            int(value)
+            for space in self.spaces.values()
+            for axis in space.axes
+            if axis.name == "timeframe_s"
+            for value in axis.values
+        }
+        own = [each.span for each in self.backtest.strategies()]
+        versions, asked = self.backtest.versions, self.request.backtest
+        named = self.request.backtest.symbols
+        there = versions.spans(named, asked.bars) or versions.spans()
+        return span_for(there, asked.span, [*spans] or own)
+
+    def _basis(self, loaded: LoadedBars, span: int) -> TrialBasis:
+        asked, config = self.request.backtest, self.config
+        settings = {
+            "tables": self.tables,
+            "risk": msgspec.to_builtins(config.risk),
+            "paper": msgspec.to_builtins(config.paper),
+            "exits": msgspec.to_builtins(config.exits),
+            "modifies": config.governor.modifies_per_order,
+            "stale": config.feed.stale_after_s,
+            "confirmed": list(config.market.confirmed),
+            "cash": asked.cash,
+            "slippage": asked.slippage,
+            "warm_up": asked.warm_up,
+            "span": span,
+        }
+        return TrialBasis(
+            code=run_identity.code_hash(),
+            sources={
+                each.name: run_identity.source_hash(each) for each in self.backtest.strategies()
+            },
+            settings=run_identity.settings_hash(settings),
+            data={symbol: series_digest(series) for symbol, series in loaded.series.items()},
+        )
+
+    def _manifest(
+        self, basis: TrialBasis, loaded: LoadedBars, span: int, packed: Path
+    ) -> SweepManifest:
+        with packed.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return SweepManifest(
+            name=self.folder.name,
+            made=datetime.now(UTC).isoformat(timespec="seconds"),
+            request=self.request,
+            basis=basis,
+            bars=digest,
+            symbols=list(loaded.series),
+            span=span,
+            points=sum(space.size for space in self.spaces.values()),
+            native=run_identity.is_native(),
+            command=" ".join(["patang", *sys.argv[1:]]),
+        )
+
+    def _sweep_folder(self) -> Path:
+        """Return the folder of this request: the same request again finds what it has done."""
+        said = msgspec.to_builtins(self.request._replace(trials=0))
+        digest = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
+        name = "-".join([*self.tables][:3])
+        return sweeps_folder(self.config) / f"{name}-{digest[:8]}"
+
+
+def sweeps_folder(config: DeskConfig) -> Path:
+    """Return where sweeps are kept."""
+    return desk_paths(config, os.environ).state / "sweeps"
+
+
+def _show(line: StatusLine, at: SweepProgress) -> bool:
+    if line.is_due and at.done > at.resumed:
+        each = line.elapsed_s / (at.done - at.resumed)
+        line.write_status(
+            f"{at.done:,} of {at.total:,} trials, {1 / each:,.1f} a second, "
+            f"{each * (at.total - at.done):.0f} s left"
+        )
+    return True

@@ -1,0 +1,104 @@
+"""The workers of a sweep: processes of this machine, or those of a Dask scheduler."""
+
+import contextlib
+import multiprocessing
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from pathlib import Path
+from typing import Any, final
+
+from engine.errors import ConfigError, OperatorError
+from engine.research.sweep_run import NamedTrial
+from engine.research.trials import TrialResult
+from tui.commands.research.trial_worker import run_batch, run_remote_batch
+
+Results = Future[list[TrialResult]]
+
+
+@final
+class LocalWorkers:
+    """Processes of this machine, which map the same file of bars."""
+
+    def __init__(self, width: int, task: bytes) -> None:
+        self.width = width
+        self._task = task
+        self._pool = self._new_pool()
+
+    def submit(self, batch: Sequence[NamedTrial]) -> Results:
+        """Have a batch run."""
+        return self._pool.submit(run_batch, self._task, batch)
+
+    def revive(self) -> None:
+        """Start anew: a pool that has lost a process takes nothing more."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool = self._new_pool()
+
+    def close(self) -> None:
+        """End the processes; what they are at is lost."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _new_pool(self) -> ProcessPoolExecutor:
+        # Not forked: threads of the libraries may hold locks at that moment, and a child would
+        # wait for them for ever.
+        return ProcessPoolExecutor(
+            self.width, multiprocessing.get_context("spawn"), initializer=ignore_interrupts
+        )
+
+
+def ignore_interrupts() -> None:
+    """Leave ctrl-c to the process that has begun the workers: it ends them in order."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@final
+class DaskWorkers:
+    """The workers of a Dask scheduler, which get the bars once each."""
+
+    def __init__(self, client: Any, task: bytes, bars: Path) -> None:
+        self._client = client
+        self._task = client.scatter(task, broadcast=True)
+        self._bars = client.scatter(bars.read_bytes(), broadcast=True)
+        self._pool = client.get_executor(pure=False)
+
+    @property
+    def width(self) -> int:
+        """Return how many batches run at once."""
+        return max(1, sum(map(int, self._client.nthreads().values())))
+
+    def submit(self, batch: Sequence[NamedTrial]) -> Results:
+        """Have a batch run; the scheduler gives it to another worker where one dies."""
+        found: Results = self._pool.submit(run_remote_batch, self._task, self._bars, batch)
+        return found
+
+    def revive(self) -> None:
+        """Do nothing: the scheduler does."""
+
+
+@contextlib.contextmanager
+def local_workers(width: int, task: bytes) -> Iterator[LocalWorkers]:
+    """Have so many processes for a while."""
+    workers = LocalWorkers(width, task)
+    try:
+        yield workers
+    finally:
+        workers.close()
+
+
+@contextlib.contextmanager
+def dask_workers(address: str, task: bytes, bars: Path) -> Iterator[DaskWorkers]:
+    """Have a scheduler's workers for a while; raise `ConfigError` or `OperatorError`."""
+    try:
+        from distributed import Client
+    except ImportError:
+        raise ConfigError("--dask needs dask: pip install 'patang[dask]'") from None
+    try:
+        client = Client(address, timeout=10)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise OperatorError(f"--dask {address}: {error}; is a scheduler there?") from error
+    try:
+        if not client.nthreads():
+            raise OperatorError(f"--dask {address}: the scheduler has no workers")
+        yield DaskWorkers(client, task, bars)
+    finally:
+        client.close()
