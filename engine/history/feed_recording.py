@@ -136,13 +136,13 @@ class FeedRecording:
 
     def end_day(self, now: int) -> None:
         """Write down the day's bars."""
-        told = {
+        totals = {
             "taken": self._taken,
             "ticks": int(self._kernel.state.tick_count),
             "bars": self._bars.count,
             "digest": self._bars.hex(),
         }
-        self._record.put(RecordKind.END, 0, now, json.dumps(told).encode())
+        self._record.put(RecordKind.END, 0, now, json.dumps(totals).encode())
 
 
 def recording_header(kernel: Kernel, mode: str, spans: Sequence[int]) -> dict[str, object]:
