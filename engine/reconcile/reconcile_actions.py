@@ -274,7 +274,7 @@ class ReconcileActions:
             if leave or decision.stop or product is not Product.CNC
             else self._protecting_gtt(difference, market.ltp)
         )
-        terms = self.reconciler.terms
+        settings = self.reconciler.settings
         self.post(
             ShareAdoption(
                 now,
@@ -283,8 +283,8 @@ class ReconcileActions:
                 quantity=difference.amount,
                 average=average,
                 strategy=strategy,
-                stop_percent=decision.stop or terms.stop_percent,
-                trail=terms.trail,
+                stop_percent=decision.stop or settings.stop_percent,
+                trail=settings.trail,
                 leave=leave,
                 gtt_id=gtt.gtt_id if gtt else 0,
                 legs=list(gtt.legs) if gtt else None,

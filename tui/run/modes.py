@@ -106,5 +106,7 @@ def paper_terms(station: DeskSession, *, lockstep: bool) -> PaperTerms:
     """Return the terms of a simulated exchange; one stepped by hand answers at once."""
     paper = station.config.paper
     return PaperTerms(
-        paper.cash * 100, 0 if lockstep else paper.latency_ms * MILLISECOND, paper.slippage_ticks
+        cash=paper.cash * 100,
+        latency=0 if lockstep else paper.latency_ms * MILLISECOND,
+        slippage_ticks=paper.slippage_ticks,
     )

@@ -65,7 +65,10 @@ def exits_of(config: DeskConfig) -> ExitEscalation:
     """Return how exits that rest are pressed."""
     exits = config.exits
     return ExitEscalation(
-        exits.patience_s, exits.widen_percent, exits.reach_percent, config.gateway.late_s
+        patience=exits.patience_s,
+        widen_percent=exits.widen_percent,
+        reach_percent=exits.reach_percent,
+        doubt=config.gateway.late_s,
     )
 
 

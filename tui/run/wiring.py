@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from brokers.paper.paper_broker import PaperWorld
 from compiled.model.values import Bar
 from compiled.trading.strategy import Strategy
@@ -18,11 +20,8 @@ from engine.market import charges
 from engine.ops.control_socket import ControlSocket, socket_path
 from engine.ops.freeze_timer import FreezeTimer, read_freeze_record
 from engine.ops.watchdog import Watchdog
-from engine.orders.governor import GovernorRates
 from engine.orders.killswitch import HALT
-from engine.orders.request_lookups import LookupPolicy
 from engine.ports import BarStore, BrokerRules
-from engine.reconcile.reconciler import ReconcileTerms
 from engine.system import structured_logs
 from store.bars.bar_writer import CAPACITY, WARM_UP, BarWriter
 from store.bars.parquet_bars import ParquetBars
@@ -58,7 +57,7 @@ MOST_PAST = 10_000_000
 A whole market is read in one go where the exchange waits for us.
 """
 NOBODYS_CASH = 2**62
-"""Paise by which an account's cash may differ from that of a run which never touches it."""
+"""Rupees by which an account's cash may differ from that of a run which never touches it."""
 
 
 def open_desk(station: DeskSession) -> Desk:
@@ -336,7 +335,6 @@ def _desk_settings(
     rules: BrokerRules,
 ) -> EngineSettings:
     config = station.config
-    governor, gateway = config.governor, config.gateway
     watch = station.run.symbols or (
         station.rerun.symbols if station.rerun else tuple(config.feed.watch)
     )
@@ -350,29 +348,12 @@ def _desk_settings(
         watch=watch,
         watch_mode=config.feed.mode,
         modes={} if station.run.symbols or station.rerun else modes_of(config),
-        rates=GovernorRates(
-            governor.orders_per_second,
-            governor.orders_per_minute,
-            governor.orders_per_day,
-            governor.reserve_per_second,
-        ),
-        modifies=governor.modifies_per_order,
+        governor=config.governor,
+        gateway=config.gateway,
         exits=exits_of(config),
-        patience=LookupPolicy(
-            gateway.settle_s,
-            gateway.lookup_every_s,
-            gateway.lookups,
-            gateway.entry_wait_s,
-            gateway.late_s,
-        ),
-        poll_s=gateway.poll_s,
-        positions_every_s=gateway.positions_every_s,
-        reconcile=ReconcileTerms(
-            NOBODYS_CASH if station.run.mode == "dry-run" else config.reconcile.funds_bound * 100,
-            config.reconcile.stop_percent,
-            config.reconcile.trail,
-            config.reconcile.edited_stop == "tighter",
-        ),
+        reconcile=replace(config.reconcile, funds_bound=NOBODYS_CASH)
+        if station.run.mode == "dry-run"
+        else config.reconcile,
         lanes=config.broker.workers // 2,
         stale_after_s=config.feed.stale_after_s,
         late_after_s=config.feed.late_after_s * max(1.0, speed),
