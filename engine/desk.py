@@ -654,7 +654,13 @@ class Desk:
         loop.requests, loop.outcomes = self._requests, self._outcomes
         loop.margins = ports.margins
         if ports.record is not None:
-            loop.recording = FeedRecording(ports.record, self.kernel, settings.mode, settings.spans)
+            loop.recording = FeedRecording(
+                ports.record,
+                self.kernel,
+                mode=settings.mode,
+                broker=settings.broker,
+                spans=settings.spans,
+            )
         return loop
 
     def _subscribed_tokens(self, strategy: str, watched: list[Instrument]) -> list[int]:

@@ -67,6 +67,8 @@ class EngineSettings:
     """What the desk runs with, as JSON: the journal keeps it, so that the day can be run again."""
     rules: BrokerRules = field(default_factory=BrokerRules)
     """What the broker takes that orders go to."""
+    broker: str = "sandbox"
+    """The name of the one whose market data comes."""
     speed: float = 1.0
     """How many times as fast as the machine's the desk's clock runs; 0.0: as fast as it can."""
     simulated: bool = False

@@ -518,7 +518,7 @@ def login(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Log in to Kite in the browser and keep the day's token in the keyring or encrypted file."""
+    """Log in to the broker in the browser; keep the day's token in keyring or encrypted file."""
     from tui.commands.desk.login_commands import log_in
 
     return log_in(config, port, wait, keep_secret=keep_secret, as_json=as_json)
@@ -533,7 +533,7 @@ def logout(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """End today's session with Kite and forget its token."""
+    """End today's session with the broker and forget its token."""
     from tui.commands.desk.login_commands import log_out
 
     return log_out(config, keep_secret=keep_secret, as_json=as_json)
@@ -543,7 +543,7 @@ def logout(
 def doctor(
     *,
     static_ip: Annotated[
-        str, Parameter(help="Address registered with Kite, instead of broker.static_ip.")
+        str, Parameter(help="Address registered with the broker, instead of broker.static_ip.")
     ] = "",
     config: ConfigFile = None,
     as_json: AsJson = False,

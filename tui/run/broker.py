@@ -7,13 +7,12 @@ from typing import NamedTuple
 
 from brokers.backfill.feed_gaps import FeedGap
 from brokers.connection import Connection, ConnectionTerms
-from brokers.kite.recorded_market import RecordedMarket
+from brokers.recorded.recorded_market import RecordedMarket
 from brokers.registry import connect
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.corporate_actions import apply_corporate_actions
 from brokers.sandbox.lockstep import LockstepPacer
 from brokers.sandbox.server import Sandbox
-from brokers.session.kite_login import REST
 from engine.config.schema import desk_paths
 from engine.day.desk_clocks import ScaledClock, SteppedClock
 from engine.market.instrument_dumps import DumpFolder
@@ -104,7 +103,6 @@ def connect_broker(
     if isinstance(exchange.pacer, RecordedMarket):
         return exchange.pacer.connection()
     place, config = exchange.access.place, station.config
-    kept = DumpFolder(desk_paths(config, os.environ).state / "instruments")
     terms = ConnectionTerms(
         settings=config.broker,
         clock=exchange.clock,
@@ -112,10 +110,10 @@ def connect_broker(
         paced=exchange.pacer is not None,
         renewable=exchange.access.session is not None,
         dead_after_s=config.feed.dead_after_s,
-        dumps=kept if place.rest == REST else None,
+        dumps=DumpFolder(desk_paths(config, os.environ).state / "instruments"),
         record=record,
         on_token_death=died,
         on_gap=on_gap,
         on_answer=heard,
     )
-    return connect(config.broker.name, place, terms)
+    return connect(station.broker_name, place, terms)

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from brokers.kite.recorded_market import RecordedMarket
+from brokers.recorded.recorded_market import RecordedMarket
+from brokers.registry import rules_of
 from compiled.model.values import SECOND, Bar
 from engine.config.schema import DeskConfig
 from engine.day.dead_letters import AHEAD_S
@@ -61,6 +62,8 @@ class RecordingReplay:
         """How fast the recorded exchange went."""
         self.market = RecordedMarket(
             meta,
+            self.reading.frames,
+            rules_of(self.reading.broker, ""),
             self.reading.records,
             begins=self.reading.began,
             past=self._past_bars,

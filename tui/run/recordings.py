@@ -6,7 +6,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from brokers.kite.feed_playback import FeedPlayback
+from brokers.connection import FrameFormat
+from brokers.recorded.feed_playback import FeedPlayback
+from brokers.registry import ADAPTERS, frames_of
 from compiled.model.events import BandUpdate, TickBatch, TimerEvent
 from compiled.model.values import Bar
 from engine.config.desk_modes import MODES
@@ -134,6 +136,15 @@ class RecordedRunReader:
         self.began = 0
         """When the recorded desk began its day, ns UTC."""
         self.meta = self._read_meta()
+        self.broker = str(self.meta.get("broker", "kite"))
+        """Whose messages they are; the first recordings do not say so, and are Kite's."""
+        if self.broker not in ADAPTERS:
+            raise DataError(f"{run.name}: a recording of {self.broker}, which is no broker here")
+
+    @property
+    def frames(self) -> FrameFormat:
+        """Return the form of its messages."""
+        return frames_of(self.broker)
 
     def _read_meta(self) -> dict[str, Any]:
         for records in BlockScan(self._run.path(self._run.parts[0])).records():
@@ -168,7 +179,7 @@ def play_run(
 
     `show` is called with each event and the bars it closed.
     """
-    kernel, digest, playback = kernel_of(reading.meta), BarDigest(), FeedPlayback()
+    kernel, digest, playback = kernel_of(reading.meta), BarDigest(), FeedPlayback(reading.frames)
     for event in playback.events(reading.records()):
         kernel.handle(event)
         bars, kernel.market_feed.closed_bars = kernel.market_feed.closed_bars, []
@@ -190,7 +201,7 @@ def play_run(
 
 def ticks_of(reading: RecordedRunReader, since: int, until: int) -> Iterable[TickBatch]:
     """Return the ticks of every frame of [since, until) ns UTC: none is conflated."""
-    playback = FeedPlayback()
+    playback = FeedPlayback(reading.frames)
     came = (
         record._replace(kind=RecordKind.FRAME)
         for record in reading.records(since)

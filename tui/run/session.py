@@ -121,6 +121,11 @@ class DeskSession:
         return own or (not broker.is_real and not broker.rest)
 
     @property
+    def broker_name(self) -> str:
+        """Return whose protocol the exchange speaks: an embedded one is no configured broker."""
+        return "sandbox" if self.is_embedded else self.config.broker.name
+
+    @property
     def sends_real_orders(self) -> bool:
         """Return whether orders leave for a real account, or for one treated as real."""
         return sends_real(self.config, self.run.mode)

@@ -340,6 +340,7 @@ def _desk_settings(
     )
     return EngineSettings(
         mode=station.run.mode,
+        broker=station.broker_name,
         rules=rules,
         speed=speed,
         simulated=station.run.mode == "paper" or station.rerun is not None,

@@ -123,7 +123,8 @@ async def _fetch_windows(
 ) -> list[DownloadState]:
     clock, calendar = clock_at(place.rest), calendar_of(config)
     terms = ConnectionTerms(settings=config.broker, clock=clock)
-    broker = connect(config.broker.name, place, terms).broker
+    connection = connect(config.broker.name, place, terms)
+    broker, history_days = connection.broker, connection.rules.history_days
     expected = ExpectedBars(calendar, exchange)
     try:
         wanted = [
@@ -134,7 +135,9 @@ async def _fetch_windows(
         ]
         progress = DownloadProgress(folder / f"download-{exchange}.jsonl")
         todo = sum(
-            1 for each in wanted for _ in request_windows(each, progress.missing_parts(each))
+            1
+            for each in wanted
+            for _ in request_windows(each, progress.missing_parts(each), history_days)
         )
         line = WindowLine(todo)
 
@@ -148,7 +151,13 @@ async def _fetch_windows(
             line.add_window(len(bars))
 
         results = await download(
-            broker, wanted, keep=keep, progress=progress, calendar=calendar, clock=clock
+            broker,
+            wanted,
+            keep=keep,
+            progress=progress,
+            calendar=calendar,
+            clock=clock,
+            history_days=history_days,
         )
         store.fold()
     finally:

@@ -7,7 +7,6 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from compiled.adapters.kite_frames import FrameDecoder
 from engine.history.feed_recording import RecordedEvent, RecordKind
 from engine.history.tick_evidence import (
     DESK_AWAY,
@@ -60,7 +59,7 @@ def evidence_of(
         names = {int(each["token"]): str(each["symbol"]) for each in reading.meta["instruments"]}
         wanted = {token: came[name] for token, name in names.items() if name in came}
         watch = _AbsenceWatch(run.number, over, absences)
-        decoder = FrameDecoder()
+        decoder = reading.frames.reader()
         for record in reading.records():
             watch.note_record(record)
             if record.kind in {RecordKind.FRAME, RecordKind.HELD}:

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from brokers.connection import Connection, ConnectionTerms
-from brokers.registry import connect
+from brokers.registry import connect, login_of
 from compiled.model.values import SECOND
 from engine.books.depository import MEND
 from engine.config import addresses
@@ -134,7 +134,9 @@ def local_checks(config: DeskConfig, place: BrokerEndpoint, now: int) -> list[op
 def _mode_check(config: DeskConfig) -> ops.HealthCheck:
     """Check what `patang run` would do with the configured mode."""
     broker = config.broker
-    where = broker.rest or ("Kite" if broker.is_real else "the embedded sandbox")
+    where = broker.rest or (
+        login_of(broker.name).NAME if broker.is_real else "the embedded sandbox"
+    )
     real = sends_real(config, config.desk.mode)
     own = config.desk.mode in OWN_EXCHANGE and not broker.rest
     text = f"{config.desk.mode} at {'the embedded sandbox' if own else where}"
