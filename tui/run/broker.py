@@ -37,6 +37,8 @@ def exchange_of(station: DeskSession) -> ExchangeLink:
         market = station.rerun.market
         return ExchangeLink(
             Credentials(BrokerEndpoint("", "", "", "", sandbox=True)),
+            # a recording is played by its own times: the desk's clock begins where its recorder's
+            # did
             SteppedClock(market.begins),
             market,
         )
@@ -48,6 +50,7 @@ def exchange_of(station: DeskSession) -> ExchangeLink:
     station.access = found
     clock = clock_at(found.place.rest)
     return ExchangeLink(
+        # a clock that stands until it is moved belongs to an exchange that waits for the desk
         found, clock, LockstepPacer(found.place.rest) if isinstance(clock, SteppedClock) else None
     )
 
@@ -60,11 +63,13 @@ def sandbox_config(station: DeskSession) -> SandboxConfig:
         seed=config.seed if run.seed is None else run.seed,
         date=run.day or config.date or latest_day(),
         start=run.start or config.start,
+        # 0 is lockstep, which the exchange calls None
         speed=speed or None,
         symbols=run.symbols or config.symbols,
         tape=run.tape,
         port=config.port,
         cash=config.cash * 100,
+        # no real second passes in lockstep: a rate by the second would hold everything up
         limits="kite" if speed else "off",
         user_id=run.evening.user if run.evening is not None else "",
         actions=Path(actions).expanduser()

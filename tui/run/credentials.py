@@ -50,6 +50,7 @@ class BrokerEndpoint(NamedTuple):
         user = session.user_id if self.names_user else ""
         return self._replace(token=session.access_token, expires=session.expires, user=user)
 
+    # a traceback or a log must never show the token
     def __repr__(self) -> str:
         return f"BrokerEndpoint(rest={self.rest!r})"
 
@@ -75,6 +76,7 @@ def find_credentials(config: DeskConfig) -> Credentials:
     if not broker.is_real or broker.access_token_env:
         key, token = broker.credentials(os.environ)
         return Credentials(place._replace(api_key=key, token=token))
+    # once there is a screen nobody can be asked: a passphrase that changes meanwhile is an error
     asking = True
 
     def words(new: bool) -> str:
@@ -186,6 +188,7 @@ def ask_passphrase(new: bool) -> str:
     if os.environ.get(PASSPHRASE_VARIABLE):
         return os.environ[PASSPHRASE_VARIABLE]
     words = ask_secret("Passphrase of patang's secrets: ", PASSPHRASE_VARIABLE)
+    # a slip in a new passphrase would lock every secret away
     if new and words != ask_secret("The same again: ", PASSPHRASE_VARIABLE):
         raise OperatorError("the passphrases differ; nothing was kept")
     return words
@@ -195,6 +198,7 @@ def ask_secret(prompt: str, variable: str) -> str:
     """Return what is typed without showing it; raise `OperatorError` without a terminal."""
     if not sys.stdin.isatty():
         raise OperatorError(f"no terminal to ask at; set {variable}")
+    # on stderr: stdout is data, and may be a file
     words = getpass.getpass(prompt, sys.stderr).strip()
     if not words:
         raise OperatorError("nothing was entered")

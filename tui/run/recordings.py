@@ -84,6 +84,7 @@ def recorded_runs(
 ) -> list[RecordedRun]:
     """Return the runs below a mode's folder of recordings and in the archive, oldest first."""
     there = {each[:3]: each for each in archive.parts(mode)} if archive is not None else {}
+    # a part that lies here as well is read from here
     there |= {each[:3]: each for each in recording_parts(folder)}
     grouped = groupby(sorted(there.values()), key=lambda each: (each.day, each.run))
     return [RecordedRun(mode, day, number, tuple(each), archive) for (day, number), each in grouped]
@@ -122,6 +123,7 @@ def find_run(found: Sequence[RecordedRun], name: str) -> RecordedRun:
 
 def _recency_key(run: RecordedRun) -> tuple[float, str, int]:
     path = run.parts[-1].path
+    # whatever is still here is younger than all that has gone to the archive
     return 0.0 if run.is_archived else path.stat().st_mtime, run.day, run.number
 
 
@@ -168,6 +170,7 @@ class RecordedRunReader:
                         self.ended = _record_object(record)
                 yield from records
             self.damaged += scan.damaged
+            # of the last part alone: any other was closed before the next one began
             self.cut = scan.cut
 
 
@@ -203,6 +206,7 @@ def ticks_of(reading: RecordedRunReader, since: int, until: int) -> Iterable[Tic
     """Return the ticks of every frame of [since, until) ns UTC: none is conflated."""
     playback = FeedPlayback(reading.frames)
     came = (
+        # what the desk held back has come all the same; as HELD it would wait for its release
         record._replace(kind=RecordKind.FRAME)
         for record in reading.records(since)
         if record.kind in {RecordKind.FRAME, RecordKind.HELD} and since <= record.ts < until
