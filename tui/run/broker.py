@@ -51,7 +51,9 @@ def exchange_of(station: DeskSession) -> ExchangeLink:
     clock = clock_at(found.place.rest)
     return ExchangeLink(
         # a clock that stands until it is moved belongs to an exchange that waits for the desk
-        found, clock, LockstepPacer(found.place.rest) if isinstance(clock, SteppedClock) else None
+        found,
+        clock,
+        LockstepPacer(found.place.rest) if isinstance(clock, SteppedClock) else None,
     )
 
 

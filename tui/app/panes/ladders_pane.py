@@ -65,7 +65,9 @@ class LaddersPaneView(View[LadderRow]):
             PaneCell(
                 # still: prices move it at every tick, and a flash each time would hide those that
                 # matter
-                "" if over else meter_bar(row.distance / _FULL, widths[_BAR]), tone, still=True
+                "" if over else meter_bar(row.distance / _FULL, widths[_BAR]),
+                tone,
+                still=True,
             ),
             PaneCell("" if over else f"{row.distance:.2f}%", tone, still=True),
             PaneCell(price(row.stop)),

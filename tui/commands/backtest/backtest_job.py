@@ -112,7 +112,9 @@ class BacktestJob:
         """Return what the history has."""
         if self._versions is None:
             self._versions = BarVersions(
-                history_store(self.config, self.request.folder), self.folder
+                # looked up once: the list of an archive costs a look over the network
+                history_store(self.config, self.request.folder),
+                self.folder,
             )
         return self._versions
 
@@ -131,13 +133,16 @@ class BacktestJob:
         config, request = self.config, self.request
         span = self._bar_span(strategies)
         symbols = self._traded_symbols(span)
+        # the reading may take longer than the run
         narrate(f"{self.name} on {counted(len(symbols), 'symbol')}, bars of {span} s: reading")
         since = read_day(request.first) if request.first else None
         until = read_day(request.last) if request.last else None
         if since and until and since > until:
             raise ConfigError(f"--from {since} is after --to {until}")
         actions = actions_of(config)
+        # twice the sessions and a week and a half: weekends and a row of holidays lie between them
         back = timedelta(days=DAYS_BACK if span >= DAY_S else max(21, 2 * request.warm_up + 11))
+        # times before 1970 would be negative
         begin = midnight(max(since, EPOCH + back) - back) if since else 0
         end = min(midnight(until) + DAY, END_OF_TIME) if until else END_OF_TIME
         loaded = self.versions.load(
@@ -148,6 +153,7 @@ class BacktestJob:
         days = days_of(loaded.series.values(), first, last)
         if not days:
             raise NothingFound(f"no bars from {first} to {last}: see patang bars list")
+        # adjusted prices stand on no grid, and tell nothing of the tick
         adjusted = [symbol for symbol, each in loaded.manifests.items() if each.adjusted]
         instruments = instruments_of(
             loaded.series, listed_on(config, "NSE", last), last, adjusted=adjusted
@@ -191,6 +197,7 @@ class BacktestJob:
 
     def _bar_span(self, strategies: Sequence[Strategy]) -> int:
         """Return the length of the replayed bars; raise `ConfigError` where there are none."""
+        # a span that is asked for needs no look at what the symbols have
         named = () if self.request.span else self._named_symbols()
         spans = self.versions.spans(named, self.request.bars) or self.versions.spans()
         return span_for(spans, self.request.span, [each.span for each in strategies])
@@ -214,6 +221,7 @@ class BacktestJob:
                     f"no bars of {first_names(strange)} of {span} s: see patang bars list"
                 )
             return list(named)
+        # an index cannot be bought
         return [each for each in there if each in named or each not in INDEX_NAMES]
 
     def _make_backtest(
@@ -245,6 +253,7 @@ class BacktestJob:
         begun = time.perf_counter()
         whole = self._run_with_progress(backtest)
         seconds = time.perf_counter() - begun
+        # half the trades of a strategy that fell are no result of it
         if failures := backtest.failures:
             raise strategy_failure(failures)
         came_to = reckon_run(backtest, self._index_bars(prepared.span))
@@ -266,6 +275,7 @@ class BacktestJob:
     def _index_bars(self, span: int) -> BarSeries | None:
         """Return the bars of the index that results are compared with, None without any."""
         for length in dict.fromkeys((span, MINUTE_S, DAY_S)):
+            # the nearest length first: daily closes are enough for a comparison
             if INDEX in self.versions.symbols(length):
                 return self.versions.load(
                     [INDEX], length, start=0, end=END_OF_TIME, version="", actions=None
@@ -299,6 +309,7 @@ class BacktestJob:
             prepared.loaded,
             prepared.settings.cash,
         )
+        # a run that was stopped has only those that it finished
         days = prepared.market.days[: len(backtest.notes)]
         limits = {
             name: int(value) for name, value in current_limits(backtest.kernel.limits).items()
@@ -330,6 +341,7 @@ class BacktestJob:
             data=loaded.manifests,
             golden=loaded.is_golden,
             slippage=prepared.slippage,
+            # results with equal hashes differ by strategies, bars or code alone
             config=run_identity.settings_hash(settings),
             code=run_identity.code_hash(),
             versions=run_identity.library_versions(),
@@ -349,6 +361,7 @@ def strategy_failure(failures: Sequence[StrategyFailure]) -> BaseException:
 
     It is `StrategyFailed`, or what ctrl-c did.
     """
+    # ctrl-c came while the strategy was running: it is none of its faults
     if isinstance(failures[0].error, KeyboardInterrupt):
         return failures[0].error
     for each in failures:

@@ -71,6 +71,7 @@ def show(
         (
             each
             for each in _read_letters(config, mode, database)
+            # names are typed off a table
             if _letter_name(each) == name.lower()
         ),
         None,
@@ -115,8 +116,10 @@ def _judge_again(letter: DeadLetter, frames: FrameFormat) -> str:
         if letter.reason == FRAME:
             decoder = frames.reader()
             ticks = decoder.decode(payload, letter.ts)
+            # a frame is taken whole: its packets may be shifted behind the one that is damaged
             return "taken" if ticks and decoder.whole else FRAME
         return judge_tick(unpacked_tick(payload), letter.symbol, facts, letter.ts) or "taken"
+    # kept by a version that packed ticks in another way
     except ValueError:
         return "unreadable"
 
@@ -132,6 +135,7 @@ def _read_letters(config: Path | None, mode: str | None, database: Path | None) 
             rows = cursor.execute(
                 "SELECT * FROM letters ORDER BY ts DESC, reason, number DESC"
             ).fetchall()
+        # the table came with a later version
         except sqlite3.OperationalError:
             return []  # written by a version that kept none
     return [DeadLetter(*row) for row in rows]

@@ -35,9 +35,11 @@ def log_in(
     place, vault = endpoint_of(config), vault_of(config)
     login = login_of(config.broker.name)
     variable = config.broker.api_secret_env or login.SECRET_VARIABLE
+    # before the browser: whoever has to look for it loses no login
     secret = _api_secret(vault, place, variable, login)
     state, listens_at = new_state(), config.broker.redirect_port if port is None else port
     with LoginRedirect(listens_at, state, login.request_token) as redirect:
+        # the redirect is listened for already
         _open_browser(login.login_url(place.api_key, state, place.page), redirect.url, login.NAME)
         token = redirect.wait(seconds, _readable_stream(sys.stdin), _write_line)
     session = login.exchange_token(
@@ -70,6 +72,7 @@ def log_out(file: Path | None, *, keep_secret: bool, as_json: bool) -> int:
         login_of(config.broker.name).invalidate_session(
             place.rest, session, environment=config.broker.environment
         )
+    # after the broker's end: a token that is only forgotten here would live on there
     forget_session(vault, place.hosts, place.api_key)
     if not keep_secret:
         vault.forget(_secret_name(place))
