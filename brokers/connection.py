@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from brokers.backfill.feed_gaps import FeedGap
-from compiled.model.values import Bar, Order
+from brokers.session.day_session import DaySession
+from compiled.model.values import Bar, Order, Tick
 from engine.config.schema import BrokerSettings
 from engine.market.instrument_dumps import DumpFolder
 from engine.ports import Broker, BrokerRules, Clock, Feed, FeedRecord
@@ -15,6 +16,99 @@ MarginSource = Callable[[Sequence[Order]], Awaitable[list[int]]]
 """Tells what orders would block, each in paise."""
 HistorySource = Callable[[int, int, int, int], Awaitable[list[Bar]]]
 """`engine.ports.Broker.history`."""
+
+
+class FrameReader(Protocol):
+    """Decoder of a broker's market data messages."""
+
+    @property
+    def whole(self) -> bool:
+        """Tell whether the last message read whole."""
+        ...
+
+    @property
+    def bad_frames(self) -> int:
+        """Return how many messages did not end where they should."""
+        ...
+
+    @property
+    def bad_packets(self) -> int:
+        """Return how many parts of messages could not be read."""
+        ...
+
+    def decode(self, frame: bytes, received: int) -> list[Tick]:
+        """Return the ticks of a message that came at `received` (ns UTC)."""
+        ...
+
+
+class FrameHold(Protocol):
+    """Messages held back by a late desk, the newest of each instrument."""
+
+    def add(self, frame: bytes) -> None:
+        """Hold a message back."""
+        ...
+
+    def release(self) -> list[bytes]:
+        """Return what is held as messages, and hold nothing."""
+        ...
+
+
+class FrameFormat(NamedTuple):
+    """The form of a broker's market data messages, for recordings that are read again."""
+
+    reader: Callable[[], FrameReader]
+    hold: Callable[[], FrameHold]
+
+
+class BrokerAddresses(NamedTuple):
+    """Addresses of a broker: orders and books, market data, login page.
+
+    `api_key` is that of an application that is everybody's, mostly empty. `names_user`: the market
+    data wants to know whose session it is.
+    """
+
+    rest: str
+    ws: str
+    page: str
+    api_key: str = ""
+    names_user: bool = False
+
+
+class BrokerLogin(Protocol):
+    """A broker's login, in a module of its adapter."""
+
+    NAME: str
+    """The broker, in texts for the operator."""
+    DOMAIN: str
+    """Domain of its hosts."""
+    SECRET_VARIABLE: str
+    """Environment variable of the application's secret, where the settings name no other."""
+
+    def addresses_of(self, broker: BrokerSettings) -> BrokerAddresses:
+        """Return the configured addresses or its own; raise `ConfigError` where they cannot be."""
+        ...
+
+    def public_secret(self, api_key: str) -> str:
+        """Return the secret of an application that is everybody's, empty for any other."""
+        ...
+
+    def login_url(self, api_key: str, state: str, page: str) -> str:
+        """Return the address of the login page, whose redirect comes back with `state`."""
+        ...
+
+    def request_token(self, text: str, state: str = "") -> str:
+        """Return what a redirect's address brings; raise `OperatorError` for another address."""
+        ...
+
+    def exchange_token(
+        self, rest: str, api_key: str, api_secret: str, token: str, now: int, *, environment: bool
+    ) -> DaySession:
+        """Turn that into the day's session; raise `ConnectionFailed` or `OperatorError`. Blocks."""
+        ...
+
+    def invalidate_session(self, rest: str, session: DaySession, *, environment: bool) -> None:
+        """End a session at the broker; a dead one counts as ended. Blocks."""
+        ...
 
 
 class BrokerAccess(Protocol):

@@ -3,7 +3,13 @@
 from importlib import import_module
 from typing import Final, Protocol, cast
 
-from brokers.connection import BrokerAccess, Connection, ConnectionTerms
+from brokers.connection import (
+    BrokerAccess,
+    BrokerLogin,
+    Connection,
+    ConnectionTerms,
+    FrameFormat,
+)
 from engine.ports import BrokerRules
 
 ADAPTERS: Final = {
@@ -15,6 +21,9 @@ ADAPTERS: Final = {
 
 class BrokerAdapter(Protocol):
     """Parts of a broker's module."""
+
+    frames: FrameFormat
+    login: BrokerLogin
 
     def connect(self, access: BrokerAccess, terms: ConnectionTerms) -> Connection:
         """Return a connection; nothing is sent before it is used."""
@@ -33,6 +42,16 @@ def connect(name: str, access: BrokerAccess, terms: ConnectionTerms) -> Connecti
 def rules_of(name: str, rest: str) -> BrokerRules:
     """Return what a broker takes at an address."""
     return _adapter_of(name).rules_of(rest)
+
+
+def frames_of(name: str) -> FrameFormat:
+    """Return the form of a broker's market data messages."""
+    return _adapter_of(name).frames
+
+
+def login_of(name: str) -> BrokerLogin:
+    """Return a broker's login."""
+    return _adapter_of(name).login
 
 
 def _adapter_of(name: str) -> BrokerAdapter:

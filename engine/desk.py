@@ -59,7 +59,7 @@ from engine.market.order_rules import OrderRules
 from engine.market.safeguards import TradingSafeguards
 from engine.operator_requests import EngineRequest, OperatorOutcome, ResumeRequest
 from engine.orders.gateway import OrderGateway
-from engine.orders.governor import Governor
+from engine.orders.governor import Governor, rates_within
 from engine.orders.killswitch import FLATTEN, HALT, KillLatch
 from engine.orders.restore import restore_kernel
 from engine.ports import BrokerHolding, Failure
@@ -288,8 +288,8 @@ class Desk:
                     rest, opens = self._night_times(loop, watched)
                     await run_live(
                         loop,
-                        int(settings.poll_s * SECOND),
-                        int(settings.positions_every_s * SECOND),
+                        int(settings.gateway.poll_s * SECOND),
+                        int(settings.gateway.positions_every_s * SECOND),
                         settings.beat_s,
                         rest,
                     )
@@ -420,7 +420,7 @@ class Desk:
             spans=list(self.settings.spans),
             tag_prefix=prefix,
             hours=own,
-            modifies=min(self.settings.modifies, limits.modifications),
+            modifies=min(self.settings.governor.modifies_per_order, limits.modifications),
             exits=self.settings.exits,
         )
         changes = restore_limits(
@@ -431,7 +431,7 @@ class Desk:
         self.kernel.state.simulated = self.settings.simulated
         self.kernel.order_store.limit_only = limits.limit_only
         self.kernel.order_store.trigger_distance = limits.trigger_distance + CLEARANCE
-        self.kernel.order_store.yields_to_others = self.settings.reconcile.yields
+        self.kernel.order_store.yields_to_others = self.settings.reconcile.edited_stop == "tighter"
         self.kernel.order_store.begin_moment(now)
         if ports.has_receipt_times:
             self.kernel.state.late_after = int(self.settings.late_after_s * SECOND)
@@ -602,9 +602,9 @@ class Desk:
             ports.broker,
             journal=ports.journal,
             clock=ports.clock,
-            governor=Governor(settings.rates.within(settings.rules)),
+            governor=Governor(rates_within(settings.governor, settings.rules)),
             kill=ports.kill,
-            patience=settings.patience,
+            settings=settings.gateway,
             post=inbox.append,
             jitter=random.Random(settings.jitter),  # noqa: S311  waits, no secrets
             tell=self._log.add_repeated,
@@ -617,7 +617,7 @@ class Desk:
             journal=ports.journal,
             clock=ports.clock,
             writer=self._writer,
-            terms=settings.reconcile,
+            settings=settings.reconcile,
             shares=self._shares,
         )
         loop = DayLoop(
@@ -654,7 +654,13 @@ class Desk:
         loop.requests, loop.outcomes = self._requests, self._outcomes
         loop.margins = ports.margins
         if ports.record is not None:
-            loop.recording = FeedRecording(ports.record, self.kernel, settings.mode, settings.spans)
+            loop.recording = FeedRecording(
+                ports.record,
+                self.kernel,
+                mode=settings.mode,
+                broker=settings.broker,
+                spans=settings.spans,
+            )
         return loop
 
     def _subscribed_tokens(self, strategy: str, watched: list[Instrument]) -> list[int]:

@@ -10,13 +10,12 @@ from compiled.model.order_terms import DEFAULT_ESCALATION, ExitEscalation
 from compiled.model.values import Bar
 from compiled.trading.risk import RiskLimits
 from compiled.trading.strategy import Strategy
+from engine.config.schema import GatewaySettings, GovernorSettings, ReconcileSettings
 from engine.day.day_loop import DayLoop
 from engine.day.warm_up import Stored
 from engine.manual.margin import Margins
 from engine.market.calendar import Calendar
-from engine.orders.governor import GovernorRates
 from engine.orders.killswitch import KillSwitch
-from engine.orders.request_lookups import LookupPolicy
 from engine.ports import (
     Broker,
     BrokerRules,
@@ -27,7 +26,6 @@ from engine.ports import (
     Journal,
     RecordedScript,
 )
-from engine.reconcile.reconciler import ReconcileTerms
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +43,10 @@ class EngineSettings:
     """Further symbols, only watched, and the mode of their packets: "quote" or "ltp"."""
     watch_mode: str = "full"
     """That of what is in `watch` and no strategy trades."""
-    rates: GovernorRates = field(default_factory=GovernorRates)
-    patience: LookupPolicy = field(default_factory=LookupPolicy)
-    modifies: int = 24
-    """Modifications of one order."""
+    governor: GovernorSettings = field(default_factory=GovernorSettings)
+    gateway: GatewaySettings = field(default_factory=GatewaySettings)
     exits: ExitEscalation = DEFAULT_ESCALATION
-    poll_s: float = 7.0
-    positions_every_s: float = 15.0
-    reconcile: ReconcileTerms = field(default_factory=ReconcileTerms)
+    reconcile: ReconcileSettings = field(default_factory=ReconcileSettings)
     lanes: int = 2
     """Requests that may change something at the same time.
 
@@ -73,6 +67,8 @@ class EngineSettings:
     """What the desk runs with, as JSON: the journal keeps it, so that the day can be run again."""
     rules: BrokerRules = field(default_factory=BrokerRules)
     """What the broker takes that orders go to."""
+    broker: str = "sandbox"
+    """The name of the one whose market data comes."""
     speed: float = 1.0
     """How many times as fast as the machine's the desk's clock runs; 0.0: as fast as it can."""
     simulated: bool = False

@@ -103,6 +103,8 @@ class BrokerRules(NamedTuple):
     orders_per_day: int = 1_000_000
     instruments: int = 1_000_000
     """That the feed serves."""
+    history_days: Mapping[int, int] = {}
+    """The spans of its stored bars (seconds), and the most days that one request may cover."""
 
 
 class Broker(Protocol):

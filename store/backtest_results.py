@@ -199,6 +199,7 @@ class ResultStore:
             _as_json(dict(outcome.refused)),
             _as_json(manifest),
         )
+        # NaN is no value in SQLite
         days = zip(*(_nullable_values(column) for column in daily), strict=True)
         with self._write_transaction() as database:
             _insert_rows(database, "backtest_runs", [row])
@@ -237,6 +238,7 @@ class ResultStore:
             if found:
                 return found[0]
             raise NothingFound(f"no results in {self.path}: see patang backtest")
+        # its day or the end of its digest: either is enough to type
         match = [run for run in found if run.startswith(text) or run.endswith(f"-{text}")]
         if len(match) == 1 or text in match:
             return text if text in match else match[0]
@@ -266,6 +268,7 @@ class ResultStore:
         trades = self._read_rows("backtest_trades", RoundTrip._fields, "number", run)
         metrics = self._read_rows("backtest_metrics", RunMetric._fields, "place", run)
         found = self._read_rows("backtest_findings", FINDING, "place", run)
+        # exactly one: it is written with its run
         [curve] = self._read_rows("backtest_curves", ("moments", "packed"), "moments", run)
         times, worth = unpack_curve(*curve)
         outcome = RunOutcome(
@@ -290,7 +293,9 @@ class ResultStore:
         """
         with self._write_transaction() as database:
             database.execute(
-                "DELETE FROM parity_days WHERE (mode, date) = (?, ?)", (day.mode, day.date)
+                # one row a day: the last comparison is the one that counts
+                "DELETE FROM parity_days WHERE (mode, date) = (?, ?)",
+                (day.mode, day.date),
             )
             _insert_rows(database, "parity_days", [day])
 
@@ -352,13 +357,16 @@ class ResultStore:
         except sqlite3.Error as error:
             raise refusal(self.path, error) from error
         try:
+            # SQLite leaves them off; with them the parts of a run go with it
             database.execute("PRAGMA foreign_keys = ON")
             [(version,)] = database.execute("PRAGMA user_version").fetchall()
+            # whoever only reads must not need the right to write
             if write and version < SCHEMA:
                 database.executescript(f"BEGIN; {TABLES} PRAGMA user_version = {SCHEMA}; COMMIT")
         except sqlite3.Error as error:
             database.close()
             raise refusal(self.path, error) from error
+        # a later version may keep what this one would misread
         if version > SCHEMA:
             database.close()
             raise OperatorError(
@@ -369,6 +377,7 @@ class ResultStore:
 
 def pack_curve(times: Ints, worth: Ints) -> bytes:
     """Return a curve as what each of its points adds to the one before."""
+    # times are even and worth moves little: differences, byte by byte, compress well
     steps = np.concatenate([np.diff(column, prepend=0) for column in (times, worth)])
     return zlib.compress(steps.astype("<i8").view(np.uint8).reshape(-1, 8).T.tobytes(), 1)
 
@@ -403,6 +412,7 @@ def _insert_rows(
 
 def _daily_columns(rows: Sequence[Sequence[float | None]]) -> DailyColumns:
     columns = list(zip(*rows, strict=True)) or [()] * len(DailyColumns._fields)
+    # paise are whole; only the benchmark and the market may lack a value
     day, equity, gross, charges, exposure, turnover, closed = (
         np.array(column, np.int64) for column in columns[:7]
     )

@@ -19,6 +19,7 @@ from store.schema import HINTS, connect, known_version, refusal, shipped_migrati
 MAGIC = b"SQLite format 3\0"
 HEAD = 100
 RECOVER = "restore a copy, or save what can be read with sqlite3 and its .recover"
+# a mark is one line: more of it was written by somebody else
 LONGEST = 64
 
 
@@ -43,6 +44,7 @@ class DatabaseMark:
         self._log = log_of(path)
         self._file = -1
         with contextlib.suppress(OSError):  # a disk that takes no mark takes no rows, which is told
+            # a link put there by others would have us write into another file
             flags = os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
             self._file = os.open(mark_of(path), flags, 0o600)
         self._write_state("open", sync=True)
@@ -74,6 +76,7 @@ def evidence_of_loss(path: Path) -> str:
 
 
 def _loss_text(path: Path, state: str) -> str:
+    # the log alone is enough: it is there only where something was written
     evidence = next((each for each in (mark_of(path), log_of(path)) if _file_size(each)), None)
     if evidence is None:
         return ""
@@ -117,6 +120,7 @@ def check_database(path: Path, *, new: bool = False) -> None:
         )
         raise DataError(f"{state}; start the desk once, or name another")
     _check_length(path)
+    # a desk that cannot write its intents must not begin
     if new and not os.access(path, os.W_OK):
         raise OperatorError(f"database {path}: {HINTS[sqlite3.SQLITE_READONLY]}")
     try:
@@ -124,6 +128,7 @@ def check_database(path: Path, *, new: bool = False) -> None:
             written = known_version(connection, path, shipped_migrations())
     except sqlite3.Error as error:
         raise refusal(path, error) from None
+    # a file with a schema and no rows in the place of one with many
     if not written and (gone := _loss_text(path, "holds nothing")):
         raise DataError(gone)
     if not (written or new):

@@ -119,6 +119,7 @@ def trace_decision(database: Path, name: str) -> DecisionTrace:
         decision, intent = _find_decision(db, name.strip())
         if decision or intent:
             return DecisionTrace(decision, tuple(_trace_steps(db, decision, intent)))
+        # last: a strategy may be called like a tag
         if found := _failed_strategies(db, name.strip()):
             return DecisionTrace({}, tuple(step for _, step in found), name.strip())
     raise DataError(
@@ -174,6 +175,7 @@ def _open_rows(database: Path) -> Iterator[sqlite3.Connection]:
         db.row_factory = sqlite3.Row
         try:
             yield db
+        # a terminal may hand on any byte, and SQLite takes whole characters only
         except UnicodeEncodeError:
             raise DataError("half a character: no name holds one") from None
 
@@ -183,6 +185,7 @@ def _find_decision(db: sqlite3.Connection, name: str) -> tuple[Row, int]:
 
     The decision is empty if there is none, the intent 0 where the name is a decision's own.
     """
+    # eighteen digits: SQLite takes no larger number
     if match := re.fullmatch(r"[dD](\d{1,18})", name):
         return _one_row(db, "SELECT * FROM decisions WHERE decision = ?", int(match[1])), 0
     for query in _FIND:
@@ -208,6 +211,7 @@ def _trace_steps(db: sqlite3.Connection, decision: Row, intent: int) -> list[Tra
         )
         life = _intent_steps(db, rungs, decision["ladder"])
         asked = int(str(decision["ts"]))
+        # what its exit has set off, without the life before
         steps += [step for step, at in zip(life, _step_moments(life), strict=True) if at >= asked]
     elif decision["verdict"] == "OK":
         steps += _intent_steps(db, "rung = ?", decision["rung"])
@@ -227,6 +231,7 @@ def _trace_steps(db: sqlite3.Connection, decision: Row, intent: int) -> list[Tra
 
 def _judgement_steps(row: Row) -> list[TraceStep]:
     ts, capital = int(str(row["ts"])), int(str(row["capital"]))
+    # an operator is no tick of a symbol
     source = "the operator," if row["cause"] == "operator" else f"a {row['cause']} of"
     asked = f"{row['strategy']}: {row['kind']} {row['side']} {row['symbol']}" + (
         f", {row['reason']}" if row["reason"] else ""
@@ -260,6 +265,7 @@ def _step_moments(steps: list[TraceStep]) -> list[int]:
     """
     since: dict[int, int] = {}
     for what in ("sent", "accepted"):
+        # reversed, so that the first of each stands
         since |= {step.intent: step.ts for step in reversed(steps) if step.what == what}
     return [
         max(step.ts, since.get(step.intent, 0)) if step.what == "fill" else step.ts
@@ -306,6 +312,7 @@ def _event_step(row: sqlite3.Row) -> TraceStep:
             if row["tag"]
             else ""
         )
+    # its rejection is ours, and no word of a broker
     if row["reason"].startswith("DRY_RUN:"):
         return TraceStep(row["ts"], "not sent", f"{name}: {WITHHELD}", row["intent"])
     filled = f", {row['filled']} filled" if row["filled"] else ""

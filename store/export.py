@@ -71,6 +71,7 @@ SELECT '' AS order_id, intent, tag, strategy, token, symbol, exchange, side, qua
 FROM intents WHERE kind = 'order' AND reason LIKE 'DRY_RUN:%'
 """
 QUERIES = {
+    # a dry run books what it would hold: those are no trades
     "trades": (
         "SELECT * FROM trades WHERE exit_reason IS NULL OR exit_reason NOT LIKE 'DRY_RUN:%' "
         "ORDER BY trade_id"
@@ -131,9 +132,11 @@ def export_table(
 
 def write_rows(out: Path | None, format: str, columns: list[Column], rows: Rows) -> int:
     """Write rows as `export_table` does; return how many they were."""
+    # bytes would spoil the terminal
     if out is None and format == "parquet" and sys.stdout.isatty():
         raise ConfigError("parquet is no text for a terminal; name a file")
     if out is None:
+        # a file gets texts as they are
         shown = _terminal_rows(rows) if sys.stdout.isatty() else rows
         count = _write_format(sys.stdout.buffer, format, columns, shown)
         sys.stdout.buffer.flush()
@@ -193,11 +196,13 @@ def _write_csv(file: BinaryIO, columns: list[Column], rows: Rows) -> int:
     count = 0
     for count, row in enumerate(_readable_rows(columns, rows), 1):  # noqa: B007 - the last number is the answer
         lines.writerow([csv_cell(value) if isinstance(value, str) else value for value in row])
+    # its end would close stdout
     text.detach()
     return count
 
 
 def _write_json(file: BinaryIO, columns: list[Column], rows: Rows) -> int:
+    # money as a number, with its two decimals
     encoder = msgspec.json.Encoder(decimal_format="number")
     names = [name for name, _ in columns]
     count = 0
@@ -218,6 +223,7 @@ def _write_parquet(file: BinaryIO, columns: list[Column], rows: Rows) -> int:
         ColumnKind.TEXT: pa.string(),
         ColumnKind.INT: pa.int64(),
         ColumnKind.PRICE: pa.float64(),
+        # exact, where a float would add up to other paise
         ColumnKind.MONEY: pa.decimal128(18, 2),
         ColumnKind.TIME: pa.timestamp("ns", "Asia/Kolkata"),
     }
@@ -225,6 +231,7 @@ def _write_parquet(file: BinaryIO, columns: list[Column], rows: Rows) -> int:
     count = 0
     left = iter(rows)
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        # a year of bars does not fit into memory as rows
         while batch := list(islice(left, BATCH)):
             values = [
                 [
@@ -265,6 +272,7 @@ def _readable_value(value: object, kind: ColumnKind) -> object:
 
 def _known_value(value: object, kind: ColumnKind) -> object:
     """Return the value, None for a time that has not come yet."""
+    # 0 would be 1970 in a spreadsheet
     return None if kind is ColumnKind.TIME and value == 0 else value
 
 

@@ -37,6 +37,7 @@ from store.schema import connect
 CASH: Final = "start_cash:"
 """Beginning of the key under which `meta` has the cash of a day at its first opening."""
 SIDES: Final = {"BUY": 1, "SELL": -1}
+# the verdict was yes, but nothing came of it
 NOT_TAKEN: Final = ("REJECTED", "LOST")
 ACTS: Final = {"cancel": "cancelled by hand", "modify": "changed by hand"}
 SIGNALS: Final = """
@@ -115,6 +116,7 @@ def kept_day(path: Path, day: date, bars: Mapping[str, BarSeries]) -> KeptDay:
             for row in database.execute("SELECT key, value FROM meta ORDER BY key")
         }
         signals = [_journal_signal(row) for row in database.execute(SIGNALS, (start, end))]
+        # from the beginning: what was bought earlier says which sales are none of this day
         fills = database.execute(FILLS, (end,)).fetchall()
         incidents = [
             *_kill_latches(database, start, end),
@@ -129,9 +131,11 @@ def kept_day(path: Path, day: date, bars: Mapping[str, BarSeries]) -> KeptDay:
         for key, value in meta.items()
         if key.startswith(f"{RAN}{day}:")
     }
+    # a journal without cash of the day may be of an older version
     if cash is None and not signals and not any(int(row["ts"]) >= start for row in fills):
         known = ", ".join(key.partition(":")[2] for key in meta if key.startswith(CASH)) or "none"
         raise NothingFound(f"the desk of {path} was not open on {day}; it was on {known}")
+    # the state of a rung is that of the journal's end, not of this evening
     later = newest >= end or any(
         key.startswith(CASH) and key.partition(":")[2] > str(day) for key in meta
     )
@@ -177,6 +181,7 @@ def _round_trips(
     """
     grouped: dict[object, list[sqlite3.Row]] = {}
     for row in rows:
+        # a fill without a rung is a trip of its own
         grouped.setdefault(row["rung"] or f"{row['order_id']} {row['trade_id']}", []).append(row)
     trips: list[ParityTrip] = []
     carried: list[str] = []
@@ -205,6 +210,7 @@ def _trip_of_fills(
     held, mark = entry.quantity - left.quantity, 0
     if held:
         series = bars.get(first["symbol"])
+        # the desk has valued it, at a price that may be in no bar
         if whole and first["rung"] and first["status"] in {"open", "exiting"}:
             mark = side * (first["pnl"] + first["paid"]) + entry.value - left.value
         elif series is not None and len(series.start):
@@ -253,6 +259,7 @@ def _kill_latches(database: sqlite3.Connection, start: int, end: int) -> list[Da
     ).fetchall()
     found: list[DayIncident] = []
     until = end
+    # from the back: each latch lasts until the release that follows it
     for row in reversed(rows):
         if row["name"] == "killed":
             found.append(DayIncident(KILL, row["ts"], until, f"kill switch, {row['text']}"))
@@ -291,6 +298,7 @@ def _operator_acts(database: sqlite3.Connection, start: int, end: int) -> list[D
                 )
             )
         elif row["act"] in ACTS:
+            # a request names its order, not the instrument
             symbol = _symbol_of(database, str(row["detail"]))
             found.append(DayIncident(HAND, row["ts"], end, ACTS[row["act"]], symbol=symbol))
     return found

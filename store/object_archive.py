@@ -58,10 +58,12 @@ class ObjectArchive:
         """Return the objects below a folder as they are now, by name, without foreign ones."""
         from pyarrow.fs import FileSelector  # noqa: PLC0415  only where there is an archive
 
+        # a folder that was never written to is no error
         selector = FileSelector(f"{self._root}/{below}", recursive=True, allow_not_found=True)
         with self._archive_errors():
             found = self._files.get_file_info(selector)
             bucket = self._root.partition("/")[0]
+            # an empty answer is also that of a bucket that is not there
             if not found and not self._files.get_file_info([bucket])[0].type:
                 raise OSError(f"there is no bucket {bucket}")
         names = (
@@ -100,6 +102,7 @@ class ObjectArchive:
         path = self._cache / stored.name
         with contextlib.suppress(OSError):
             content = path.read_bytes()
+            # this disk may have damaged its copy since
             if _has_hash(content, stored.sha):
                 # copies are trimmed by age: that of their last use
                 path.touch()
@@ -126,6 +129,7 @@ class ObjectArchive:
         Raise `OperatorError` where they exceed the cache.
         """
         size = sum(each.size for each in stored)
+        # they would push each other out while they are read
         if size > self.most:
             raise OperatorError(
                 f"{size / 1e6:,.0f} MB of it are archived, and archive.cache_mb takes "
@@ -184,6 +188,7 @@ def trim_copies(folder: Path, ending: str, most: int, used: Path | None = None) 
     Copies in `used` stay.
     """
     copies = []
+    # half-written ones have something behind the ending
     for path in folder.rglob(f"*{ending}*"):
         with contextlib.suppress(FileNotFoundError):
             found = path.stat()
@@ -195,6 +200,7 @@ def trim_copies(folder: Path, ending: str, most: int, used: Path | None = None) 
     for _, size, path in sorted(copies):
         if total <= most:
             break
+        # it was fetched for a reader who has not opened it yet
         if path != used:
             path.unlink(missing_ok=True)
             total -= size

@@ -54,8 +54,10 @@ def refusal(path: Path, error: sqlite3.Error) -> OperatorError:
     """Return an error of the database as the operator's: the file, what happened, the mend."""
     if path.is_dir():
         return OperatorError(f"database {path} is a folder: name a file")
+    # the lowest byte is the kind; above it stand details
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     hint = HINTS.get(code)
+    # the folder is not at fault then
     if code == sqlite3.SQLITE_CANTOPEN and path.exists():
         hint = "this user may not read it: give him the right to"
     return OperatorError(
@@ -73,6 +75,7 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,
         isolation_level=None,
+        # opened in one thread and used in another, never in two at once
         check_same_thread=False,
         timeout=BUSY_MS / 1000,
     )
@@ -116,6 +119,7 @@ def schema_version(connection: sqlite3.Connection, path: Path) -> int:
         str(row[0])
         for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
     ]
+    # SQLite makes the file before anything is in it
     if not names:
         return 0
     try:
@@ -127,6 +131,7 @@ def schema_version(connection: sqlite3.Connection, path: Path) -> int:
         raise DataError(
             f"database {path} belongs to another program (its tables: {shown}): name another file"
         )
+    # another program may have a table of that name
     if not str(row[0]).isdecimal():
         raise DataError(
             f"database {path} has schema version {plain_text(str(row[0]))}, which is none: "

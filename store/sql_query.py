@@ -140,6 +140,7 @@ def _make_tables(
     archived: Archived,
 ) -> None:
     """Make the tables; then nothing but the files of the bars can be read, and nothing written."""
+    # a day and an hour in a query mean those of the exchange
     connection.execute("SET TimeZone = 'Asia/Kolkata'")
     files = (
         _make_bar_view(connection, bars, archived)
@@ -149,6 +150,7 @@ def _make_tables(
     if database is not None:
         for name, table in _record_tables(database):
             connection.register(f"arrow_{name}", table)
+            # copied: DuckDB must not reach out to a database that a desk is writing
             connection.execute(f'CREATE TABLE "{name}" AS FROM "arrow_{name}"')
             connection.unregister(f"arrow_{name}")
     # in this order: each forbids what the one before it needs, the last to change them back
@@ -277,6 +279,7 @@ def _record_tables(database: Path) -> Iterator[tuple[str, pa.Table]]:
 def _column_array(values: list[Any]) -> pa.Array:
     """Return a column of SQLite, as text where its cells differ in type."""
     kinds = {type(value) for value in values if value is not None}
+    # SQLite keeps any type in a cell
     if kinds <= {int} or kinds <= {int, float}:
         return pa.array(values, pa.int64() if kinds <= {int} else pa.float64())
     return pa.array([None if value is None else str(value) for value in values], pa.string())
@@ -284,6 +287,7 @@ def _column_array(values: list[Any]) -> pa.Array:
 
 def _refuse_changes(connection: "DuckDBPyConnection", query: str) -> None:
     statements = connection.extract_statements(query)
+    # a second one could hide behind the first
     if len(statements) != 1:
         raise ConfigError(f"the query: expected one statement, got {len(statements)}")
     kind = statements[0].type.name
@@ -301,6 +305,7 @@ def _distinct_columns(answer: pa.Table) -> pa.Table:
         names.append(
             name if name not in names else next(other for other in again if other not in names)
         )
+    # JSON and Parquet have one column of a name
     return answer.rename_columns(names)
 
 
@@ -356,6 +361,7 @@ def _readable_value(value: object) -> object:
 
 def _finite_value(value: object) -> object:
     """Return a value as JSON has it, which knows no infinity and no NaN."""
+    # Python would write NaN, which is no JSON
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -123,6 +123,7 @@ class SqliteJournal:
                 # at any other number the writer is awake, or woken already
                 if len(self._rows) == 1:
                     self._changed.notify()
+        # told once: the rest is in the error of the end
         if full and self._lost == 1:
             self._failure(THREAD, self._loss_error())
 
@@ -185,10 +186,12 @@ class SqliteJournal:
 
     def _prepare_statement(self, shape: tuple[str, ...]) -> str:
         table, *columns = shape
+        # names come from code, but a statement is made of them
         known = self._table_shape(table)
         strange = [column for column in columns if column not in known.columns]
         if strange or not columns:
             raise ValueError(f"table {table} has no column {strange}; it has {known.columns}")
+        # each shape of row is prepared once
         marks = ", ".join("?" * len(columns))
         rest = [column for column in columns if column not in known.key]
         update = (
@@ -335,6 +338,7 @@ def _open_database(
 
 
 def _resolve_future(future: asyncio.Future[None], error: OperatorError | None) -> None:
+    # whoever waited may have given up meanwhile
     if future.done():
         return
     if error:

@@ -18,11 +18,13 @@ def sparkline(values: tuple[float, ...], width: int) -> str:
     if not shown:
         return ""
     low, high = min(shown), max(shown)
+    # four dots in a cell, and the highest value must not fall on a fifth
     scale = 3.999 / (high - low) if high > low else 0.0
     levels = [int((x - low) * scale) if scale else 1 for x in shown]
     cells = [0] * ((len(levels) + 1) // 2)
     before = levels[0]
     for i, level in enumerate(levels, len(levels) % 2):
+        # the dots between two values as well: without them a steep line falls apart
         for each in range(min(level, before + 1), max(level, before - 1) + 1):
             cells[i // 2] |= _DOTS[i % 2][each]
         before = level
@@ -52,6 +54,7 @@ def _value_text(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.2f}"
     if isinstance(value, dict):
+        # an empty table has nothing to tell in a line
         parts = ((key, each) for key, each in value.items() if each != {})
         return ", ".join(
             f"{key} ({_value_text(each)})" if isinstance(each, dict) else f"{key} {each}"

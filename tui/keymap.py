@@ -20,6 +20,7 @@ def check_keymap(keymap: Mapping[str, str]) -> dict[str, str]:
             raise ConfigError(
                 f"ui.keys.{name}: no such action" + (f"; did you mean {near[0]}?" if near else "")
             )
+        # the key that stops the desk is the same on every machine
         if action.fixed:
             raise ConfigError(f"ui.keys.{name}: the kill switch cannot be remapped")
     taken: list[tuple[str, KeyAction]] = []
@@ -36,7 +37,9 @@ def check_keymap(keymap: Mapping[str, str]) -> dict[str, str]:
 
 def _scopes_meet(a: KeyAction, b: KeyAction) -> bool:
     """Return whether two actions can be within reach of one key press."""
+    # only one pane has the focus: its keys and those of another never meet
     apart = {"positions", "orders", "differences", "limits", "chart"}
+    # the chart has no panes and no lists: there only the keys of anywhere are within reach
     if "chart" in {a.scope, b.scope}:
         return {a.scope, b.scope} <= {"chart", "anywhere"}
     return not (a.scope != b.scope and {a.scope, b.scope} <= apart)

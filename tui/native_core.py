@@ -12,6 +12,8 @@ def is_old() -> bool:
     found = find_spec("compiled")
     running = Path(found.origin or "").resolve() if found is not None else CHECKOUT
     if (
+        # an interpreted core is its sources, and an installed one has none beside it to be older
+        # than
         running.suffix == ".py"
         or running.parent == CHECKOUT
         or not CHECKOUT.is_dir()
@@ -27,6 +29,7 @@ def core_fault(error: Exception) -> str:
     words = " ".join(f"{type(error).__name__}: {error}".split())
     if is_old():
         return f"the native core is older than compiled/: {MEND} ({words})"
+    # another library that is missing is none of the core's faults
     broken = isinstance(error, ImportError) and (
         "__mypyc" in words or (error.name or "").startswith("compiled")
     )

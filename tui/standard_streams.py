@@ -42,6 +42,7 @@ def take_streams() -> None:
 
     A closed one leads nowhere, a strange letter gets a mark.
     """
+    # a shell may start a program with any of them closed, and Python has None in its place then
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:  # in this order each opens the number that is free: its own
             setattr(
@@ -52,6 +53,7 @@ def take_streams() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):
+            # what was written before has to come first
             stream.flush()
             setattr(sys, name, HarmlessStream(stream))
 
@@ -60,10 +62,12 @@ def begin_line() -> None:
     """Go back to the beginning of the terminal's line and empty it, on stderr."""
     stream = sys.stderr
     if isinstance(stream, io.TextIOWrapper):
+        # past the harmless stream, which would take the sequence for foreign text
         io.TextIOWrapper.write(stream, "\r\033[K")
 
 
 def leave_stdout() -> None:
     """Let the interpreter's end not stumble over output that is no longer read."""
     with contextlib.suppress(OSError, ValueError):
+        # Python flushes stdout once more as it ends, and would complain there of the broken pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

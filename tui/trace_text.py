@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 def trace_lines(found: "DecisionTrace") -> list[str]:
     """Return a trace as text: one line per step, with IST and the time since the step before."""
     row = found.decision
+    # a strategy that failed has tracebacks, not the steps of an order
     if found.strategy:
         return [
             f"strategy {found.strategy}",
@@ -49,6 +50,7 @@ def _step_gaps(steps: tuple["TraceStep", ...]) -> list[tuple["TraceStep", str]]:
     It is None for the first, and for a stamp that lies before theirs.
     """
     told: list[tuple[TraceStep, str]] = []
+    # a fill is stamped with a whole second, and may stand before what led to it
     latest = 0
     for step in steps:
         told.append((step, _span_text(step.ts - latest) if 0 < latest <= step.ts else ""))

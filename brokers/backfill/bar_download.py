@@ -1,4 +1,4 @@
-"""Download of historical bars in Kite's windows and at its pace, resumed where it was stopped.
+"""Download of historical bars in the broker's windows, at its pace, resumed where it stopped.
 
 Each stored window is a line of a JSON-lines file, written after its bars have been kept: a window
 that was interrupted is asked for again. The line names the bars that the calendar expected and Kite
@@ -9,11 +9,10 @@ import asyncio
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol, final
 
-from brokers.kite.kite_broker import INTERVALS
 from compiled.model.values import SECOND, Bar, Instrument
 from engine.errors import DataError, OperatorError, RetryableError, in_words
 from engine.market.calendar import DAY, BarGap, Calendar, ist_day, midnight
@@ -148,14 +147,14 @@ class DownloadProgress:
 
 
 def request_windows(
-    wanted: WantedBars, parts: Iterable[tuple[int, int]]
+    wanted: WantedBars, parts: Iterable[tuple[int, int]], history_days: Mapping[int, int]
 ) -> Iterator[HistoryWindow]:
-    """Cut wanted parts into requests of the documented length that end at midnight IST."""
-    if wanted.span not in INTERVALS:
+    """Cut wanted parts into requests of the broker's length that end at midnight IST."""
+    if wanted.span not in history_days:
         raise DataError(
-            f"Kite has no bars of {wanted.span} s; it has {', '.join(map(str, INTERVALS))}"
+            f"the broker has no bars of {wanted.span} s; it has {', '.join(map(str, history_days))}"
         )
-    days = INTERVALS[wanted.span][1]
+    days = history_days[wanted.span]
     for start, end in parts:
         at = start
         while at < end:
@@ -171,13 +170,14 @@ async def download(
     progress: DownloadProgress,
     calendar: Calendar,
     clock: Clock,
+    history_days: Mapping[int, int],
 ) -> list[DownloadResult]:
     """Store every bar that is wanted and not stored yet, and return how each thing wanted stands.
 
     `keep` stores bars durably before it returns; the same bars may come again after a crash. What
     has not ended by now is left for the next time. A window that fails five times is left out and
     reported; `OperatorError` (a dead token, a full disk) ends the download, and the next one goes
-    on from there.
+    on from there. `history_days` are those of the broker's rules.
     """
     now = clock.now()
     # one for all lanes: each takes the next window
@@ -190,6 +190,7 @@ async def download(
                 progress.missing_parts(
                     each._replace(end=min(each.end, _final_end(now, each.span)))
                 ),
+                history_days,
             )
         ]
     )

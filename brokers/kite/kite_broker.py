@@ -46,16 +46,16 @@ from engine.ports import BrokerHolding, BrokerPosition, Clock, PriceBand, Sliced
 
 _DAY: Final = 86_400 * SECOND
 INTERVALS: Final = {
-    60: ("minute", 60),
-    180: ("3minute", 100),
-    300: ("5minute", 100),
-    600: ("10minute", 100),
-    900: ("15minute", 200),
-    1800: ("30minute", 200),
-    3600: ("60minute", 400),
-    86_400: ("day", 2_000),
+    60: "minute",
+    180: "3minute",
+    300: "5minute",
+    600: "10minute",
+    900: "15minute",
+    1_800: "30minute",
+    3_600: "60minute",
+    86_400: "day",
 }
-"""Span in seconds → Kite's interval and the most days one request may cover."""
+"""Kite's names of the spans (seconds) that its history has."""
 
 _QUOTES_PER_CALL: Final = 500
 _DUMP_HEAD: Final = b"instrument_token,"
@@ -373,7 +373,7 @@ class KiteBroker:
             raise DataError(
                 f"Kite has no bars of {span} s; it has {', '.join(map(str, INTERVALS))}"
             )
-        interval, days = INTERVALS[span]
+        interval, days = INTERVALS[span], self.rules.history_days[span]
         bars: list[Bar] = []
         for since in range(start, end, days * _DAY):
             until = min(since + days * _DAY, end)

@@ -1,9 +1,23 @@
 """Kite as a connection: the REST broker and the market data feed of one session."""
 
-from brokers.connection import BrokerAccess, Connection, ConnectionTerms
-from brokers.kite.zerodha_sandbox import rules_of
+from typing import Final
 
-__all__ = ["connect", "rules_of"]
+from brokers.connection import (
+    BrokerAccess,
+    BrokerLogin,
+    Connection,
+    ConnectionTerms,
+    FrameFormat,
+)
+from brokers.kite import kite_login
+from brokers.kite.packet_conflation import PacketConflation
+from brokers.kite.zerodha_sandbox import rules_of
+from compiled.adapters.kite_frames import FrameDecoder
+
+__all__ = ["connect", "frames", "login", "rules_of"]
+
+frames: Final = FrameFormat(FrameDecoder, PacketConflation)
+login: Final[BrokerLogin] = kite_login
 
 NO_TOKEN = "none"  # noqa: S105  what is sent where nobody has logged in
 
@@ -28,7 +42,8 @@ def connect(access: BrokerAccess, terms: ConnectionTerms) -> Connection:
         standing=AccountDefaults(settings.market_protection, settings.algo_id),
         source=settings.bind_ip,
         environment=settings.environment,
-        dumps=terms.dumps,
+        # a list of another place would be taken for the market's when the day is looked at later
+        dumps=terms.dumps if access.rest == kite_login.REST else None,
         heard=terms.on_answer,
     )
     feed = KiteFeed(

@@ -23,8 +23,18 @@ KITE_RULES: Final = BrokerRules(
     orders_per_minute=400,
     orders_per_day=5_000,
     instruments=9_000,
+    history_days={
+        60: 60,
+        180: 100,
+        300: 100,
+        600: 100,
+        900: 200,
+        1_800: 200,
+        3_600: 400,
+        86_400: 2_000,
+    },
 )
-"""Kite Connect v3: orders, GTT and WebSocket pages of its documentation."""
+"""Kite Connect v3: orders, GTT, historical data and WebSocket pages of its documentation."""
 RULES: Final = KITE_RULES._replace(limit_only=True, gtts=False, margins=False)
 
 

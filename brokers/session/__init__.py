@@ -1,1 +1,1 @@
-"""Session with Kite: login, token of the day, vault of secrets."""
+"""Session with a broker: login redirect, token of the day, vault of secrets."""

@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import Any, Self, TextIO
 from urllib.parse import urlsplit
 
-from brokers.session.kite_login import request_token
 from engine.errors import BusyError, ConfigError, OperatorError
 
 PAGE = "<!doctype html><meta charset=utf-8><title>patang</title><p>{}</p>"
@@ -58,13 +57,15 @@ class _RedirectServer(ThreadingHTTPServer):
 class LoginRedirect:
     """Listener at `url` that answers only the browser that comes back with `state`.
 
-    Raises `BusyError` where the port is taken, `ConfigError` where there is no such port. The
-    redirect address registered with Kite must be this `url`.
+    `read` returns what such an address brings, or raises `OperatorError`. Raises `BusyError` where
+    the port is taken, `ConfigError` where there is no such port. The redirect address registered
+    with the broker must be this `url`.
     """
 
-    def __init__(self, port: int, state: str) -> None:
+    def __init__(self, port: int, state: str, read: Callable[[str, str], str]) -> None:
         self._token = ""
         self._state = state
+        self._read = read
         try:
             self._server = _RedirectServer(port, self._handler_class())
         except OverflowError:
@@ -111,7 +112,7 @@ class LoginRedirect:
         if not line.strip():
             return
         try:
-            self._token = request_token(line)
+            self._token = self._read(line, "")
         except OperatorError as error:
             tell(str(error))
 
@@ -145,7 +146,7 @@ class LoginRedirect:
         try:
             if not urlsplit(path).query:
                 return 404, "Nothing is here.", ""
-            return 200, DONE, request_token(path, self._state)
+            return 200, DONE, self._read(path, self._state)
         except (OperatorError, ValueError):
             return 400, "This is not the login that was begun here; go back to the terminal.", ""
 

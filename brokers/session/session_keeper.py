@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, Protocol, final
 
-from brokers.session.kite_login import KiteSession
+from brokers.session.day_session import DaySession
 from compiled.model.values import MINUTE, SECOND
 from engine.errors import PatangError
 from engine.ports import Clock
@@ -33,7 +33,7 @@ class RenewableBroker(RenewableConnection, Protocol):
 class SessionKeeper:
     """Watch over one session.
 
-    `note_token_death` is what broker and feed call when Kite refuses the token before its hour.
+    `note_token_death` is what broker and feed call when the token is refused before its hour.
     `fetch` returns the stored session, blocking (it is called in a thread). `tell` takes a level
     and a text. `living` is called with False when the session ends, with True when the next one has
     begun: no entry may be sent in between.
@@ -41,11 +41,11 @@ class SessionKeeper:
 
     def __init__(
         self,
-        session: KiteSession,
+        session: DaySession,
         broker: RenewableBroker,
         feed: RenewableConnection,
         clock: Clock,
-        fetch: Callable[[], KiteSession | None],
+        fetch: Callable[[], DaySession | None],
         tell: Callable[[str, str], None],
         living: Callable[[bool], None],
     ) -> None:
@@ -72,7 +72,7 @@ class SessionKeeper:
             self.has_session = False
             self._living(False)
             self._tell(
-                "alarm", "the session with Kite has ended: no new entries; run `patang login`"
+                "alarm", "the session with the broker has ended: no new entries; run `patang login`"
             )
             while not await self._begin_next_session():
                 await self._clock.sleep_until(self._clock.now() + LOOK_EVERY)
@@ -84,7 +84,8 @@ class SessionKeeper:
         """Return when the token has died, or reached its hour; warn a quarter of an hour before."""
         ends = self.session.expires
         if self._clock.now() < ends and not await self._token_dies_before(ends - WARN_BEFORE):
-            self._tell("warn", "the session with Kite ends at 06:00 IST: log in again then")
+            hour = f"{self.session.last_moment:%H:%M} IST"
+            self._tell("warn", f"the session with the broker ends at {hour}: log in again then")
             await self._token_dies_before(ends)
 
     async def _token_dies_before(self, ts: int) -> bool:

@@ -22,7 +22,7 @@ from engine.history.bar_series import (
     ist_days,
     merge,
     numbered_day,
-    without_tokens,
+    unique_starts,
 )
 from engine.history.golden_bars import PREFIX, RAW, VENDOR, golden_versions, series_digest
 from engine.market.calendar import midnight
@@ -180,10 +180,10 @@ def read_bars(
 ) -> BarSeries:
     """Return the bars of a symbol in [start, end), each time once; `AND` joins two versions."""
     first, _, other = version.partition(AND)
-    series = _unique_starts(store.columns(symbol, span, start, end, first))
+    series = unique_starts(store.columns(symbol, span, start, end, first))
     if not other:
         return series
-    rest = _unique_starts(store.columns(symbol, span, start, end, other))
+    rest = unique_starts(store.columns(symbol, span, start, end, other))
     return continued_series(series, rest)
 
 
@@ -192,14 +192,7 @@ def continued_series(series: BarSeries, rest: BarSeries) -> BarSeries:
     if not len(series.start):
         return rest
     beyond = (rest.start < series.start[0]) | (rest.start > series.start[-1])
-    return merge([without_tokens(rest.pick(beyond)), without_tokens(series)])
-
-
-def _unique_starts(series: BarSeries) -> BarSeries:
-    if bool((np.diff(series.start) > 0).all()):
-        return series
-    whole = merge([series])
-    return whole.pick(np.append(np.diff(whole.start) != 0, True))
+    return merge([rest.pick(beyond), series])
 
 
 def unadjusted_splits(series: Mapping[str, BarSeries]) -> list[str]:

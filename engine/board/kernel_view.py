@@ -240,9 +240,9 @@ class KernelView:
                 put = self._put_money_limit if money else self._put_count_limit
                 put(limit.title, census.used(limit), kernel.limits.value_of(limit.name))
         self._put_count_limit(
-            "Orders/s", governor.orders_last_second(now), governor.rates.per_second
+            "Orders/s", governor.orders_last_second(now), governor.rates.orders_per_second
         )
-        self._put_count_limit("Orders today", governor.orders_today, governor.rates.per_day)
+        self._put_count_limit("Orders today", governor.orders_today, governor.rates.orders_per_day)
         self._put_figure("Waiting", str(self.gateway.waiting), bad=False)
         self._put_figure(
             "Unknown", str(len(self.gateway.unresolved)), bad=bool(self.gateway.unresolved)

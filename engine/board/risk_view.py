@@ -89,11 +89,11 @@ class RiskView:
         governor, waiting = self.gateway.governor, self.gateway.queued_requests()
         state = GovernorState(
             governor.orders_last_second(now),
-            governor.rates.per_second,
+            governor.rates.orders_per_second,
             last_minute=governor.orders_last_minute(now),
-            per_minute=governor.rates.per_minute,
+            per_minute=governor.rates.orders_per_minute,
             today=governor.orders_today,
-            per_day=governor.rates.per_day,
+            per_day=governor.rates.orders_per_day,
             waiting=tuple(
                 (purpose.name, sum(one.purpose == purpose.name for one in waiting))
                 for purpose in PURPOSES

@@ -56,7 +56,7 @@ class ShareDivision(NamedTuple):
 
     def note(self, journal: Journal) -> None:
         """Write it down."""
-        told = {
+        fields = {
             "shares": self.shares,
             "per": self.per,
             "at": self.at,
@@ -64,7 +64,7 @@ class ShareDivision(NamedTuple):
             "awaited": self.awaited,
         }
         journal.append(
-            "meta", {"key": f"{NOTED}{self.token}:{self.since}", "value": json.dumps(told)}
+            "meta", {"key": f"{NOTED}{self.token}:{self.since}", "value": json.dumps(fields)}
         )
 
 
@@ -72,29 +72,30 @@ def kept_divisions(journal: Journal) -> list[ShareDivision]:
     """Return the written divisions, by day; raise `DataError` for impossible ones."""
     found = []
     for row in journal.load("meta", "key LIKE ? AND value IS NOT NULL", (NOTED + "%",)):
-        where, told = f"meta, row {row['key']}:", json.loads(str(row["value"]))
+        where, fields = f"meta, row {row['key']}:", json.loads(str(row["value"]))
         _, token, since = str(row["key"]).split(":")
-        for value in (told["shares"], told["per"]):
+        for value in (fields["shares"], fields["per"]):
             check_number(where, value, 1, int(HELD))
         check_number(where, int(token), 1, int(NUMBER))
-        for value in (int(since), told["at"]):
+        for value in (int(since), fields["at"]):
             check_number(where, value, 0, int(LAST))
         levels = {
-            int(rung): (float(a), float(b), float(c)) for rung, (a, b, c) in told["levels"].items()
+            int(rung): (float(a), float(b), float(c))
+            for rung, (a, b, c) in fields["levels"].items()
         }
         for each in levels.values():
             for value in each:
                 check_number(where, value, 0.0, PRICE)
         awaited = {
-            product: (int(ours), int(total)) for product, (ours, total) in told["awaited"].items()
+            product: (int(ours), int(total)) for product, (ours, total) in fields["awaited"].items()
         }
         found.append(
             ShareDivision(
                 int(token),
                 int(since),
-                shares=told["shares"],
-                per=told["per"],
-                at=told["at"],
+                shares=fields["shares"],
+                per=fields["per"],
+                at=fields["at"],
                 levels=levels,
                 awaited=awaited,
             )

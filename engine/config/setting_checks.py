@@ -125,7 +125,7 @@ def _broker_contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
         if not broker.is_real:
             where = (
                 "a sandbox is on this machine (127.0.0.1, localhost, [::1]); a broker elsewhere "
-                "is real: set broker.name to its name"
+                'is real: set broker.name to its name, as "kite"'
             )
             yield ("broker", field), where
         elif not place.is_covered:

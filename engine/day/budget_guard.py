@@ -50,7 +50,7 @@ class BudgetGuard:
 
     async def run(self) -> None:
         """Compare until the funds suffice."""
-        share, told = 0.0, ""
+        share, reported = 0.0, ""
         while True:
             try:
                 share = share or await self._blocked_share()
@@ -61,8 +61,8 @@ class BudgetGuard:
             if not why:
                 self._loop.log.add_event("info", NAME, "the funds cover the budgets")
                 return
-            if why != told:
-                told = why
+            if why != reported:
+                reported = why
                 self._loop.log.add_event("alarm", NAME, f"no new entries: {why}")
             await self._loop.clock.sleep_until(self._loop.clock.now() + AGAIN)
 

@@ -169,7 +169,9 @@ def unpacked_tick(payload: bytes) -> Tick:
         fields = msgspec.json.decode(payload, type=dict[str, Any])
         return Tick(**(fields | {"depth": base64.b64decode(fields["depth"])}))
     except (msgspec.MsgspecError, TypeError, KeyError) as error:
-        raise ValueError(f"no tick ({type(error).__name__})") from None
+        raise ValueError(
+            f"no tick, or one that an earlier version kept ({type(error).__name__})"
+        ) from None
 
 
 def facts_of(instrument: Instrument) -> dict[str, Any]:

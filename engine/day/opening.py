@@ -68,11 +68,11 @@ def choose_instruments(
 def no_such_symbols(symbols: Iterable[str]) -> str:
     """Say that the broker does not have these symbols, and their present names there."""
     known = CorporateActions(())
-    told = (
+    names = (
         f"{each} ({name} now)" if (name := known.current_symbol(each)) != each else each
         for each in symbols
     )
-    return f"no such symbol on NSE: {', '.join(told)}"
+    return f"no such symbol on NSE: {', '.join(names)}"
 
 
 def fill_in_freezes(instruments: Iterable[Instrument], rules: OrderRules, day: date) -> None:

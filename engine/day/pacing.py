@@ -30,7 +30,7 @@ async def run_live(loop: DayLoop, poll: int, compare: int, beat_s: float, rest: 
     """
     watch, reach = (
         BooksWatch(loop, poll, compare),
-        BrokerReach(loop, int(loop.gateway.patience.settle_s * SECOND)),
+        BrokerReach(loop, int(loop.gateway.settings.settle_s * SECOND)),
     )
     overdue = OverduePositions(loop)
     # what was seen once has to be confirmed, and everything waits for it

@@ -311,21 +311,21 @@ def _row_symbols(table: pa.Table, name: Mapping[str, str], file: Path) -> Words 
         symbols = _word_column(table, "ticker") if "ticker" in table.column_names else None
     else:
         symbols = _word_column(table, name[SYMBOL])
-    told = [name[role] for role in (EXPIRY, STRIKE, RIGHT) if role in name]
+    terms = [name[role] for role in (EXPIRY, STRIKE, RIGHT) if role in name]
     if symbols is not None and CONTRACT in name and EXPIRY in name:
         return np.where(
             _word_column(table, name[EXPIRY]) == "", symbols, _word_column(table, name[CONTRACT])
         )
-    if told:
+    if terms:
         key = symbols if symbols is not None else np.full(len(table), "")
         words = [
             pa.array(key.tolist(), pa.string()),
-            *(table[column].cast(pa.string()) for column in told),
+            *(table[column].cast(pa.string()) for column in terms),
         ]
-        pairs = pa.table(dict(zip(["", *told], words, strict=True)))
+        pairs = pa.table(dict(zip(["", *terms], words, strict=True)))
         if len(pairs.group_by(pairs.column_names).aggregate([])) > len(np.unique(key)):
             raise DataError(
-                f"{file}: contracts that only {', '.join(told)} tell apart: give each a name in a "
+                f"{file}: contracts that only {', '.join(terms)} tell apart: give each a name in a "
                 f"column: --map symbol=COLUMN"
             )
     return symbols

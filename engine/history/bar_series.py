@@ -94,6 +94,16 @@ def merge(parts: Sequence[BarSeries]) -> BarSeries:
     return whole.pick(order[last])
 
 
+def without_tokens(series: BarSeries) -> BarSeries:
+    """Return bars without their tokens, so that of one time there is one."""
+    return series._replace(token=np.zeros(len(series.start), np.int64))
+
+
+def unique_starts(series: BarSeries) -> BarSeries:
+    """Return bars in order, one of each time whatever its token, without their tokens."""
+    return merge([without_tokens(series)])
+
+
 def without_rows(series: BarSeries, gone: BarSeries) -> BarSeries:
     """Return the rows that are not among `gone`, field by field.
 
@@ -107,11 +117,6 @@ def without_rows(series: BarSeries, gone: BarSeries) -> BarSeries:
     left = np.ones(len(series.start), np.bool_)
     left[low:high] = [row not in going for row in rows]
     return series.pick(left)
-
-
-def without_tokens(series: BarSeries) -> BarSeries:
-    """Return bars without their tokens, so that of one time there is one."""
-    return series._replace(token=np.zeros(len(series.start), np.int64))
 
 
 def ist_days(times: Ints) -> Ints:

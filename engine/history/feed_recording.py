@@ -101,10 +101,18 @@ class FeedRecording:
     It notes how its day begins, when its kernel takes frames and timers, and how the day ends.
     """
 
-    def __init__(self, record: FeedRecord, kernel: Kernel, mode: str, spans: Sequence[int]) -> None:
+    def __init__(
+        self,
+        record: FeedRecord,
+        kernel: Kernel,
+        mode: str,
+        broker: str,
+        spans: Sequence[int],
+    ) -> None:
         self._record = record
         self._kernel = kernel
         self._mode = mode
+        self._broker = broker
         self._spans = spans
         self._bars = BarDigest()
         self._taken = 0
@@ -115,7 +123,9 @@ class FeedRecording:
             RecordKind.META,
             0,
             now,
-            json.dumps(recording_header(self._kernel, self._mode, self._spans)).encode(),
+            json.dumps(
+                recording_header(self._kernel, self._mode, self._broker, self._spans)
+            ).encode(),
         )
 
     def note_event(self, event: object) -> None:
@@ -136,20 +146,26 @@ class FeedRecording:
 
     def end_day(self, now: int) -> None:
         """Write down the day's bars."""
-        told = {
+        totals = {
             "taken": self._taken,
             "ticks": int(self._kernel.state.tick_count),
             "bars": self._bars.count,
             "digest": self._bars.hex(),
         }
-        self._record.put(RecordKind.END, 0, now, json.dumps(told).encode())
+        self._record.put(RecordKind.END, 0, now, json.dumps(totals).encode())
 
 
-def recording_header(kernel: Kernel, mode: str, spans: Sequence[int]) -> dict[str, object]:
-    """Return the facts another kernel needs to build the same bars."""
+def recording_header(
+    kernel: Kernel, mode: str, broker: str, spans: Sequence[int]
+) -> dict[str, object]:
+    """Return the facts another kernel needs to build the same bars.
+
+    `broker` is the name of the one whose messages are recorded.
+    """
     return {
         "format": FORMAT,
         "mode": mode,
+        "broker": broker,
         "open": int(kernel.state.open),
         "close": int(kernel.state.close),
         "grace": int(kernel.market_feed.grace),

@@ -26,6 +26,7 @@ from engine.history.bar_series import (
     ist_days,
     merge,
     numbered_day,
+    unique_starts,
     without_tokens,
 )
 from engine.history.tick_evidence import (
@@ -163,9 +164,9 @@ def make_golden(
 
     Of two raw ones the later counts.
     """
-    vendor = _unique_starts(vendor)
+    vendor = unique_starts(vendor)
     whole = (
-        _unique_starts(merge([without_tokens(series) for _, series in raw]))
+        unique_starts(merge([without_tokens(series) for _, series in raw]))
         if raw
         else vendor.pick(slice(0, 0))
     )
@@ -390,7 +391,3 @@ def _day_edges(starts: Ints) -> Bools:
     edge = np.ones(len(starts), np.bool_)
     edge[1:-1] = (days[1:-1] != days[:-2]) | (days[1:-1] != days[2:])
     return edge
-
-
-def _unique_starts(series: BarSeries) -> BarSeries:
-    return merge([without_tokens(series)])

@@ -35,13 +35,13 @@ class DayInstruments(NamedTuple):
     @property
     def remark(self) -> str:
         """Return the remark on a day without a complete dump of its own, empty where it has one."""
-        told = (
+        renamed = (
             []
             if self.dump == self.day
             else [f"no dump of {self.day} is kept: instruments as of {self.dump}"]
         )
         return "; ".join(
-            [*told, *([f"not listed then: {', '.join(self.missing)}"] if self.missing else [])]
+            [*renamed, *([f"not listed then: {', '.join(self.missing)}"] if self.missing else [])]
         )
 
 

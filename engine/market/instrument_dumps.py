@@ -180,9 +180,9 @@ def ban_list(text: str, day: date, source: str) -> set[str]:
     match = re.search(r"(\d{1,2}-[A-Za-z]{3}-\d{4})", head)
     if match is None:
         raise DataError(f"{source}: no list of securities in ban, its first line has no date")
-    told = datetime.strptime(match[1].title(), "%d-%b-%Y").date()  # noqa: DTZ007  a day, no moment
-    if told != day:
-        raise DataError(f"{source}: the list is of {told}, not of {day}")
+    listed_day = datetime.strptime(match[1].title(), "%d-%b-%Y").date()  # noqa: DTZ007  a day, no moment
+    if listed_day != day:
+        raise DataError(f"{source}: the list is of {listed_day}, not of {day}")
     return {
         row.rsplit(",", 1)[-1].strip()
         for row in rows

@@ -30,9 +30,9 @@ class DescriptorReserve:
         enough = self._has_spare() if self._held else self._take_descriptors()
         if not enough:
             self.release()
-        told = SHORT if not enough and not self._short else ""
+        text = SHORT if not enough and not self._short else ""
         self._short = not enough
-        return told
+        return text
 
     def release(self) -> None:
         """Let all of them go."""

@@ -196,11 +196,11 @@ async def check_clock(patient: HealthSubject) -> HealthCheck:
     mend = "set the clock by NTP (chrony, systemd-timesyncd)"
     asked = patient.clock.now()
     try:
-        told = await patient.server_time()
+        server_time = await patient.server_time()
     except PatangError as error:
         return HealthCheck("clock", WARN, f"the broker tells no time: {error}")
     doubt = (patient.clock.now() - asked) / SECOND / 2
-    skew = (asked + (patient.clock.now() - asked) / 2 - (told + SECOND / 2)) / SECOND
+    skew = (asked + (patient.clock.now() - asked) / 2 - (server_time + SECOND / 2)) / SECOND
     text = (
         f"{abs(skew):.1f} s {'ahead of' if skew > 0 else 'behind'} the broker, to "
         f"{doubt + 0.5:.1f} s"

@@ -28,6 +28,7 @@ from compiled.model.events import (
 from compiled.model.values import SECOND, Order, OrderPurpose, Product
 from compiled.trading.kernel import Kernel
 from engine.books.depository import AGAIN
+from engine.config.schema import GatewaySettings
 from engine.errors import (
     OperatorError,
     OrderRefused,
@@ -41,7 +42,7 @@ from engine.orders.back_off import BUSY, BackOff, longest_wait
 from engine.orders.durable_journal import DurableJournal
 from engine.orders.governor import Governor
 from engine.orders.killswitch import KillSwitch
-from engine.orders.request_lookups import LookupPolicy, RequestLookups, UnresolvedRequest
+from engine.orders.request_lookups import RequestLookups, UnresolvedRequest
 from engine.orders.requests import (
     PURPOSES,
     QueuedRequest,
@@ -71,7 +72,7 @@ class OrderGateway:
         clock: Clock,
         governor: Governor,
         kill: KillSwitch,
-        patience: LookupPolicy,
+        settings: GatewaySettings,
         post: Callable[[object], None],
         jitter: random.Random | None = None,
         tell: Callable[[str, str, str], None] = _tell_nobody,
@@ -79,18 +80,18 @@ class OrderGateway:
     ) -> None:
         self.kernel = kernel
         self.broker = broker
-        self.durable_journal = DurableJournal(journal, patience.entry_wait_s, tell)
+        self.durable_journal = DurableJournal(journal, settings.entry_wait_s, tell)
         self.clock = clock
         self.governor = governor
         self.kill = kill
-        self.patience = patience
+        self.settings = settings
         self.post = post
         self.products = products
         """What the broker takes, by name."""
         self.unauthorised_tokens: set[int] = set()
         """Tokens of which a sale was refused for want of an authorisation at the depository."""
         self.back_off = BackOff(jitter or random.Random(0))  # noqa: S311  waits, no secrets
-        self.lookups = RequestLookups(kernel, clock, patience, post)
+        self.lookups = RequestLookups(kernel, clock, settings, post)
         self.sent = 0
         self.wake = asyncio.Event()
         self.touched: dict[int, int] = {}
@@ -186,7 +187,7 @@ class OrderGateway:
         # up the ones behind it.
         for _, _, command, since in sorted(self._queue, key=by_urgency):
             due = self._command_due(command, now)
-            late = is_entry(command) and now - since > self.patience.entry_wait_s * SECOND
+            late = is_entry(command) and now - since > self.settings.entry_wait_s * SECOND
             held = is_entry(command) and not self.kernel.state.ready
             if due < 0 or late or held:
                 self._drop_command(command)

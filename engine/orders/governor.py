@@ -5,34 +5,26 @@ Entries never touch the reserve. The operator's rates stand below the broker's o
 """
 
 from collections import deque
-from dataclasses import dataclass, replace
+from typing import Final
+
+from msgspec.structs import replace
 
 from compiled.model.values import MINUTE, SECOND, OrderPurpose
+from engine.config.schema import GovernorSettings
 from engine.ports import BrokerRules
 
+DAY_RESERVE: Final = 200
+"""Orders of the day kept for exits: at the broker's cap even exits are blocked."""
 
-@dataclass(frozen=True, slots=True)
-class GovernorRates:
-    """The operator's rates.
 
-    `reserve_per_second` of each second's orders are kept for exits and protection.
-    """
-
-    per_second: int = 9
-    per_minute: int = 380
-    per_day: int = 4_800
-    reserve_per_second: int = 3
-    day_reserve: int = 200
-    """Orders of the day kept for exits: at the broker's cap even exits are blocked."""
-
-    def within(self, rules: BrokerRules) -> "GovernorRates":
-        """Return these rates, none above the broker's."""
-        return replace(
-            self,
-            per_second=min(self.per_second, rules.orders_per_second),
-            per_minute=min(self.per_minute, rules.orders_per_minute),
-            per_day=min(self.per_day, rules.orders_per_day),
-        )
+def rates_within(rates: GovernorSettings, rules: BrokerRules) -> GovernorSettings:
+    """Return the operator's rates, none above the broker's."""
+    return replace(
+        rates,
+        orders_per_second=min(rates.orders_per_second, rules.orders_per_second),
+        orders_per_minute=min(rates.orders_per_minute, rules.orders_per_minute),
+        orders_per_day=min(rates.orders_per_day, rules.orders_per_day),
+    )
 
 
 _LESS = {
@@ -45,7 +37,7 @@ _LESS = {
 class Governor:
     """Says when the next request of a purpose may leave, and counts it when it does."""
 
-    def __init__(self, rates: GovernorRates) -> None:
+    def __init__(self, rates: GovernorSettings) -> None:
         self.rates = rates
         self.orders_today = 0
         self._second: deque[int] = deque()
@@ -56,12 +48,12 @@ class Governor:
     def order_due(self, purpose: OrderPurpose, now: int) -> int:
         """Return when a new order of this purpose may leave (ns), `now` at once, -1 not today."""
         entry = purpose is OrderPurpose.ENTRY
-        if self.orders_today >= self.rates.per_day - (self.rates.day_reserve if entry else 0):
+        if self.orders_today >= self.rates.orders_per_day - (DAY_RESERVE if entry else 0):
             return -1
-        second = self.rates.per_second - (self.rates.reserve_per_second if entry else 0)
+        second = self.rates.orders_per_second - (self.rates.reserve_per_second if entry else 0)
         # A minute's reserve is ten seconds' worth: an exit of a whole portfolio is a burst, not a
         # stream.
-        minute = self.rates.per_minute - (10 * self.rates.reserve_per_second if entry else 0)
+        minute = self.rates.orders_per_minute - (10 * self.rates.reserve_per_second if entry else 0)
         due = max(
             _next_free(self._second, second, SECOND, now),
             _next_free(self._minute, minute, MINUTE, now),
@@ -75,7 +67,7 @@ class Governor:
         Only exits may use the reserve.
         """
         # Only exits may use the whole second: trailing stops must not fill it before them.
-        most = self.rates.per_second - (
+        most = self.rates.orders_per_second - (
             0 if purpose is OrderPurpose.EXIT else self.rates.reserve_per_second
         )
         return max(_next_free(self._calls, most, SECOND, now), self._paused.get(purpose, 0))

@@ -13,28 +13,13 @@ from compiled.model.values import SECOND, Gtt, GttStatus, Order, OrderPurpose
 from compiled.trading.kernel import Kernel
 from compiled.trading.reports.gtt_reports import has_same_legs
 from engine.books.differences import SKEW
+from engine.config.schema import GatewaySettings
 from engine.ports import Clock
 
 STANDING: Final = frozenset({GttStatus.ACTIVE, GttStatus.TRIGGERED})
 LONGEST_REST_S: Final = 8.0
 """Between two looks at books that cannot be read."""
 NOT_ITS_OWN: Final = "the broker's books do not have it under the id of its answer"
-
-
-@dataclass(frozen=True, slots=True)
-class LookupPolicy:
-    """The limits of the search for an unknown outcome (seconds, looks), and of an entry's wait.
-
-    A request that has had no answer for `settle_s` is looked for as well, while it goes on waiting
-    for it. A sent request may arrive until `late_s` later: an entry is not given up before, and for
-    the others the books are watched so long.
-    """
-
-    settle_s: float = 5.0
-    every_s: float = 2.0
-    looks: int = 5
-    entry_wait_s: float = 5.0
-    late_s: float = 60.0
 
 
 @dataclass(slots=True)
@@ -61,14 +46,23 @@ class RequestRefusal:
 
 
 class RequestLookups:
-    """Searches the books just read, and posts the outcome of our requests."""
+    """Searches the books just read, and posts the outcome of our requests.
+
+    A request that has had no answer for `settle_s` is looked for as well, while it goes on waiting
+    for it. A sent request may arrive until `late_s` later: an entry is not given up before, and for
+    the others the books are watched so long.
+    """
 
     def __init__(
-        self, kernel: Kernel, clock: Clock, patience: LookupPolicy, post: Callable[[object], None]
+        self,
+        kernel: Kernel,
+        clock: Clock,
+        settings: GatewaySettings,
+        post: Callable[[object], None],
     ) -> None:
         self.kernel = kernel
         self.clock = clock
-        self.patience = patience
+        self.settings = settings
         self.post = post
         self.unresolved: dict[int, UnresolvedRequest] = {}
         self.unknown = 0
@@ -98,7 +92,7 @@ class RequestLookups:
 
     def note_sent(self, intent: int) -> None:
         """Take note of a request that waits for its answer."""
-        self._unanswered[intent] = self._time_in(self.patience.settle_s)
+        self._unanswered[intent] = self._time_in(self.settings.settle_s)
 
     def note_answered(self, intent: int) -> None:
         """Take note that it has one, or will have none."""
@@ -131,7 +125,7 @@ class RequestLookups:
         out = self.kernel.order_store
         if (each := out.orders.get(intent) or out.gtts.get(intent)) is not None and each.proven:
             return
-        self._unproven[intent] = self._time_in(self.patience.settle_s)
+        self._unproven[intent] = self._time_in(self.settings.settle_s)
         if restored:
             self._restored.add(intent)
 
@@ -180,7 +174,7 @@ class RequestLookups:
         # Doubling from half the usual pause: the first failure is mostly a hiccup, a long outage is
         # not to be met with a storm of looks.
         self.paused_until = self._time_in(
-            min(self.patience.every_s / 2 * 2 ** min(self._failed, 6), LONGEST_REST_S)
+            min(self.settings.lookup_every_s / 2 * 2 ** min(self._failed, 6), LONGEST_REST_S)
         )
         self._failed += 1
 
@@ -286,9 +280,9 @@ class RequestLookups:
         # another look.
         for intent, due in self._unanswered.items():
             if due <= now:
-                self._unanswered[intent] = self._time_in(self.patience.every_s)
+                self._unanswered[intent] = self._time_in(self.settings.lookup_every_s)
         self._given_up = {intent: until for intent, until in self._given_up.items() if until > now}
-        self._watch_at = self._time_in(self.patience.every_s)
+        self._watch_at = self._time_in(self.settings.lookup_every_s)
         tags: dict[str, OrderUpdate] = {}
         for update in orders:
             tags.setdefault(update.tag, update)
@@ -335,12 +329,15 @@ class RequestLookups:
         An entry is given up only when it can no longer arrive.
         """
         item.misses += 1
-        item.next_look = self._time_in(self.patience.every_s)
-        if item.misses < self.patience.looks or now - item.since < self.patience.settle_s * SECOND:
+        item.next_look = self._time_in(self.settings.lookup_every_s)
+        if (
+            item.misses < self.settings.lookups
+            or now - item.since < self.settings.settle_s * SECOND
+        ):
             return
         order, until = (
             self.kernel.order_store.orders.get(intent),
-            item.since + int(self.patience.late_s * SECOND),
+            item.since + int(self.settings.late_s * SECOND),
         )
         # An entry that arrives late would open a position, so it is watched until it cannot; the
         # others are given up, and the books watched beside (ADR 5).

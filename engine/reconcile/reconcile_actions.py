@@ -274,7 +274,7 @@ class ReconcileActions:
             if leave or decision.stop or product is not Product.CNC
             else self._protecting_gtt(difference, market.ltp)
         )
-        terms = self.reconciler.terms
+        settings = self.reconciler.settings
         self.post(
             ShareAdoption(
                 now,
@@ -283,8 +283,8 @@ class ReconcileActions:
                 quantity=difference.amount,
                 average=average,
                 strategy=strategy,
-                stop_percent=decision.stop or terms.stop_percent,
-                trail=terms.trail,
+                stop_percent=decision.stop or settings.stop_percent,
+                trail=settings.trail,
                 leave=leave,
                 gtt_id=gtt.gtt_id if gtt else 0,
                 legs=list(gtt.legs) if gtt else None,
@@ -345,7 +345,7 @@ class ReconcileActions:
         market = self.kernel.state.markets[difference.token]
         if any(each.exit is not None for ladder in market.ladders for each in ladder.rungs):
             return refused(f"{symbol} is being left just now; decide when that is done")
-        since, ratio, told = now, Fraction(1), "as it was"
+        since, ratio, ratio_text = now, Fraction(1), "as it was"
         if decision.choice is DifferenceChoice.ADOPT:
             since = midnight(ist_day(now))
             ours = carried_shares(market, since).get(difference.product, 0)
@@ -354,13 +354,13 @@ class ReconcileActions:
             ratio = decision.ratio or Fraction(difference.figure, ours + difference.apart)
             if ratio <= 0:
                 return refused(f"the broker has none of {symbol}; name the ratio, like ratio=5:1")
-            told = f"{ratio.numerator} for {ratio.denominator}"
+            ratio_text = f"{ratio.numerator} for {ratio.denominator}"
         books = {difference.product: difference.figure}
         apart = {difference.product: difference.apart}
         division = make_division(market, ratio, since=since, now=now, books=books, apart=apart)
         self.post(self.reconciler.record_division(division, symbol))
         self.reconciler.take_off(difference)
-        return done(f"{symbol} goes on, {told}")
+        return done(f"{symbol} goes on, {ratio_text}")
 
     # orders, GTTs, trades, funds
 

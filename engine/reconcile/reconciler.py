@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import floor
 from typing import NamedTuple
 
@@ -33,6 +32,7 @@ from engine.books.differences import (
 from engine.books.journal_rows import readable, whole_number
 from engine.books.share_divisions import ShareDivision, disabled_gtts, divide_event, kept_divisions
 from engine.books.share_register import IGNORED, ShareRegister
+from engine.config.schema import ReconcileSettings
 from engine.errors import OperatorError, RetryableError
 from engine.market.calendar import ist_day
 from engine.ports import Broker, Clock, Journal
@@ -48,20 +48,6 @@ Day, token, product and side follow; the value is shares.
 """
 RESTED = "the day is over, and nothing waits for this; looked at every two minutes"
 AGAIN = "the broker's books can be read again; what they say is confirmed first"
-
-
-@dataclass(frozen=True, slots=True)
-class ReconcileTerms:
-    """The bound on cash differences (paise), and the stop of adopted shares.
-
-    The stop is percent below the last price, trailing or not. `yields`: a stop of ours that was
-    moved nearer to the price by hand stands.
-    """
-
-    funds_bound: int = 500_000
-    stop_percent: float = 5.0
-    trail: bool = False
-    yields: bool = True
 
 
 class StandingDifference(NamedTuple):
@@ -89,7 +75,7 @@ class Reconciler:
         journal: Journal,
         clock: Clock,
         writer: BoardWriter,
-        terms: ReconcileTerms,
+        settings: ReconcileSettings,
         shares: ShareRegister | None = None,
     ) -> None:
         self.shares = shares or ShareRegister(
@@ -100,7 +86,8 @@ class Reconciler:
         self.journal = journal
         self.clock = clock
         self.writer = writer
-        self.terms = terms
+        self.settings = settings
+        self._funds_bound = settings.funds_bound * 100
         self.standing: dict[str, StandingDifference] = {}
         self._covered: list[BookDifference] = []
         """Differences of positions that wait for a decision about an order or its trades."""
@@ -258,7 +245,7 @@ class Reconciler:
             self.doubts(), {at: ours for at, (_, ours, _) in self._awaited.items()}
         )
         # cash is as far apart as orders are
-        bound = NEVER if self.late or self._heard else self.terms.funds_bound
+        bound = NEVER if self.late or self._heard else self._funds_bound
         moved = moving_positions(self.kernel, self.books, before)
         differing = self._take_credits(
             compare_books(
@@ -417,7 +404,7 @@ class Reconciler:
         Funds are compared within the bound: they move with every charge.
         """
         if difference.kind is DifferenceKind.FUNDS:
-            return figure != 0 and abs(difference.figure - figure) <= self.terms.funds_bound
+            return figure != 0 and abs(difference.figure - figure) <= self._funds_bound
         return difference.figure == figure
 
     def _was_moving(self, difference: BookDifference, before: Counter[At]) -> bool:

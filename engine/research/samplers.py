@@ -1,6 +1,7 @@
 """Samplers of a sweep: which points of the space are tried, and in which order."""
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any, Final, Protocol, final
 
 from engine.errors import ConfigError
@@ -28,7 +29,7 @@ class ListSampler:
 
     def ask(self, count: int) -> list[Point]:
         """Return the next points."""
-        return [point for point, _ in zip(self._points, range(count), strict=False)]
+        return list(islice(self._points, count))
 
     def tell(self, point: Point, score: float | None) -> None:
         """Learn nothing."""

@@ -147,6 +147,7 @@ class ArchivedBars:
         self, symbol: str, span: int, version: str, starts: Ints, columns: Mapping[str, Floats]
     ) -> None:
         """Store averages of the bars that are here; those of archived ones can be made again."""
+        # an average without its bar would be found by nobody
         here = np.isin(starts, self.local.starts(symbol, span, version))
         kept = {name: values[here] for name, values in columns.items()}
         self.local.write_averages(symbol, span, version, starts[here], kept)
@@ -183,6 +184,7 @@ class ArchivedBars:
                 if match := _STEM.fullmatch(stored.stem):
                     key = unquote(match["version"]), int(match["span"]), unquote(match["symbol"])
                     found[key].append(PeriodPart(match["period"], int(match["part"]), stored))
+            # read as empty, a history would seem to begin this month
             if count and not found:
                 raise OperatorError(
                     "bars have gone to an archive, and the one that is configured has none: mend "

@@ -47,6 +47,7 @@ class BarWriter:
         self._lost = 0
         self._overflowed = False
         self._closing = False
+        # a disk that hangs must not keep the process from ending
         self._thread = threading.Thread(target=self._run_writer, name=THREAD, daemon=True)
         self._thread.start()
 
@@ -96,6 +97,7 @@ class BarWriter:
         """Wait for the time or the number, store, and return False after the last batch."""
         with self._changed:
             self._changed.wait_for(self._batch_is_due, self._seconds)
+            # told once, however often it is tried
             again = bool(self._refused)
             self._refused, self._waiting = self._refused + self._waiting, []
             closing = self._closing

@@ -91,6 +91,7 @@ def _row_type() -> np.dtype[np.void]:
 
 ROW = _row_type()
 
+# either form of a connection string may carry one
 SECRET = re.compile(r"password\s*=|^\w+://[^/@\s]*:[^/@\s]*@", re.IGNORECASE)
 
 
@@ -297,6 +298,7 @@ class PostgresBars:
         )
 
         def take(connection: Any) -> bool:
+            # a version with bars is taken as well
             if connection.execute(taken, (version,)).fetchone() is not None:
                 return False
             return connection.execute(name, (version,)).fetchone() is not None
@@ -421,6 +423,7 @@ class PostgresBars:
             self._connection = psycopg.connect(
                 self._target, autocommit=True, connect_timeout=5, application_name="patang"
             )
+            # the text of a time must not depend on the server
             self._connection.execute("SET TimeZone = 'UTC'")
             self.extension = migrate(self._connection)
             # it may be another server, or one restored, where series have other numbers
@@ -513,6 +516,7 @@ def _encode_rows(number: int, series: BarSeries) -> npt.NDArray[np.void]:
         series.token,
         unit,
     )
+    # a count of ticks is for information: it is capped rather than refused
     rows["ticks"] = np.minimum(series.ticks, LARGEST)
     return rows
 

@@ -38,6 +38,7 @@ class PostgresDumps:
 
         def store(connection: Any) -> None:
             with connection.transaction():
+                # in one order, so that two desks do not wait for each other
                 for exchange in sorted({row[1] for row in rows}):
                     connection.execute(
                         "DELETE FROM market_data.instruments WHERE day = %s AND exchange = %s",

@@ -86,6 +86,7 @@ class WaitingBars:
     def contents(self) -> list[StoredSeries]:
         """Return what the server has, and what waits for it."""
         with self._lock:
+            # the server's entry counts: it has the size of what is stored
             there = {each[:3]: each for each in (*self._kept.contents(), *self._server.contents())}
             return sorted(there.values())
 
@@ -128,6 +129,7 @@ class WaitingBars:
             work()
         except OperatorError as error:
             if not self._away:
+                # once: a server may be away all day
                 self._tell(f"{error}: bars wait in {self._folder} until it is back")
             self._away = True
             return False
@@ -145,6 +147,7 @@ class WaitingBars:
         shutil.rmtree(gone, ignore_errors=True)
         for version, span, symbol, *_ in self._kept.contents() if self._folder.is_dir() else ():
             series = self._kept.columns(symbol, span, -END_OF_TIME, END_OF_TIME, version)
+            # a bar that has arrived already replaces itself
             self._server.write_columns(symbol, span, version, series)
             count += len(series.start)
         if self._folder.is_dir():

@@ -7,9 +7,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from brokers.kite import kite_login as kite
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.server import Sandbox
-from brokers.session import kite_login as kite
+from brokers.session import day_session as kept
 from brokers.session.vault import FileVault
 from strategies import load_config
 from tests.desk.support import Patang
@@ -78,7 +79,7 @@ class KiteLike:
 
     def keep(self, session):
         where = self.endpoint.rest.removeprefix("http://")
-        kite.keep_session(
+        kept.keep_session(
             FileVault(self.state / "credentials", lambda _: "the right words"), where, session
         )
 

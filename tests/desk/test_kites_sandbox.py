@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from brokers.kite import zerodha_sandbox
+from brokers.kite import kite_login, zerodha_sandbox
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.server import Sandbox
 from brokers.session.login_redirect import LoginRedirect
@@ -73,7 +73,7 @@ def test_its_address_is_enough_to_know_where_everything_is(tmp_path, monkeypatch
 @pytest.fixture
 def theirs(tmp_path, monkeypatch):
     """A sandbox with Zerodha's routes, configured, and an operator logged in by its page."""
-    with LoginRedirect(0, "") as free:
+    with LoginRedirect(0, "", kite_login.request_token) as free:
         port = int(free.url.split(":")[2].strip("/"))
     back = f"http://127.0.0.1:{port}/"
     sandbox = Sandbox(

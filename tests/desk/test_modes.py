@@ -166,6 +166,7 @@ def test_a_sandbox_run_never_goes_to_the_configured_broker(station, kite_like):
     made = station(RunPlan("sandbox", seed=1), '[desk]\nmode = "dry-run"\n' + kite.text)
     assert made.is_embedded
     assert not made.sends_real_orders
+    assert made.broker_name == "sandbox", "what it speaks does not depend on the configured broker"
 
 
 @pytest.mark.parametrize(
@@ -367,7 +368,7 @@ def test_a_token_that_dies_holds_entries_back_and_the_next_login_goes_on_without
         lambda: made.board.header.state == "running" and made.board.positions.rows, "it trades"
     )
     session = kite.session()
-    wait_for(lambda: told("the session with Kite has ended"), "the operator is told")
+    wait_for(lambda: told("the session with the broker has ended"), "the operator is told")
     wait_for(lambda: made.board.header.state == "read-only", "entries are held back")
     assert "patang login" in str(desk.describe())
     assert not made.kill.latched

@@ -153,9 +153,8 @@ ENGINE = (
     Mutant(
         "an unknown order is given up at the first miss",
         LOOKUPS,
-        "if item.misses < self.patience.looks or now - item.since < self.patience.settle_s * "
-        "SECOND:",
-        "if item.misses < 1:",
+        "item.misses < self.settings.lookups or now - item.since < self.settings.settle_s * SECOND",
+        "item.misses < 1",
     ),
     Mutant(
         "a refusal is believed at once",

@@ -6,7 +6,7 @@ With the keeper, from where logins are kept.
 from types import SimpleNamespace
 
 from brokers.connection import Connection
-from brokers.session.kite_login import KiteSession
+from brokers.session.day_session import DaySession
 from compiled.model.values import SECOND
 from engine.ports import BrokerRules
 from tui.run import feed as markets
@@ -46,7 +46,7 @@ class InSession:
 
     def _session(self):
         session = self.exchange.session
-        return KiteSession(
+        return DaySession(
             session.api_key, session.access_token, self._user, self.clock.start + LIVES_S * SECOND
         )
 

@@ -6,7 +6,7 @@ It comes to where a run without a crash does.
 import pytest
 
 from compiled.model.values import SECOND
-from engine.orders.request_lookups import LookupPolicy
+from engine.config.schema import GatewaySettings
 from tests.simulation.trader import Want
 from tests.simulation.world import World
 
@@ -23,7 +23,7 @@ def scenario(seed=5, **changes):
 
     Nothing is late for longer than 10.
     """
-    changes = {"patience": LookupPolicy(late_s=LATE_S)} | changes
+    changes = {"gateway": GatewaySettings(positions_every_s=20.0, late_s=LATE_S)} | changes
     world = World(
         seed, lambda: [Want(token, SHARES, at(HOLD_S), at(LEAVE_S))], sigma=0.00005, **changes
     )

@@ -11,6 +11,7 @@ import pytest
 from brokers.sandbox.assumptions import GUESSED
 from brokers.sandbox.market import session_phases
 from compiled.model.values import OrderPurpose, Product
+from engine.config.schema import GatewaySettings
 from engine.market.calendar import FILE, Calendar
 from tests.engine.market.test_hours import at
 from tests.engine.market.test_schedules import changed
@@ -38,7 +39,7 @@ class Afternoon:
             choices=replace(GUESSED, new_hours=new_hours),
             beat_s=5.0,
             calendar=Calendar.load(file, [date(2026, 12, 7)] if confirmed else ()),
-            positions_every_s=60.0,
+            gateway=GatewaySettings(positions_every_s=60.0),
         )
         try:
             world.start()

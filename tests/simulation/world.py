@@ -21,6 +21,7 @@ from brokers.sandbox.universe import known_shares
 from compiled.model.values import SECOND
 from compiled.trading.risk import RiskLimits
 from engine.board_rows import Board
+from engine.config.schema import GatewaySettings
 from engine.day.timekeeper import Timekeeper
 from engine.desk import Desk, EnginePorts, EngineSettings
 from engine.errors import PatangError
@@ -28,7 +29,6 @@ from engine.manual.limits import current_limits
 from engine.market import charges
 from engine.market.calendar import Calendar
 from engine.orders.killswitch import HALT, KillSwitch
-from engine.orders.request_lookups import LookupPolicy
 from tests.simulation.checks import Broken, Checks
 from tests.simulation.disk import Disk, Journal
 from tests.simulation.loop import VirtualClock, VirtualLoop
@@ -215,9 +215,7 @@ class World:
                 "limits": RiskLimits(),
                 "rules": KITE_RULES,
                 "spans": (60,),
-                "patience": LookupPolicy(),
-                "poll_s": 7.0,
-                "positions_every_s": 20.0,
+                "gateway": GatewaySettings(positions_every_s=20.0),
                 "lanes": 3,
                 "beat_s": 0.5,
             }

@@ -59,6 +59,7 @@ class PatangApp(App[None]):
 
     TITLE = "patang"
     BINDINGS: ClassVar[list[BindingType]] = list(scope_bindings("anywhere"))
+    # Textual's own would offer actions of no trader, and take the key
     ENABLE_COMMAND_PALETTE = False
     CSS = "Input > .input--placeholder { color: $ink-faint; }"
 
@@ -87,6 +88,7 @@ class PatangApp(App[None]):
         self._frame = 0
         self._frozen = False
         self._pressed = ""
+        # no first press can pass for a second one
         self._pressed_at = -FLATTEN_WITHIN
         self._reason = ""
         self._commands = CommandStatus()
@@ -142,6 +144,7 @@ class PatangApp(App[None]):
             self.call_after_refresh(self._on_picture)
         if self._tune_gc:
             gc.collect()
+            # what is mounted stays: without this each collection would walk through all of it
             gc.freeze()
             gc.set_threshold(50_000, 20, 1_000)
 
@@ -155,6 +158,7 @@ class PatangApp(App[None]):
         self._drop_released_halt()
         self._show_day_end()
         frame = self._current_frame()
+        # a modal leaves what is behind it in sight, and that goes on
         for screen in reversed(self.screen_stack):
             if isinstance(screen, DrawnScreen):
                 screen.draw(frame)
@@ -164,6 +168,7 @@ class PatangApp(App[None]):
     def _current_frame(self) -> ScreenFrame:
         board = self.face.board
         level = board.header.kill
+        # until the engine says so the band shows what was pressed, and that it is not confirmed
         if _STRENGTH.get(level, 2) >= _STRENGTH[self._pressed]:
             self._pressed = ""
         lag = self._clock() - board.heartbeat if board.heartbeat else -1
@@ -235,6 +240,7 @@ class PatangApp(App[None]):
         else:
             self._pressed, self._reason = "flatten" if flatten else "halt", "operator"
             self._frozen = False
+        # nothing may stand over the band, and no question of before the halt is of use any more
         while len(self.screen_stack) > 1 and self.screen.is_modal:
             self.pop_screen()
         self.frame()
@@ -316,6 +322,7 @@ class PatangApp(App[None]):
     def _show_day_end(self) -> None:
         """Show the card once the day is over, unless something else is being asked."""
         over = self.face.board.header.day_over
+        # the card waits for the answer to whatever is being asked
         if over and not self._day_over and self.screen.is_modal:
             return
         if over and not self._day_over:

@@ -44,6 +44,7 @@ class CommandStatus:
     def cell(self, now: int) -> PaneCell:
         """Return what the footer shows."""
         if self._pending:
+            # the newest: it is the one the operator waits for
             number, text = next(reversed(self._pending.items()))
             more = f" (+{len(self._pending) - 1})" if len(self._pending) > 1 else ""
             return PaneCell(f"#{number} {text}: pending{more}", "notice")

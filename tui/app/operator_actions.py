@@ -51,6 +51,7 @@ class OperatorActions:
             return
         symbol = row.symbol
         rungs = self._symbol_rungs(symbol)
+        # an exit is of an instrument, and the positions name it by its symbol alone
         token = next((r.token for r in self._face.board.watch.rows[:] if r.symbol == symbol), 0)
         if not rungs or not token:
             why = (
@@ -63,6 +64,7 @@ class OperatorActions:
         yes = _exit_side(rungs)
         self._dialogs.ask_question(
             f"Exit {symbol}?",
+            # made anew at each frame: prices and rungs go on while the question stands
             lambda: exit_text(self._symbol_rungs(symbol), symbol),
             yes,
             lambda: self._bench.submit(f"exit {symbol}", ExitRequest(token, symbol)),
@@ -76,6 +78,7 @@ class OperatorActions:
         row = self._bench.chosen(OrderRow)
         if row is None:
             return
+        # what others have placed on the account is theirs
         if row.strategy == EXTERNAL:
             self._bench.warn(f"{row.symbol} {row.side}: somebody else's order; it is never touched")
             return
@@ -107,6 +110,7 @@ class OperatorActions:
         if row is None:
             return
         try:
+            # a slow disk must not hold up the screen
             lines = await asyncio.to_thread(self._face.trace, row.key)
         except PatangError as error:
             self._bench.warn(str(error))
@@ -151,6 +155,7 @@ class OperatorActions:
         rows = self._face.board.positions.rows[:]
         bare = sum(is_naked(row) for row in rows)
         pnl = gain(sum(row.pnl for row in rows)).strip()
+        # an own exchange ends with the desk, and its GTTs with it: they protect nothing afterwards
         gone = (
             self._face.board.header.mode in {"SANDBOX", "REPLAY"}
             and not self._face.board.header.place

@@ -34,6 +34,7 @@ def run_screen(station: DeskSession, ending: ForcedEnding) -> Desk:
         if opening.error is not None:
             raise opening.error
         if desk is None:
+            # it was left before the desk had opened
             raise app.error or KeyboardInterrupt
         if app.error is not None:
             run_after_screen(station, desk, ending, app.error)

@@ -46,6 +46,7 @@ class TerminalOutput:
 
     def write(self, text: str) -> None:
         """Write all of it, or drop it once the terminal is gone."""
+        # half a surrogate in a foreign text must not end the screen
         rest = memoryview(text.encode("utf-8", errors="replace"))
         with self._catching_loss():
             # a terminal may take a part of it only

@@ -66,12 +66,15 @@ class HelpConsole:
 
 app = App(
     name="patang",
+    # Rich is slow to import, and most commands show no help
     console=cast("Any", HelpConsole()),
     help="A terminal trading workstation for the Indian market.",
     version_flags=["--version"],
     version=lambda: version_text(as_json=False),
     result_action="return_value",
     help_format="plaintext",
+    # Python reads 1_0 and other alphabets' digits as numbers; a quantity must mean what it looks
+    # like
     default_parameter=Parameter(converter=convert_strictly),
 )
 config_app = App(name="config", help="Check or show the configuration.", help_format="plaintext")
@@ -82,6 +85,7 @@ def wanted_screen(*, no_ui: bool) -> "ScreenRunner | None":
     """Return what puts a run under a screen, None for a headless one."""
     from tui.run.launch import has_screen
 
+    # a pipe or a cron job gets the headless desk without having to ask for it
     return None if no_ui or not has_screen() else _run_screen
 
 
@@ -116,6 +120,7 @@ def run(
     from tui.run.session import SENDING, RunPlan
 
     values = configuration(config)
+    # --live alone means live, but a desk that is set to shadow keeps its twins
     wanted = mode or (values.desk.mode if not live or values.desk.mode in SENDING else "live")
     plan = RunPlan(wanted, live=live, confirm=confirm)
     return launch(values, plan, wanted_screen(no_ui=no_ui), as_json=as_json)
@@ -144,7 +149,9 @@ def demo(
     from tui.run.launch import launch, launch_days, simulated_days
     from tui.run.session import RunPlan
 
+    # a screen shows one desk, and each of several days has its own
     screen = wanted_screen(no_ui=no_ui or days > 1)
+    # nobody watches a headless day
     pace = speed_of(speed or ("10" if screen else "max"))
     if days > 1:
         settings = configuration(config)
@@ -225,6 +232,7 @@ def replay(
             until=ends,
         )
         return launch(values, plan, wanted_screen(no_ui=no_ui), as_json=as_json)
+    # one bound alone is an error that `recorded_days` explains
     if since or until:
         days = recorded_days(path, names, date, since, until)
         plan = RunPlan("replay", path, "", names, speed_of(speed), fleeting=True)
@@ -346,11 +354,13 @@ def sandbox(
         "instruments": instruments,
         "exchanges": tuple(filter(None, exchanges.split(","))),
         "size": size,
+        # for any program that speaks to Kite: more is listed than a desk of ours watches
         "wide": True,
         "faults_file": faults,
         "state": state,
         "actions": actions,
         "postback": postback,
+        # no real second passes in lockstep: a rate by the second would hold a client up for ever
         "limits": limits or ("off" if speed == "max" else "kite"),
         "symbols": tuple(filter(None, symbols.upper().split(","))),
         "cash": cash * 100,
@@ -483,6 +493,7 @@ def reconcile(
 
     if not key:
         return list_differences(config, mode or "", as_json=as_json)
+    # a list of differences acts on none of them
     if not choice:
         raise ConfigError(f"{key}: say what to do: adopt, assign STRATEGY, ignore or flatten")
     request = DecideRequest(key, choice, strategy, stop, ratio)
@@ -518,7 +529,7 @@ def login(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Log in to Kite in the browser and keep the day's token in the keyring or encrypted file."""
+    """Log in to the broker in the browser; keep the day's token in keyring or encrypted file."""
     from tui.commands.desk.login_commands import log_in
 
     return log_in(config, port, wait, keep_secret=keep_secret, as_json=as_json)
@@ -533,7 +544,7 @@ def logout(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """End today's session with Kite and forget its token."""
+    """End today's session with the broker and forget its token."""
     from tui.commands.desk.login_commands import log_out
 
     return log_out(config, keep_secret=keep_secret, as_json=as_json)
@@ -543,7 +554,7 @@ def logout(
 def doctor(
     *,
     static_ip: Annotated[
-        str, Parameter(help="Address registered with Kite, instead of broker.static_ip.")
+        str, Parameter(help="Address registered with the broker, instead of broker.static_ip.")
     ] = "",
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -596,6 +607,8 @@ def export(
 
 
 app.command(
+    # commands by name are imported when they are called: each brings what it needs, up to a second
+    # of it
     "tui.commands.desk.trace_commands:trace",
     name="trace",
     help="Follow one id from tick to fill, or tell why not.",
@@ -768,6 +781,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     Nothing it writes is for anybody else on the machine.
     """
+    # files hold orders, tokens and balances
     os.umask(0o077)
     take_streams()
     sys.exit(run_command(arguments))
@@ -781,6 +795,7 @@ def _misread_text(error: CycloptsError) -> str:
     if isinstance(error, UnknownOptionError):
         given = error.token.keyword or error.token.value
         there = [name for argument in error.argument_collection for name in argument.names]
+        # the library looks among its own options only: ours are asked for the nearest one
         text, known = text.partition(" Did you mean")[0], [*there, "--version", "--help"]
     elif (
         isinstance(error, UnusedCliTokensError) and error.unused_tokens and not error.command_chain
@@ -807,15 +822,19 @@ def _misread_text(error: CycloptsError) -> str:
 def run_command(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; an error is one line on stderr."""
     try:
+        # before the libraries are loaded, some of which die without a word
         memory_check.check_memory(sys.argv[1:] if arguments is None else arguments)
         result = app(arguments, exit_on_error=False, print_error=False)
+        # here, where a full disk or a closed pipe can still be told in a line
         sys.stdout.flush()
     except CycloptsError as error:
+        # a whole file may have been pasted as an option
         return _print_complaint(f"{_misread_text(error)[:LONGEST]} See patang --help.", USAGE)
     except PatangError as error:
         return _print_complaint(str(error), error.exit_code)
     except KeyboardInterrupt:
         return _print_complaint("interrupted", INTERRUPTED)
+    # `patang … | head` has read enough: that is no failure
     except BrokenPipeError:
         leave_stdout()
         return DONE

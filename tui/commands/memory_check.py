@@ -33,11 +33,13 @@ SPARING: Final = frozenset(
 )
 """Commands that need none of those libraries, above all those that stop a desk."""
 WANTED: Final = "there is not enough memory for it, or no thread: see ulimit -v and -u"
+# of the loader, of the system and of Python: none of them raises MemoryError
 WORDS: Final = ("cannot allocate memory", "map segment", "can't start new thread")
 
 
 def check_memory(arguments: Sequence[str]) -> None:
     """Raise `OperatorError` where a command has too small an address space."""
+    # `patang` alone runs the desk
     command = arguments[0] if arguments else "run"
     allowed, _ = resource.getrlimit(resource.RLIMIT_AS)
     if command not in SPARING and allowed != resource.RLIM_INFINITY and allowed < LEAST:
@@ -52,5 +54,6 @@ def is_memory_error(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, MemoryError) or any(words in str(error).lower() for words in WORDS):
             return True
+        # libraries wrap it in errors of their own
         error = error.__cause__ or error.__context__
     return False

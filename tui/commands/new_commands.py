@@ -81,9 +81,11 @@ def strategy(
         not name.isidentifier()
         or name != name.lower()
         or keyword.iskeyword(name)
+        # such files are no strategies to the desk
         or name.startswith(("_", "test_"))
     ):
         raise ConfigError(f"{name}: expected small letters, digits and underscores, as my_breakout")
+    # the shipped one would go on being found under that name
     if name in SHIPPED:
         raise ConfigError(f"{name}: there is a strategy of that name; choose another one")
     where = user_folder()
@@ -91,11 +93,13 @@ def strategy(
     title = "".join(part.title() for part in name.split("_"))
     words = name.replace("_", " ").capitalize()
     try:
+        # what others could write there would run in the desk
         where.mkdir(mode=0o700, parents=True, exist_ok=True)
         for path, text in (
             (file, STRATEGY.format(title=words, name=title, key=name)),
             (test, TEST.format(name=name, file=test)),
         ):
+            # x: a strategy that is there already is somebody's work
             with path.open("x", encoding="utf-8") as out:
                 out.write(text)
     except FileExistsError as error:

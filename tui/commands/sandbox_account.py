@@ -82,6 +82,7 @@ def serve_sandbox(
             sys.stdout.write(json.dumps(told) + "\n")
         else:
             sys.stdout.write("".join(f"{name:<12}  {value}\n" for name, value in told.items()))
+        # whoever has started it waits for the address
         sys.stdout.flush()
         for what in sandbox.exchange.dropped if sandbox.exchange is not None else ():
             sys.stderr.write(f"patang: left behind in the night: {what}\n")
@@ -91,6 +92,7 @@ def serve_sandbox(
         choices=assumptions_from_texts(choices),
         **fields,
     )
+    # a service manager ends programs by it, and that end has to be as orderly as at ctrl-c
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sandbox = Sandbox(config, replay_progress())
     sandbox.serve_forever(started)
@@ -103,6 +105,7 @@ def replay_progress() -> Callable[[str, int], None]:
 
     def tell(date: str, now: int) -> None:
         nonlocal told
+        # a year is played again in seconds, and each line would scroll the rest away
         if time.monotonic() - told >= 1.0:
             told = time.monotonic()
             clock = datetime.fromtimestamp(now // 1_000_000_000, INDIA)

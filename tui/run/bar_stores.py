@@ -39,6 +39,7 @@ def history_store(config: DeskConfig, folder: Path | None) -> BarStore:
     archive = archive_of(config)
     if archive is None:
         return local_store(config)
+    # nothing younger can be there: a question about the last days costs no look over the network
     return ArchivedBars(local_store(config), archive, time.time_ns() - LEAST_DAYS * DAY)
 
 
@@ -59,6 +60,7 @@ def share_dumps(config: DeskConfig) -> int:
 
     Without one do nothing.
     """
+    # files need no sharing, and no other server has a table of dumps
     if config.store.backend != "postgres":
         return 0
     kept, shared = (
@@ -68,6 +70,7 @@ def share_dumps(config: DeskConfig) -> int:
     count = 0
     for exchange in kept.exchanges():
         there = set(shared.days(exchange))
+        # versions come oldest first: of several dumps of a day the last one counts
         last = {each.day: each.path for each in kept.versions(exchange)}
         for day, path in last.items():
             if day not in there:
@@ -118,6 +121,7 @@ def archive_keys(config: DeskConfig) -> tuple[str, str]:
     found = tuple(os.environ.get(name, "") for name in KEYS)
     if all(found):
         return found[0], found[1]
+    # half a pair must not fall back to what is kept: that may be of another account
     if any(found):
         raise ConfigError(f"{' and '.join(KEYS)} belong together: only one of them is set")
     from tui.run.credentials import vault_of  # noqa: PLC0415  0.1 s, where nothing stands in the environment
@@ -140,7 +144,9 @@ def live_store(
     config: DeskConfig, mode: str, database: Path, tell: Callable[[str], None], *, embedded: bool
 ) -> BarStore:
     """Return the store of a desk's own bars; those of an own exchange stay beside its run."""
+    # an own exchange makes its bars up: they must not stand among those that others trade by
     if embedded or config.store.backend == FILES:
         return ParquetBars(bars_folder(config, mode, database))
+    # a server that is away costs the desk no bar and no moment
     waiting = state_folder(config, mode) / "bars-waiting"
     return WaitingBars(open_shared_store(config.store), waiting, tell)

@@ -7,13 +7,12 @@ from typing import NamedTuple
 
 from brokers.backfill.feed_gaps import FeedGap
 from brokers.connection import Connection, ConnectionTerms
-from brokers.kite.recorded_market import RecordedMarket
+from brokers.recorded.recorded_market import RecordedMarket
 from brokers.registry import connect
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.corporate_actions import apply_corporate_actions
 from brokers.sandbox.lockstep import LockstepPacer
 from brokers.sandbox.server import Sandbox
-from brokers.session.kite_login import REST
 from engine.config.schema import desk_paths
 from engine.day.desk_clocks import ScaledClock, SteppedClock
 from engine.market.instrument_dumps import DumpFolder
@@ -38,6 +37,8 @@ def exchange_of(station: DeskSession) -> ExchangeLink:
         market = station.rerun.market
         return ExchangeLink(
             Credentials(BrokerEndpoint("", "", "", "", sandbox=True)),
+            # a recording is played by its own times: the desk's clock begins where its recorder's
+            # did
             SteppedClock(market.begins),
             market,
         )
@@ -49,7 +50,10 @@ def exchange_of(station: DeskSession) -> ExchangeLink:
     station.access = found
     clock = clock_at(found.place.rest)
     return ExchangeLink(
-        found, clock, LockstepPacer(found.place.rest) if isinstance(clock, SteppedClock) else None
+        # a clock that stands until it is moved belongs to an exchange that waits for the desk
+        found,
+        clock,
+        LockstepPacer(found.place.rest) if isinstance(clock, SteppedClock) else None,
     )
 
 
@@ -61,11 +65,13 @@ def sandbox_config(station: DeskSession) -> SandboxConfig:
         seed=config.seed if run.seed is None else run.seed,
         date=run.day or config.date or latest_day(),
         start=run.start or config.start,
+        # 0 is lockstep, which the exchange calls None
         speed=speed or None,
         symbols=run.symbols or config.symbols,
         tape=run.tape,
         port=config.port,
         cash=config.cash * 100,
+        # no real second passes in lockstep: a rate by the second would hold everything up
         limits="kite" if speed else "off",
         user_id=run.evening.user if run.evening is not None else "",
         actions=Path(actions).expanduser()
@@ -104,7 +110,6 @@ def connect_broker(
     if isinstance(exchange.pacer, RecordedMarket):
         return exchange.pacer.connection()
     place, config = exchange.access.place, station.config
-    kept = DumpFolder(desk_paths(config, os.environ).state / "instruments")
     terms = ConnectionTerms(
         settings=config.broker,
         clock=exchange.clock,
@@ -112,10 +117,10 @@ def connect_broker(
         paced=exchange.pacer is not None,
         renewable=exchange.access.session is not None,
         dead_after_s=config.feed.dead_after_s,
-        dumps=kept if place.rest == REST else None,
+        dumps=DumpFolder(desk_paths(config, os.environ).state / "instruments"),
         record=record,
         on_token_death=died,
         on_gap=on_gap,
         on_answer=heard,
     )
-    return connect(config.broker.name, place, terms)
+    return connect(station.broker_name, place, terms)

@@ -43,6 +43,7 @@ def confirm_orders(station: DeskSession, access: Credentials) -> None:
     if Calendar.load().session(day) is None:
         raise DataError(f"{day} is no trading day: the exchange is closed")
     account = asyncio.run(_read_account(station, access))
+    # the journal of another account would bring its orders and positions back into this one
     check_owner(
         owner_of(own_database(station.config, station.run.mode, embedded=False)), account.user
     )
@@ -54,7 +55,10 @@ def confirm_orders(station: DeskSession, access: Credentials) -> None:
         _write_line(f"  {missing}: left out; mend the configuration")
     if rules_of(station.config.broker.name, access.place.rest).limit_only:
         _write_line(f"  {LIMIT_ONLY}")
+    # whoever types the limit has read it
     loss = station.config.risk.max_daily_loss
+    # also what is said beforehand is compared: the token may be of another account than the
+    # script's
     if station.run.confirm:
         _require_match(station.run.confirm, account.user, "the account")
     elif not sys.stdin.isatty():
@@ -68,6 +72,7 @@ def confirm_orders(station: DeskSession, access: Credentials) -> None:
 
 async def _read_account(station: DeskSession, access: Credentials) -> AccountSummary:
     settings = station.config.broker
+    # three calls, before there is a desk: no rate has to be kept for them
     terms = ConnectionTerms(
         settings=settings, clock=clock_at(access.place.rest), workers=2, limited=False
     )

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from brokers.kite import zerodha_sandbox
+from brokers.connection import BrokerLogin
+from brokers.registry import login_of
 from brokers.sandbox.config import SandboxConfig
-from brokers.session import kite_login as kite
+from brokers.session.day_session import DaySession, stored_session, todays_session
 from brokers.session.vault import SecretVault, open_vault
 from engine.config import addresses
 from engine.config.schema import DeskConfig, desk_paths
@@ -36,6 +37,7 @@ class BrokerEndpoint(NamedTuple):
     sandbox: bool = False
     user: str = ""
     """User of the session, where the market data socket asks for it."""
+    names_user: bool = False
 
     @property
     def hosts(self) -> str:
@@ -43,11 +45,12 @@ class BrokerEndpoint(NamedTuple):
         hosts = (urlsplit(each).netloc for each in (self.rest, self.ws))
         return " ".join(dict.fromkeys(hosts))
 
-    def with_session(self, session: kite.KiteSession) -> "BrokerEndpoint":
+    def with_session(self, session: DaySession) -> "BrokerEndpoint":
         """Return the place with a session."""
-        user = session.user_id if zerodha_sandbox.is_zerodha_sandbox(self.rest) else ""
+        user = session.user_id if self.names_user else ""
         return self._replace(token=session.access_token, expires=session.expires, user=user)
 
+    # a traceback or a log must never show the token
     def __repr__(self) -> str:
         return f"BrokerEndpoint(rest={self.rest!r})"
 
@@ -60,8 +63,8 @@ class Credentials(NamedTuple):
     """
 
     place: BrokerEndpoint
-    session: kite.KiteSession | None = None
-    fetch: Callable[[], kite.KiteSession | None] = lambda: None
+    session: DaySession | None = None
+    fetch: Callable[[], DaySession | None] = lambda: None
 
 
 def find_credentials(config: DeskConfig) -> Credentials:
@@ -73,6 +76,7 @@ def find_credentials(config: DeskConfig) -> Credentials:
     if not broker.is_real or broker.access_token_env:
         key, token = broker.credentials(os.environ)
         return Credentials(place._replace(api_key=key, token=token))
+    # once there is a screen nobody can be asked: a passphrase that changes meanwhile is an error
     asking = True
 
     def words(new: bool) -> str:
@@ -83,12 +87,12 @@ def find_credentials(config: DeskConfig) -> Credentials:
         return ask_passphrase(new)
 
     vault = open_vault(desk_paths(config, os.environ).state / "credentials", words)
-    session = kite.todays_session(vault, place.hosts, place.api_key, clock_at(place.rest).now())
+    session = todays_session(vault, place.hosts, place.api_key, clock_at(place.rest).now())
     asking = False
     return Credentials(
         place.with_session(session),
         session,
-        lambda: kite.stored_session(vault, place.hosts, place.api_key),
+        lambda: stored_session(vault, place.hosts, place.api_key),
     )
 
 
@@ -97,52 +101,43 @@ def endpoint_of(config: DeskConfig) -> BrokerEndpoint:
 
     Raise `ConfigError` where there is nothing to log in to.
     """
-    broker = config.broker
+    broker, login = config.broker, login_of(config.broker.name)
     if not broker.rest and not broker.is_real:
         raise ConfigError(
             "broker.name: the embedded sandbox needs no login; name a broker, or give broker.rest"
         )
-    theirs = zerodha_sandbox.is_zerodha_sandbox(broker.rest)
-    if theirs and not broker.is_real:
-        raise ConfigError('broker.name: Kite\'s own sandbox is a broker; set "kite"')
-    if theirs and broker.access_token_env:
-        raise ConfigError(
-            "broker.access_token_env: Kite's own sandbox asks whose token it is; run `patang "
-            "login` instead"
-        )
-    api_key = broker.key(os.environ) or (zerodha_sandbox.API_KEY if theirs else "")
+    found = login.addresses_of(broker)
+    api_key = broker.key(os.environ) or found.api_key
     if not api_key:
         raise ConfigError(
-            "broker.api_key: the key of your Kite application is needed, here or in "
+            f"broker.api_key: the key of your {login.NAME} application is needed, here or in "
             "broker.api_key_env"
         )
-    if not broker.rest:
-        return BrokerEndpoint(kite.REST, kite.WS, kite.LOGIN, api_key)
     for place in filter(None, map(addresses.parse_address, (broker.rest, broker.ws))):
-        _check_host(place)
-    root, prefix = zerodha_sandbox.split_root(broker.rest)
+        _check_host(place, login)
     return BrokerEndpoint(
-        root + prefix,
-        broker.ws,
-        f"{root}/connect/login",
+        found.rest,
+        found.ws,
+        found.page,
         api_key,
-        sandbox=addresses.are_local(root, broker.ws),
+        sandbox=addresses.are_local(found.rest, found.ws),
+        names_user=found.names_user,
     )
 
 
-def _check_host(place: addresses.BrokerAddress) -> None:
-    """Have the operator name a host that is neither Kite's nor this machine's.
+def _check_host(place: addresses.BrokerAddress, login: BrokerLogin) -> None:
+    """Have the operator name a host that is neither the broker's nor this machine's.
 
     A file alone decides no such thing.
     """
     host = place.host
-    if place.is_local or f".{host}".endswith(f".{kite.DOMAIN}") or host in _NAMED:
+    if place.is_local or f".{host}".endswith(f".{login.DOMAIN}") or host in _NAMED:
         return
     named = os.environ.get(HOST_VARIABLE, "").split(",")
     if host not in named and sys.stdin.isatty():
         text = (
-            f"the configuration sends orders, and the token with them, to {host}: neither Kite "
-            "nor this machine"
+            f"the configuration sends orders, and the token with them, to {host}: neither "
+            f"{login.NAME} nor this machine"
         )
         sys.stderr.write(f"{plain_text(text)}\nType its name to go on: ")
         sys.stderr.flush()
@@ -150,7 +145,7 @@ def _check_host(place: addresses.BrokerAddress) -> None:
         _NAMED.update(each for each in named if each == host)
     if host not in named:
         raise OperatorError(
-            f"broker.rest, broker.ws: {host} is neither Kite nor this machine: say "
+            f"broker.rest, broker.ws: {host} is neither {login.NAME} nor this machine: say "
             f"{HOST_VARIABLE}={host}"
         )
 
@@ -176,7 +171,7 @@ def open_endpoint(config: DeskConfig) -> Iterator[BrokerEndpoint]:
 def _with_token(place: BrokerEndpoint, config: DeskConfig) -> BrokerEndpoint:
     if config.broker.access_token or config.broker.access_token_env:
         return place._replace(token=config.broker.credentials(os.environ)[1])
-    session = kite.stored_session(vault_of(config), place.hosts, place.api_key)
+    session = stored_session(vault_of(config), place.hosts, place.api_key)
     return place if session is None else place.with_session(session)
 
 
@@ -193,6 +188,7 @@ def ask_passphrase(new: bool) -> str:
     if os.environ.get(PASSPHRASE_VARIABLE):
         return os.environ[PASSPHRASE_VARIABLE]
     words = ask_secret("Passphrase of patang's secrets: ", PASSPHRASE_VARIABLE)
+    # a slip in a new passphrase would lock every secret away
     if new and words != ask_secret("The same again: ", PASSPHRASE_VARIABLE):
         raise OperatorError("the passphrases differ; nothing was kept")
     return words
@@ -202,6 +198,7 @@ def ask_secret(prompt: str, variable: str) -> str:
     """Return what is typed without showing it; raise `OperatorError` without a terminal."""
     if not sys.stdin.isatty():
         raise OperatorError(f"no terminal to ask at; set {variable}")
+    # on stderr: stdout is data, and may be a file
     words = getpass.getpass(prompt, sys.stderr).strip()
     if not words:
         raise OperatorError("nothing was entered")

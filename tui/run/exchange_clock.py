@@ -21,6 +21,7 @@ FOLLOW_S = 0.5
 
 def sandbox_clock(rest: str) -> dict[str, Any] | None:
     """Return a sandbox's clock, None where `rest` is none of this user's, or not there."""
+    # only an exchange of this user has its key here; no other is asked what time it is
     if not admin_key.read_key(rest):
         return None
     try:
@@ -30,6 +31,7 @@ def sandbox_clock(rest: str) -> dict[str, Any] | None:
     if not isinstance(clock, dict) or "now" not in clock:
         return None
     speed = clock.get("speed")
+    # the whole desk goes by it: what no clock can show is refused
     if not _is_number_within(clock["now"], int(FIRST), int(LAST)) or not (
         speed is None or _is_number_within(speed, SLOWEST, FASTEST)
     ):
@@ -38,6 +40,7 @@ def sandbox_clock(rest: str) -> dict[str, Any] | None:
 
 
 def _is_number_within(value: object, low: float, high: float) -> bool:
+    # a bool is an int in Python, and no time
     return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
 
 
@@ -65,6 +68,7 @@ async def follow_clock(
         await asyncio.sleep(FOLLOW_S)
         try:
             told = await asyncio.to_thread(sandbox_clock, rest)
+        # one bad answer ends nothing: the clock goes on by itself until the next
         except DataError:
             continue
         if told is not None and not told.get("held"):

@@ -45,6 +45,7 @@ class MarketConnection:
         self._filler: GapFiller | None = None
         self._loop: DayLoop | None = None
         clock = exchange.clock
+        # a stepped clock is the exchange's own: there is nothing to compare it with
         self._timekeeper = Timekeeper(clock) if isinstance(clock, ScaledClock) else None
         heard = self._timekeeper.note_answer if self._timekeeper is not None else None
         self.connection = connect_broker(
@@ -56,6 +57,7 @@ class MarketConnection:
             record=record,
         )
         if self._timekeeper is not None:
+            # request rates count real seconds, and must not jump with the clock
             self._timekeeper.on_clock_set = self.connection.session.shift_clock
         self.broker, self.feed = self.connection.broker, self.connection.feed
 
@@ -68,6 +70,7 @@ class MarketConnection:
             return []
         self._loop = loop
         access, clock = self._exchange.access, self._exchange.clock
+        # the session may have ended in the night before: the day opens without entries
         if self._keeper is not None and not self._keeper.has_session:
             _mark_session(loop, lives=False)
         self._filler = GapFiller(
@@ -150,4 +153,5 @@ class MarketConnection:
 def _mark_session(loop: DayLoop, *, lives: bool) -> None:
     """Hold entries back while there is no session; look at the books when there is one again."""
     loop.hold(SESSION, "" if lives else "the session with the broker has ended: run `patang login`")
+    # anything may have happened at the broker while nobody could ask
     loop.has_hint = loop.has_hint or lives

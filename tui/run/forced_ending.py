@@ -31,10 +31,12 @@ class ForcedEnding:
 
     def start_timer(self) -> None:
         """Let the time begin, once."""
+        # a second signal must not give a hanging end more time
         if self._timer is None:
             self._timer = threading.Timer(
                 self._seconds, self._force_exit, [f"it has not ended for {self._seconds:g} s"]
             )
+            # an orderly end must not wait for the timer of a forced one
             self._timer.daemon = True
             self._timer.start()
 
@@ -52,6 +54,7 @@ class ForcedEnding:
             self._timer.cancel()
             self._timer.join()
         for each in (signal.SIGINT, signal.SIGTERM):
+            # handlers that others have set since are left alone
             if signal.getsignal(each) == self.count_signal:
                 signal.signal(
                     each, signal.default_int_handler if each == signal.SIGINT else signal.SIG_DFL

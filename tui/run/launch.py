@@ -128,9 +128,11 @@ def _free_memory() -> None:
 def run_session(station: DeskSession, screen: ScreenRunner | None, *, as_json: bool) -> int:
     """Run the desk of a station to its end and return the exit code."""
     interrupted, ending = False, ForcedEnding(station)
+    # before the desk is on record: whoever finds it there may send the signal, which would end it
     with latching_on_signal(station):
         try:
             check_start(station)
+            # before anybody is asked for anything: a second desk is refused at once
             station.claim()
             warn_of_a_latch(station)
             authorise_session(station)
@@ -140,6 +142,7 @@ def run_session(station: DeskSession, screen: ScreenRunner | None, *, as_json: b
                 desk = _open_headless(station)
                 interrupted = wait_headless(station, desk, ending)
         finally:
+            # a start that was refused has nothing that could hang
             if hasattr(station, "desk"):
                 ending.start_timer()
             try:
@@ -219,6 +222,7 @@ def detach_streams() -> None:
         try:
             termios.tcgetattr(stream)
         except termios.error as error:
+            # EIO is a terminal that is gone; a file or a pipe is no terminal (ENOTTY), and stays
             if error.args[0] == errno.EIO:
                 os.dup2(nowhere, stream)
     os.close(nowhere)
@@ -227,6 +231,7 @@ def detach_streams() -> None:
 def wait_headless(station: DeskSession, desk: "Desk", ending: ForcedEnding) -> bool:
     """Wait headless for the end of the day, with progress on stderr; return an interruption."""
     with handling_signals(station, ending, desk.stop, detach_streams) as caught:
+        # in a file each line stays
         every = 1.0 if sys.stderr.isatty() else 5.0
         while not desk.done.wait(every):
             # a terminal may be gone a moment before the signal that tells of it
@@ -298,6 +303,7 @@ def handling_signals(
             return
         caught.append(number)
         policy = station.config.desk.on_terminal_loss
+        # no money is at stake: it ends with its terminal, whatever the policy says
         if station.run.fleeting:
             halt()
         elif policy != "continue":
@@ -334,6 +340,7 @@ def report_day(
         return FAILED
     summary = station.summary()
     sys.stderr.write(f"records: {station.database}, {station.state / 'patang.log'}\n")
+    # at a real pace it depends on the machine what one turn of the desk finds
     if station.run.fleeting and station.run.speed and station.rerun is None:
         told = (
             f"played at {station.run.speed:g} times real time: only --speed max gives the same "
@@ -346,6 +353,7 @@ def report_day(
         sys.stdout.write(aligned_fields(summary))
     if interrupted:
         return INTERRUPTED
+    # the day may have gone well without it, but whoever started a screen has lost it
     if any(name == SCREEN for name, _ in station.failures):
         return FAILED
     if summary.get("same_bars_as_the_desk") == "no" or summary.get("whole") is False:

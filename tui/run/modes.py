@@ -40,6 +40,7 @@ def adapters_for_mode(
     """Return broker and feed of the station's mode."""
     if station.run.mode == "dry-run":
         return ModeAdapters(DryBroker(market.broker), market.feed, market.beside, market.throughout)
+    # a recording has no exchange that would take an order: it is filled as on paper
     if station.run.mode == "paper" or station.rerun is not None:
         return _paper_adapters(station, market, world, lockstep=lockstep)
     if station.run.mode == "shadow":
@@ -54,6 +55,7 @@ def _paper_adapters(
         market.broker, world, paper_terms(station, lockstep=lockstep), stamped=not lockstep
     )
     feed = TappedFeed(market.feed, broker.take_ticks)
+    # a simulated fill reaches the desk the way an order update of the broker would
     broker.hint = feed.hint
     return ModeAdapters(
         broker,
@@ -83,6 +85,7 @@ def _shadow_adapters(
             ("Cost over twins", f"{told.cost:.2f}"),
             ("Delay over twins", "-" if told.delay_s is None else f"{told.delay_s:.1f} s"),
         ):
+            # -1.0: there is no limit, and so no bar
             board.put(name, RiskRow(name, text, "", -1.0, bad=False))
 
     broker = ShadowBroker(
@@ -106,5 +109,7 @@ def paper_terms(station: DeskSession, *, lockstep: bool) -> PaperTerms:
     """Return the terms of a simulated exchange; one stepped by hand answers at once."""
     paper = station.config.paper
     return PaperTerms(
-        paper.cash * 100, 0 if lockstep else paper.latency_ms * MILLISECOND, paper.slippage_ticks
+        cash=paper.cash * 100,
+        latency=0 if lockstep else paper.latency_ms * MILLISECOND,
+        slippage_ticks=paper.slippage_ticks,
     )

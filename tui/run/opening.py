@@ -32,6 +32,7 @@ class OpeningDesk:
         self._failed = failed
         self._desk: Desk | None = None
         self._stopping = False
+        # below 0, so that none can be a number of the desk's
         self._numbers = itertools.count(-1, -1)
         self._thread = threading.Thread(target=self._open_session, name="opening")
 
@@ -41,6 +42,8 @@ class OpeningDesk:
 
     def wait(self) -> "Desk | None":
         """Wait until the station is open; return the desk, None if it could not be opened."""
+        # the screen may die before its first picture, and a thread that never began cannot be
+        # joined
         if self._thread.ident is not None:
             self._thread.join()
         return self._desk
@@ -55,6 +58,7 @@ class OpeningDesk:
             self._failed()
             return
         self._desk = desk
+        # the operator has left while it was opening
         if self._stopping:
             desk.stop()
         threading.Thread(target=self._watch_end, args=(desk,), name="opened", daemon=True).start()

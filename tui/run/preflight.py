@@ -88,6 +88,8 @@ def unlisted_text(
     """
     from engine.day.opening import choose_instruments, no_such_symbols  # noqa: PLC0415  where there is something to check
 
+    # symbols of the command line replace the watchlist; what strategies trade is needed all the
+    # same
     further = () if only else (*config.feed.quote, *config.feed.ltp)
     traded = [symbol for _, symbols, _ in enabled_strategies(config) for symbol in symbols]
     watch = only or config.feed.watch
@@ -142,6 +144,7 @@ def _check_files(config: DeskConfig, run: RunPlan) -> None:
 
 
 def _check_writable(folder: Path) -> None:
+    # it is made at the start: the nearest folder that exists decides whether it can be
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         raise OperatorError(
@@ -160,5 +163,6 @@ def _check_broker(config: DeskConfig) -> None:
     from tui.run.credentials import endpoint_of  # noqa: PLC0415  0.1 s, for a broker alone
 
     endpoint_of(config)
+    # a token in a variable can be looked at; one in the vault would ask for its passphrase
     if not config.broker.is_real or config.broker.access_token_env:
         config.broker.credentials(os.environ)

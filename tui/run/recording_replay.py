@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from brokers.kite.recorded_market import RecordedMarket
+from brokers.recorded.recorded_market import RecordedMarket
+from brokers.registry import rules_of
 from compiled.model.values import SECOND, Bar
 from engine.config.schema import DeskConfig
 from engine.day.dead_letters import AHEAD_S
@@ -36,6 +37,7 @@ def recording_of(config: DeskConfig, path: Path) -> RecordedRun | None:
             run,
             tuple(each for each in there if each.run == run),
         )
+    # what is there is a folder of bars; a relative path that is not may be the name of a recording
     if path.exists() or path.is_absolute():
         return None
     try:
@@ -61,6 +63,8 @@ class RecordingReplay:
         """How fast the recorded exchange went."""
         self.market = RecordedMarket(
             meta,
+            self.reading.frames,
+            rules_of(self.reading.broker, ""),
             self.reading.records,
             begins=self.reading.began,
             past=self._past_bars,
@@ -100,6 +104,7 @@ class RecordingReplay:
             found: Sequence[list[Bar]] = [
                 store.read(symbol, span, start, end, version) for version in PAST
             ]
+        # the past only warms strategies up: a history that cannot be read ends no replay
         except (DataError, OperatorError):
             return []
         return next((bars for bars in found if bars), [])
@@ -111,6 +116,7 @@ def recorded_range(day: str, since: str, until: str) -> tuple[int, int]:
     Raise `ConfigError` for other texts.
     """
     begins = midnight(date.fromisoformat(day))
+    # without an end: later than any record of the day can be
     return begins + _clock_offset(since, 0), begins + _clock_offset(until, 48 * 3_600)
 
 

@@ -6,7 +6,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from brokers.kite.feed_playback import FeedPlayback
+from brokers.connection import FrameFormat
+from brokers.recorded.feed_playback import FeedPlayback
+from brokers.registry import ADAPTERS, frames_of
 from compiled.model.events import BandUpdate, TickBatch, TimerEvent
 from compiled.model.values import Bar
 from engine.config.desk_modes import MODES
@@ -82,6 +84,7 @@ def recorded_runs(
 ) -> list[RecordedRun]:
     """Return the runs below a mode's folder of recordings and in the archive, oldest first."""
     there = {each[:3]: each for each in archive.parts(mode)} if archive is not None else {}
+    # a part that lies here as well is read from here
     there |= {each[:3]: each for each in recording_parts(folder)}
     grouped = groupby(sorted(there.values()), key=lambda each: (each.day, each.run))
     return [RecordedRun(mode, day, number, tuple(each), archive) for (day, number), each in grouped]
@@ -120,6 +123,7 @@ def find_run(found: Sequence[RecordedRun], name: str) -> RecordedRun:
 
 def _recency_key(run: RecordedRun) -> tuple[float, str, int]:
     path = run.parts[-1].path
+    # whatever is still here is younger than all that has gone to the archive
     return 0.0 if run.is_archived else path.stat().st_mtime, run.day, run.number
 
 
@@ -134,6 +138,15 @@ class RecordedRunReader:
         self.began = 0
         """When the recorded desk began its day, ns UTC."""
         self.meta = self._read_meta()
+        self.broker = str(self.meta.get("broker", "kite"))
+        """Whose messages they are; the first recordings do not say so, and are Kite's."""
+        if self.broker not in ADAPTERS:
+            raise DataError(f"{run.name}: a recording of {self.broker}, which is no broker here")
+
+    @property
+    def frames(self) -> FrameFormat:
+        """Return the form of its messages."""
+        return frames_of(self.broker)
 
     def _read_meta(self) -> dict[str, Any]:
         for records in BlockScan(self._run.path(self._run.parts[0])).records():
@@ -157,6 +170,7 @@ class RecordedRunReader:
                         self.ended = _record_object(record)
                 yield from records
             self.damaged += scan.damaged
+            # of the last part alone: any other was closed before the next one began
             self.cut = scan.cut
 
 
@@ -168,7 +182,7 @@ def play_run(
 
     `show` is called with each event and the bars it closed.
     """
-    kernel, digest, playback = kernel_of(reading.meta), BarDigest(), FeedPlayback()
+    kernel, digest, playback = kernel_of(reading.meta), BarDigest(), FeedPlayback(reading.frames)
     for event in playback.events(reading.records()):
         kernel.handle(event)
         bars, kernel.market_feed.closed_bars = kernel.market_feed.closed_bars, []
@@ -190,8 +204,9 @@ def play_run(
 
 def ticks_of(reading: RecordedRunReader, since: int, until: int) -> Iterable[TickBatch]:
     """Return the ticks of every frame of [since, until) ns UTC: none is conflated."""
-    playback = FeedPlayback()
+    playback = FeedPlayback(reading.frames)
     came = (
+        # what the desk held back has come all the same; as HELD it would wait for its release
         record._replace(kind=RecordKind.FRAME)
         for record in reading.records(since)
         if record.kind in {RecordKind.FRAME, RecordKind.HELD} and since <= record.ts < until

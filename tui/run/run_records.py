@@ -20,6 +20,7 @@ LATCHES = (
     "SELECT ifnull(ts, 0), ifnull(act, ''), ifnull(level, ''), ifnull(reason, ''), ifnull(who, "
     "'') FROM kill_log ORDER BY seq"
 )
+# a start that failed leaves a database with neither
 BEGUN = "SELECT 1 FROM meta WHERE key = 'opened' UNION SELECT 1 FROM intents LIMIT 1"
 
 
@@ -36,6 +37,7 @@ def own_database(config: DeskConfig, mode: str, *, embedded: bool) -> Path:
     if not embedded:
         return folder / "desk.db"
     _remove_old_runs(folder)
+    # two runs may begin in one second
     return folder / f"run-{datetime.now(INDIA):%Y%m%d-%H%M%S}-{os.getpid()}.db"
 
 
@@ -43,7 +45,9 @@ def _remove_old_runs(folder: Path) -> None:
     """Remove all but the last runs, and those that never began; the caller holds the folder."""
     runs = sorted(folder.glob("run-*.db"))
     begun = [run for run in runs if has_begun(run)]
+    # one less: the run that is about to begin is one of them
     for old in {*runs} - {*begun[-KEPT + 1 :]}:
+        # its bars, log, lock and mark go with it
         for path in folder.glob(f"{old.stem}.*"):
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
@@ -74,6 +78,7 @@ def latest_database(config: DeskConfig, mode: str) -> Path:
         return desk_paths(config, os.environ).database
     folder = state_folder(config, mode)
     there = sorted(_run_databases(folder), key=_last_written, reverse=True)
+    # an older run must not be shown in the place of one that is lost
     if gone := evidence_of_loss(folder / "desk.db"):
         raise DataError(gone)
     if not there:
@@ -143,6 +148,7 @@ def kept_latches(database: Path) -> list[KillLogEntry]:
         with closing(connect(database, write=False)) as connection:
             return [KillLogEntry(*row) for row in connection.execute(LATCHES)]
     except sqlite3.Error as error:
+        # written before the switch was kept there
         if "no such table" in str(error):
             return []
         raise refusal(database, error) from error
@@ -150,5 +156,6 @@ def kept_latches(database: Path) -> list[KillLogEntry]:
 
 def _last_written(database: Path) -> int:
     """Return when a database was last written to, its log included (ns)."""
+    # a commit goes to the log first: the file itself may be hours older
     log = database.with_name(database.name + "-wal")
     return max(path.stat().st_mtime_ns for path in (database, log) if path.exists())

@@ -83,6 +83,7 @@ class DeskSession:
         self.config = config
         self.run = run
         self.state = state_folder(config, run.mode)
+        # before all else: it works from the first moment, whatever fails after it
         self.kill = KillSwitch(self.state / "KILL", kept=self._kept_latches())
         self._inherited = self.kill.latch
         place = config.broker.rest.partition("://")[2]
@@ -112,6 +113,7 @@ class DeskSession:
     def is_embedded(self) -> bool:
         """Return whether the exchange is one of our own, in this process."""
         broker, run = self.config.broker, self.run
+        # a tape, a seed or a recording is played here, even where the configuration names a broker
         own = run.mode in OWN_EXCHANGE and (
             broker.is_real
             or run.tape is not None
@@ -119,6 +121,11 @@ class DeskSession:
             or run.recording is not None
         )
         return own or (not broker.is_real and not broker.rest)
+
+    @property
+    def broker_name(self) -> str:
+        """Return whose protocol the exchange speaks: an embedded one is no configured broker."""
+        return "sandbox" if self.is_embedded else self.config.broker.name
 
     @property
     def sends_real_orders(self) -> bool:
@@ -141,6 +148,7 @@ class DeskSession:
 
     def _settle_folders(self) -> None:
         """Make the desk's folders private; raise `OperatorError` where others can write in them."""
+        # a folder that the user has named himself may hold other things that others read
         if self.state.parent == own_state_folder(os.environ):
             private_files.make_private(self.state.parent)
         private_files.make_private(self.state)
@@ -150,6 +158,7 @@ class DeskSession:
         try:
             for folder in (database.parent, *database.resolve().parents):
                 private_files.check_writers(folder)
+            # what stands beside it tells as much as the database
             for ending in ("", "-wal", "-shm", ".lock", ".mark"):
                 private_files.tighten_mode(database.with_name(database.name + ending))
         except OSError as error:
@@ -196,6 +205,7 @@ class DeskSession:
 
         structured_logs.log_failure(name, error)
         self.failures.append((name, error))
+        # the start itself reports what its exchange could not read
         early = name == "sandbox" and not (hasattr(self, "desk") and self.desk.opened)
         if name != "engine" and not early and not name.startswith("textual"):
             self.kill.trigger(HALT, f"{name} died: {error}", name)

@@ -65,7 +65,10 @@ def exits_of(config: DeskConfig) -> ExitEscalation:
     """Return how exits that rest are pressed."""
     exits = config.exits
     return ExitEscalation(
-        exits.patience_s, exits.widen_percent, exits.reach_percent, config.gateway.late_s
+        patience=exits.patience_s,
+        widen_percent=exits.widen_percent,
+        reach_percent=exits.reach_percent,
+        doubt=config.gateway.late_s,
     )
 
 
@@ -83,6 +86,7 @@ def actions_of(config: DeskConfig) -> CorporateActions | None:
 def listed_on(config: DeskConfig, exchange: str, day: date) -> InstrumentList | None:
     """Return an exchange's instruments as listed on a day, None without a list up to then."""
     dumps = DumpFolder(desk_paths(config, os.environ).state / "instruments")
+    # a list of a later day does not say what was listed then
     if not any(each.day <= day for each in dumps.versions(exchange)):
         return None
     return dumps.latest(day, [exchange])
@@ -125,6 +129,7 @@ def settings_of(
             config.gateway.late_s,
         ],
         "square_off_before_s": config.risk.square_off_before_s,
+        # parity tells by it whether the core has changed since
         "code": run_identity.code_hash(),
     }
 
@@ -178,6 +183,7 @@ class UnbuiltStrategy(Strategy):
     def follow(self, token: int) -> list[Indicator]:
         """Fail."""
         del token
+        # it is raised for every instrument: without this the trace would grow each time
         raise self._error.with_traceback(self._trace)
 
 

@@ -23,6 +23,8 @@ class _TappedSink:
 
     def ticks(self, ticks: list[Tick], received: int, unread: bytes = b"") -> None:
         """Take the ticks of one message."""
+        # first: an order that the desk makes of these ticks must meet them at the simulated
+        # exchange
         self._ear(ticks, received)
         self._sink.ticks(ticks, received, unread)
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from brokers.paper.paper_broker import PaperWorld
 from compiled.model.values import Bar
 from compiled.trading.strategy import Strategy
@@ -18,11 +20,8 @@ from engine.market import charges
 from engine.ops.control_socket import ControlSocket, socket_path
 from engine.ops.freeze_timer import FreezeTimer, read_freeze_record
 from engine.ops.watchdog import Watchdog
-from engine.orders.governor import GovernorRates
 from engine.orders.killswitch import HALT
-from engine.orders.request_lookups import LookupPolicy
 from engine.ports import BarStore, BrokerRules
-from engine.reconcile.reconciler import ReconcileTerms
 from engine.system import structured_logs
 from store.bars.bar_writer import CAPACITY, WARM_UP, BarWriter
 from store.bars.parquet_bars import ParquetBars
@@ -50,6 +49,7 @@ from tui.run.settings import (
 
 MINUTE_SPAN = 60
 MB = 1_000_000
+# the same tags in every run, or no two digests would be equal
 LOCKSTEP_SALT = "0000"
 LIVE = "live"
 MOST_PAST = 10_000_000
@@ -58,7 +58,7 @@ MOST_PAST = 10_000_000
 A whole market is read in one go where the exchange waits for us.
 """
 NOBODYS_CASH = 2**62
-"""Paise by which an account's cash may differ from that of a run which never touches it."""
+"""Rupees by which an account's cash may differ from that of a run which never touches it."""
 
 
 def open_desk(station: DeskSession) -> Desk:
@@ -68,7 +68,9 @@ def open_desk(station: DeskSession) -> Desk:
     """
     try:
         station.claim()
+        # a desk that comes by another way than `launch` (a drill) has not claimed its folder yet
         return wire_desk(station)
+    # at ctrl-c, too: half an exchange must not stay behind
     except BaseException:
         station.undo_all()
         raise
@@ -99,6 +101,7 @@ def wire_desk(station: DeskSession) -> Desk:
     lockstep = exchange.pacer is not None
     store, version = _bar_store(station, exchange)
     recorded = rerun.market if rerun is not None else None
+    # a day in lockstep comes again from its seed: there is nothing to record
     record = recorded or (None if lockstep else _feed_record(station))
     market = MarketConnection(
         station,
@@ -121,6 +124,7 @@ def wire_desk(station: DeskSession) -> Desk:
         pacer=exchange.pacer,
         keep_bars=market.keep_bars,
         beside=trading.beside,
+        # an own exchange ends with its day
         tomorrow=None if exchange.access.place.sandbox else lambda: rebuild_strategies(config),
         margins=market.connection.margins,
         stored=stored_minutes(store, version) if store is not None else None,
@@ -136,6 +140,7 @@ def wire_desk(station: DeskSession) -> Desk:
     salt = LOCKSTEP_SALT if lockstep else _tag_salt(journal)
     settings = _desk_settings(station, strategies, salt, speed, rules)
     desk = station.desk = Desk(settings, ports, strategies, station.fail, station.board)
+    # before the desk runs: it can be asked, and stopped, while it is opening
     door = ControlSocket(socket_path(station.state), desk, station.kill, station.fail)
     station.closers.append(door.close)
     structured_logs.hook_exceptions(station.fail)
@@ -161,8 +166,10 @@ def wire_desk(station: DeskSession) -> Desk:
         wind=frozen.wind,
     )
     station.closers.append(watchdog.close)
+    # before the first turn, which would find the desk halted
     station.release_outlived_latch()
     desk.start()
+    # last: before the desk turns there is no heartbeat to watch
     watchdog.start()
     return desk
 
@@ -239,6 +246,7 @@ def _bar_store(station: DeskSession, exchange: ExchangeLink) -> tuple[BarStore |
     )
     if not station.is_embedded:
         station.closers.append(partial(_share_dumps, config))
+    # others read that server: a sandbox's bars must not pass for the market's
     shared = isinstance(store, ParquetBars) or not exchange.access.place.sandbox
     return store, LIVE if shared else "sandbox"
 
@@ -308,11 +316,13 @@ def _bar_keeper(
     station: DeskSession, store: BarStore, version: str, capacity: int = CAPACITY
 ) -> Callable[[list[Bar]], None]:
     """Return a keeper of one-minute bars, with so many waiting for the disk at most."""
+    # the writer names bars by it in its own thread: it only ever grows
     names: dict[int, str] = {}
     writer = BarWriter(store, names, station.fail, version, capacity=capacity)
     station.closers.append(writer.close)
 
     def keep(bars: list[Bar]) -> None:
+        # an instrument may come up in the middle of the day
         if any(int(bar.token) not in names for bar in bars):
             names.update(
                 {
@@ -336,12 +346,12 @@ def _desk_settings(
     rules: BrokerRules,
 ) -> EngineSettings:
     config = station.config
-    governor, gateway = config.governor, config.gateway
     watch = station.run.symbols or (
         station.rerun.symbols if station.rerun else tuple(config.feed.watch)
     )
     return EngineSettings(
         mode=station.run.mode,
+        broker=station.broker_name,
         rules=rules,
         speed=speed,
         simulated=station.run.mode == "paper" or station.rerun is not None,
@@ -350,33 +360,18 @@ def _desk_settings(
         watch=watch,
         watch_mode=config.feed.mode,
         modes={} if station.run.symbols or station.rerun else modes_of(config),
-        rates=GovernorRates(
-            governor.orders_per_second,
-            governor.orders_per_minute,
-            governor.orders_per_day,
-            governor.reserve_per_second,
-        ),
-        modifies=governor.modifies_per_order,
+        governor=config.governor,
+        gateway=config.gateway,
         exits=exits_of(config),
-        patience=LookupPolicy(
-            gateway.settle_s,
-            gateway.lookup_every_s,
-            gateway.lookups,
-            gateway.entry_wait_s,
-            gateway.late_s,
-        ),
-        poll_s=gateway.poll_s,
-        positions_every_s=gateway.positions_every_s,
-        reconcile=ReconcileTerms(
-            NOBODYS_CASH if station.run.mode == "dry-run" else config.reconcile.funds_bound * 100,
-            config.reconcile.stop_percent,
-            config.reconcile.trail,
-            config.reconcile.edited_stop == "tighter",
-        ),
+        reconcile=replace(config.reconcile, funds_bound=NOBODYS_CASH)
+        if station.run.mode == "dry-run"
+        else config.reconcile,
         lanes=config.broker.workers // 2,
         stale_after_s=config.feed.stale_after_s,
+        # in real seconds: at N times the pace as many of the exchange's go by in one
         late_after_s=config.feed.late_after_s * max(1.0, speed),
         bands_every_s=config.feed.bands_every_s,
+        # nothing may differ between two runs in lockstep
         jitter=0 if salt == LOCKSTEP_SALT else secrets.randbits(32),
         actions=Path(config.desk.corporate_actions).expanduser()
         if config.desk.corporate_actions

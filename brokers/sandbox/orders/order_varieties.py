@@ -14,6 +14,7 @@ from brokers.sandbox.market.exchange_listing import BookFill, ExchangeListing
 from brokers.sandbox.market.session_phases import SessionGroup
 from brokers.sandbox.orders.order_desk import OrderDesk
 from brokers.sandbox.scheduler import ActionScheduler
+from compiled.model.exchange_rules import exceeds_freeze
 
 AUCTION_CLOSES = kite_times.time_of_day("15:00")
 AUCTION_REACH = 0.02
@@ -72,7 +73,8 @@ class OrderVarieties:
     def _place_slices(self, ask: OrderRequest, now: int) -> list[ClientOrder | SandboxApiError]:
         instrument = ask.listing.instrument
         freeze, lot = int(instrument.freeze), int(instrument.lot)
-        if ask.quantity <= freeze:
+        # freeze 0: the exchange takes any quantity in one order, and there is nothing to cut
+        if not exceeds_freeze(instrument, ask.quantity):
             raise invalid(
                 f"Quantity should be greater than or equal to {freeze + lot} for order slicing."
             )
@@ -237,8 +239,8 @@ class OrderVarieties:
     def _close_position(
         self, listing: ExchangeListing, product: str, quantity: int, now: int
     ) -> None:
-        freeze = int(listing.instrument.freeze)
         left = abs(quantity)
+        freeze = int(listing.instrument.freeze) or left
         while left:
             part = min(left, freeze)
             side = -1 if quantity > 0 else 1

@@ -159,13 +159,13 @@ def check_warm_up(bench: BiasBench) -> BiasResult:
     ]
     found = [requests_apart(traces[k].asks, traces[-1].asks) for k in range(len(times) - 1)]
     of = f"{len(traces[-1].asks):,} requests from {later.days[0]} to {clock_text(until)[:10]}"
-    told = " and ".join(f"{each} ×" for each in times)
+    multiples = " and ".join(f"{each} ×" for each in times)
     if not traces[-1].asks:
         return BiasResult(
             "not run", f"nothing was asked for from {later.days[0]} to {clock_text(until)[:10]}"
         )
     if not any(odd for odd, _, _ in found):
-        return BiasResult("pass", f"{of}, the same with {told} {once} sessions")
+        return BiasResult("pass", f"{of}, the same with {multiples} {once} sessions")
     odd, last, _ = found[0]
     settled = [each for each, (many, _, _) in zip(times, found, strict=False) if not many]
     first = first_difference(traces[0].asks, traces[-1].asks)

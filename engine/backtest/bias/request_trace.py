@@ -250,11 +250,11 @@ def replay_subject(
             settings=subject.settings,
         )
         starts: Ints = np.frombuffer(backtest.columns.starts, np.int64)
-        told = 0
+        reported = 0
 
         def tell(done: int, _all: int) -> bool:
-            nonlocal told
-            more, told = done - told, done
+            nonlocal reported
+            more, reported = done - reported, done
             if not go_on(more):
                 raise SuiteStopped
             return True

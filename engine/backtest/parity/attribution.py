@@ -106,9 +106,9 @@ def compare_days(desk: DeskDay, backtest: BacktestDay) -> DayParity:
             held = _ending_parts(pair, prices) if pair.ended is None else held
         elif (pair := ended.get(id(decision))) is not None:
             parts = _ending_parts(pair, prices)
-        if (told := why or _result_cause(parts)) is not None and told.cause != COST:
+        if (cause := why or _result_cause(parts)) is not None and cause.cause != COST:
             # before the evening's price of what is held, from which nothing follows
-            causes.note_difference(decision, told)
+            causes.note_difference(decision, cause)
         _add_parts(parts, held)
         if why is not None and why.cause not in {TIMING, FILL}:
             parts = {why.cause: sum(parts.values())}

@@ -103,9 +103,9 @@ class CauseFinder:
         trips = [trip for trip in (decision.trip, decision.other) if trip is not None]
         if not trips:
             return
-        told, of = self._prices if decision.same else self._before, decision.subject
+        noted, of = self._prices if decision.same else self._before, decision.subject
         until = max(map(_held_until, trips)) + LOOKS_BACK * self._length
-        told.setdefault((of.strategy, of.symbol), []).append((until, why))
+        noted.setdefault((of.strategy, of.symbol), []).append((until, why))
         if not decision.same:
             self._last = why
 
@@ -216,9 +216,11 @@ class CauseFinder:
     def _following_cause(
         self, decision: PairedDecision, of: StrategySignal | ParityTrip
     ) -> DifferenceCause | None:
-        for told in (self._before,) if decision.kind == ENTER else (self._before, self._prices):
+        for noted in (self._before,) if decision.kind == ENTER else (self._before, self._prices):
             alive = [
-                why for until, why in told.get((of.strategy, of.symbol), []) if decision.ts <= until
+                why
+                for until, why in noted.get((of.strategy, of.symbol), [])
+                if decision.ts <= until
             ]
             if alive:
                 return alive[-1]._replace(text=_after_text(alive[-1].text, of.symbol))
@@ -251,12 +253,12 @@ class CauseFinder:
         )
         if not meant or closed == meant:
             return None
-        told = f"{meant / 100:.2f}, {(at - end) // SECOND} s after the bar"
+        price_text = f"{meant / 100:.2f}, {(at - end) // SECOND} s after the bar"
         return DifferenceCause(
             TIMING,
-            f"by the clock: the desk looks at {told}; it closed at {closed / 100:.2f}"
+            f"by the clock: the desk looks at {price_text}; it closed at {closed / 100:.2f}"
             if closed
-            else f"by the clock: at {told}",
+            else f"by the clock: at {price_text}",
         )
 
     def _kill_text(self, ts: int) -> str:

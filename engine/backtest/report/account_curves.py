@@ -51,13 +51,13 @@ def equity_chart(outcome: RunOutcome) -> HtmlMarkup:
         curve(closes, gross, across, up, "before"),
         curve(at, net, across, up, "net"),
     )
-    told = (
+    caption = (
         f"from {money(start)} to {money(float(daily.equity[-1]))}, lowest "
         f"{money(float(net.min()))}, "
         f"highest {money(float(net.max()))}"
     )
     if np.isfinite(held[-1]):
-        told += f"; buy and hold ends at {money(float(held[-1]))}{LEFT_OUT if cut else ''}"
+        caption += f"; buy and hold ends at {money(float(held[-1]))}{LEFT_OUT if cut else ''}"
     names = legend(("net", "after charges"), ("before", "before charges"), *HELD[: not cut])
 
     def read(i: int) -> str:
@@ -74,7 +74,7 @@ def equity_chart(outcome: RunOutcome) -> HtmlMarkup:
     marks = short_money(round_ticks(up, 6))
     return _session_chart(
         "Account",
-        told,
+        caption,
         daily=daily,
         up=up,
         labels=marks,
@@ -101,12 +101,12 @@ def underwater_chart(outcome: RunOutcome) -> HtmlMarkup:
         curve(closes, below, across, up, "sunk"),
     )
     worst = int(below.argmin())
-    told = (
+    caption = (
         f"deepest {percent(float(below[worst]))} on "
         f"{day_text(int(daily.day[max(worst - 1, 0)]))}, at daily closes"
     )
     if np.isfinite(held).any():
-        told += (
+        caption += (
             f"; buy and hold's deepest is "
             f"{percent(float(np.nanmin(held)))}{LEFT_OUT if cut else ''}"
         )
@@ -117,7 +117,7 @@ def underwater_chart(outcome: RunOutcome) -> HtmlMarkup:
     )
     return _session_chart(
         "Under water",
-        told,
+        caption,
         daily=daily,
         up=up,
         labels=_percent_labels(up, 4),
@@ -140,7 +140,7 @@ def rolling_chart(outcome: RunOutcome, window: int = 60) -> HtmlMarkup:
     at = np.searchsorted(daily.day, np.array(values.days, np.int64)).astype(np.float64) + 1.0
     y = np.array(values.values, np.float64)
     across, up = AxisScale(0.0, float(len(daily.day))), scale_of(y, zero=True)
-    told = (
+    caption = (
         f"between {ratio(float(y.min()))} and {ratio(float(y.max()))}, last {ratio(float(y[-1]))}"
     )
     ticks = round_ticks(up, 4)
@@ -151,7 +151,7 @@ def rolling_chart(outcome: RunOutcome, window: int = 60) -> HtmlMarkup:
     )
     return _session_chart(
         title,
-        told,
+        caption,
         daily=daily,
         up=up,
         labels=[f"{each:.{places(ticks)}f}" for each in ticks],
@@ -172,7 +172,7 @@ def exposure_chart(outcome: RunOutcome) -> HtmlMarkup:
     across, closes = _session_axis(daily)
     y: Floats = np.concatenate((shares[:1], shares))
     up = scale_of(y, zero=True)
-    told = (
+    caption = (
         f"mean {percent(float(shares.mean()))}, highest {percent(float(shares.max()))} of the "
         f"account, at daily closes"
     )
@@ -185,7 +185,7 @@ def exposure_chart(outcome: RunOutcome) -> HtmlMarkup:
     marks = _percent_labels(up, 4)
     return _session_chart(
         "Exposure at the close",
-        told,
+        caption,
         daily=daily,
         up=up,
         labels=marks,
@@ -226,10 +226,10 @@ def strategies_chart(outcome: RunOutcome) -> HtmlMarkup | None:
     left_out = f"; the {DRAWN} largest of {len(made)}" if len(made) > DRAWN else ""
     marks = short_money(round_ticks(up, 5))
     names = legend(*((f"s{i}", name) for i, name in enumerate(lines)))
-    told = f"closed trades after charges, by strategy{left_out}"
+    caption = f"closed trades after charges, by strategy{left_out}"
     return _session_chart(
         "Strategies",
-        told,
+        caption,
         daily=daily,
         up=up,
         labels=marks,
@@ -242,7 +242,7 @@ def strategies_chart(outcome: RunOutcome) -> HtmlMarkup | None:
 
 def _session_chart(
     title: str,
-    told: str,
+    caption: str,
     daily: DailyColumns,
     up: AxisScale,
     labels: Sequence[str],
@@ -256,7 +256,13 @@ def _session_chart(
         for each, name in zip(round_ticks(up, most), labels, strict=True)
     ]
     return chart(
-        title, told, axes(day_ticks(daily.day), ticks), drawn, size=size, legend=names, note=told
+        title,
+        caption,
+        axes(day_ticks(daily.day), ticks),
+        drawn,
+        size=size,
+        legend=names,
+        note=caption,
     )
 
 

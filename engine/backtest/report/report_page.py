@@ -173,7 +173,7 @@ def _page_header(outcome: RunOutcome, findings: Sequence[LinterFinding]) -> list
         "none",
     )
     symbols = held.symbols[0] if len(held.symbols) == 1 else f"{count(len(held.symbols))} symbols"
-    told = (
+    facts = (
         f"{held.first} to {held.last}, {count(len(outcome.daily.day))} sessions",
         symbols,
         report_sections.span_text(held.span),
@@ -186,7 +186,7 @@ def _page_header(outcome: RunOutcome, findings: Sequence[LinterFinding]) -> list
     ) + held.warnings
     return [
         tag("h1", held.name),
-        tag("p", " · ".join(told), class_="about"),
+        tag("p", " · ".join(facts), class_="about"),
         tag("p", f"run {held.run}, made {held.made}", class_="about"),
         tag(
             "p",

@@ -36,8 +36,8 @@ SHADES = 4
 
 def months_table(years: Sequence[YearReturns]) -> HtmlMarkup:
     """Return the returns of months as a table painted by size; each says its sign, too."""
-    told = [abs(each) for year in years for each in year.months if each is not None]
-    most = float(np.percentile(told, 95)) if told else 0.0
+    returns = [abs(each) for year in years for each in year.months if each is not None]
+    most = float(np.percentile(returns, 95)) if returns else 0.0
     head = tag("tr", *(tag("th", each, scope="col") for each in ("", *MONTHS, "Year")))
     rows = [
         tag(
@@ -88,7 +88,7 @@ def years_chart(years: Sequence[YearReturns]) -> HtmlMarkup:
             up.share(year.total),
             percent(year.total, signed=True, places=1),
         )
-        told = f"{year.year}: {percent(year.total, signed=True)}"
+        tooltip = f"{year.year}: {percent(year.total, signed=True)}"
         drawn.append(
             bar(
                 middle - half,
@@ -96,7 +96,7 @@ def years_chart(years: Sequence[YearReturns]) -> HtmlMarkup:
                 low=ground,
                 high=top,
                 class_="gain" if year.total >= 0 else "loss",
-                told=told,
+                tooltip=tooltip,
             )
         )
         rises = -5 if year.total >= 0 else 14
@@ -106,7 +106,7 @@ def years_chart(years: Sequence[YearReturns]) -> HtmlMarkup:
             )
         )
         if year.benchmark is not None:
-            told = f"{year.year}: buy and hold {percent(year.benchmark, signed=True)}"
+            tooltip = f"{year.year}: buy and hold {percent(year.benchmark, signed=True)}"
             right = middle + half * 0.8
             drawn.append(
                 bar(
@@ -115,17 +115,17 @@ def years_chart(years: Sequence[YearReturns]) -> HtmlMarkup:
                     low=ground,
                     high=up.share(year.benchmark),
                     class_="other",
-                    told=told,
+                    tooltip=tooltip,
                 )
             )
     levels = round_ticks(up, 4)
     ticks = [AxisTick(up.share(each), percent(each, places=places(levels))) for each in levels]
     across = [AxisTick((i + 0.5) * width, str(year.year)) for i, year in enumerate(years)]
-    told = ", ".join(f"{each.year} {percent(each.total, signed=True)}" for each in years)
+    caption = ", ".join(f"{each.year} {percent(each.total, signed=True)}" for each in years)
     names = legend(("gain", "gain"), ("loss", "loss"), ("other", "buy and hold"))
     return chart(
         "Years",
-        told,
+        caption,
         axes(across, ticks),
         *drawn,
         rule(ground),
@@ -157,7 +157,7 @@ def distribution_chart(outcome: RunOutcome) -> HtmlMarkup:
             low=0.0,
             high=up.share(number),
             class_="gain" if low + high > 0 else "loss",
-            told=f"{percent(low)} to {percent(high)}: {number} days",
+            tooltip=f"{percent(low)} to {percent(high)}: {number} days",
         )
         for low, high, number in zip(edges[:-1], edges[1:], counts, strict=True)
         if number
@@ -172,8 +172,8 @@ def distribution_chart(outcome: RunOutcome) -> HtmlMarkup:
         if 0.03 < across.share(each) < 0.97
     ]
     returns = sum(counts)
-    told = f"{returns:,} days from {percent(edges[0])} to {percent(edges[-1])}"
-    return chart("Daily returns", told, axes(below, ticks), *drawn, note="days by return")
+    caption = f"{returns:,} days from {percent(edges[0])} to {percent(edges[-1])}"
+    return chart("Daily returns", caption, axes(below, ticks), *drawn, note="days by return")
 
 
 def excursion_charts(trades: Sequence[RoundTrip]) -> HtmlMarkup:
@@ -217,7 +217,7 @@ def _scatter_chart(
     ticks = [
         AxisTick(up.share(each), f"{each:+g}%" if each else "0%") for each in round_ticks(up, 5)
     ]
-    told = (
+    caption = (
         f"{len(x):,} closed trades, {int(won.sum()):,} won: net result against how far each "
         f"{verb}, in percent of its entry value"
     )
@@ -226,7 +226,7 @@ def _scatter_chart(
     )
     names = legend(("dotted gain", "won"), ("dotted loss", "lost"))
     return chart(
-        title, told, axes(below, ticks), rule(up.share(0.0)), drawn, legend=names, note=note
+        title, caption, axes(below, ticks), rule(up.share(0.0)), drawn, legend=names, note=note
     )
 
 

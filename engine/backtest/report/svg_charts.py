@@ -184,13 +184,13 @@ def percent_share(value: float) -> str:
 
 
 def bar(
-    left: float, right: float, low: float, high: float, class_: str, told: str = ""
+    left: float, right: float, low: float, high: float, class_: str, tooltip: str = ""
 ) -> HtmlMarkup:
     """Return a labelled bar between shares of the plot, counted from the left and from below."""
     low, high = min(low, high), max(low, high)
     return tag(
         "rect",
-        tag("title", told) if told else None,
+        tag("title", tooltip) if tooltip else None,
         x=percent_share(left),
         y=percent_share(1 - high),
         width=percent_share(right - left),
@@ -199,7 +199,7 @@ def bar(
     )
 
 
-def bands(days: Ints, told: Callable[[int], str], most: int = 120) -> HtmlMarkup:
+def bands(days: Ints, text_of: Callable[[int], str], most: int = 120) -> HtmlMarkup:
     """Return the labels of a chart of sessions for a resting pointer.
 
     Each of so many bands has that of its last session.
@@ -214,7 +214,7 @@ def bands(days: Ints, told: Callable[[int], str], most: int = 120) -> HtmlMarkup
             low=0.0,
             high=1.0,
             class_="band",
-            told=f"{numbered_day(int(days[right - 1]))}: {told(right - 1)}",
+            tooltip=f"{numbered_day(int(days[right - 1]))}: {text_of(right - 1)}",
         )
         for left, right in pairwise(edges)
     )
@@ -275,15 +275,19 @@ def rule(at: float, class_: str = "zero") -> HtmlMarkup:
 
 def chart(
     title: str,
-    told: str,
+    caption: str,
     *content: Content,
     size: str = "",
     legend: Content = None,
     note: Content = None,
 ) -> HtmlMarkup:
-    """Return a chart with its title; `told` describes it in words, for screen readers."""
+    """Return a chart with its title; `caption` describes it in words, for screen readers."""
     picture = tag(
-        "svg", tag("title", f"{title}: {told}"), *content, role="img", class_=f"plot {size}".strip()
+        "svg",
+        tag("title", f"{title}: {caption}"),
+        *content,
+        role="img",
+        class_=f"plot {size}".strip(),
     )
     return tag(
         "figure", tag("figcaption", title, tag("small", note) if note else None), legend, picture

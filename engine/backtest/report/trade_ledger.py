@@ -153,7 +153,7 @@ def packed_trades(trades: Sequence[RoundTrip]) -> str:
         held = [getattr(each, name) for each in trades]
         shown = {text: plain_text(text) for text in set(held)}
         texts[name] = sorted(set(shown.values()))
-        number = {told: i for i, told in enumerate(texts[name])}
+        number = {text: i for i, text in enumerate(texts[name])}
         columns[name] = [number[shown[text]] for text in held]
     raw = json.dumps({"texts": texts, "columns": columns}, separators=(",", ":")).encode()
     return base64.b64encode(zlib.compress(raw)).decode()

@@ -211,11 +211,11 @@ def _workbook_sheet(name: str, columns: Columns, *, zoned: bool) -> SpreadsheetT
 
     A workbook knows only times without a zone.
     """
-    told = [
+    rows = [
         _times_shown(values, zoned=zoned) if _is_time_column(key) else values
         for key, values in columns.items()
     ]
-    return SpreadsheetTable(name, tuple(columns), list(zip(*told, strict=True)))
+    return SpreadsheetTable(name, tuple(columns), list(zip(*rows, strict=True)))
 
 
 def _times_shown(times: Sequence[object], *, zoned: bool) -> list[object]:

@@ -117,9 +117,9 @@ def _read_row(file: Path, row: SheetRow, read: Callable[[SheetRow], AccountDeal]
 
 def _trade_of_row(row: SheetRow, *, american: bool) -> AccountDeal:
     cells = row.cells
-    told = cells.get("order_execution_time", "")
-    day = _agreed_day(cells["trade_date"], told, american=american)
-    ts = midnight(day) + (seconds_of(told) or 0) * SECOND
+    executed_at = cells.get("order_execution_time", "")
+    day = _agreed_day(cells["trade_date"], executed_at, american=american)
+    ts = midnight(day) + (seconds_of(executed_at) or 0) * SECOND
     symbol, exchange = symbol_of(cells["symbol"]).upper(), _exchange_of(cells)
     isin, off = cells.get("isin", ""), cells.get("segment", "").upper() == "MF"
     asset = (
@@ -185,17 +185,17 @@ def _holding_of_row(row: SheetRow, *, american: bool) -> AccountDeal:
     )
 
 
-def _agreed_day(text: str, told: str, *, american: bool) -> date:
+def _agreed_day(text: str, executed_at: str, *, american: bool) -> date:
     """Return the day of a trade.
 
     The time of execution has it too, and a spreadsheet leaves that as it was.
     """
     day = day_of(text, american=american)
-    if not re.match(r"\d{4}-\d{2}-\d{2}", told):
+    if not re.match(r"\d{4}-\d{2}-\d{2}", executed_at):
         return day
-    executed = date.fromisoformat(told[:10])
+    executed = date.fromisoformat(executed_at[:10])
     if executed != day and (executed.month, executed.day) != (day.day, day.month):
-        raise ValueError(f"trade_date {text} and order_execution_time {told} are two days")
+        raise ValueError(f"trade_date {text} and order_execution_time {executed_at} are two days")
     return executed
 
 

@@ -15,6 +15,7 @@ from brokers.backfill.bar_download import (
     missing_in_window,
     request_windows,
 )
+from brokers.kite.zerodha_sandbox import KITE_RULES
 from compiled.model.values import Bar, Instrument
 from engine.errors import DataError, OperatorError, RetryableError
 from engine.market.calendar import BarGap, Calendar
@@ -73,7 +74,13 @@ def run(tmp_path, clock):
     async def go(archive, *wanted, keep=None):
         store = keep or (lambda wanted, bars: go.kept.extend(int(bar.start) for bar in bars))
         return await download(
-            archive, wanted, store, DownloadProgress(tmp_path / "progress"), Calendar.load(), clock
+            archive,
+            wanted,
+            store,
+            DownloadProgress(tmp_path / "progress"),
+            Calendar.load(),
+            clock,
+            KITE_RULES.history_days,
         )
 
     go.kept = []
@@ -87,7 +94,9 @@ def a_week(start="2026-01-05T00:00", end="2026-01-10T00:00", span=60):
 def test_windows_are_the_documented_ones_and_end_at_midnight():
     found = list(
         request_windows(
-            WantedBars(INFY, 60, 0, 0), [(ist("2026-01-02T10:00"), ist("2026-05-01T12:00"))]
+            WantedBars(INFY, 60, 0, 0),
+            [(ist("2026-01-02T10:00"), ist("2026-05-01T12:00"))],
+            KITE_RULES.history_days,
         )
     )
     assert [(each.start, each.end) for each in found] == [
@@ -95,7 +104,7 @@ def test_windows_are_the_documented_ones_and_end_at_midnight():
         (ist("2026-03-03T00:00"), ist("2026-05-01T12:00")),  # 59.5 days
     ]
     with pytest.raises(DataError, match="no bars of 45 s"):
-        list(request_windows(WantedBars(INFY, 45, 0, 0), [(0, 1)]))
+        list(request_windows(WantedBars(INFY, 45, 0, 0), [(0, 1)], KITE_RULES.history_days))
 
 
 @given(
@@ -108,7 +117,8 @@ def test_windows_cover_everything_once_within_what_kite_allows(start, length, sp
     most = {60: 60, 300: 100, 900: 200, 3600: 400, 86_400: 2_000}[span]
     begin, end = start * 10**9, (start + length) * 10**9
     at = begin
-    for each in request_windows(WantedBars(INFY, span, begin, end), [(begin, end)]):
+    wanted = WantedBars(INFY, span, begin, end)
+    for each in request_windows(wanted, [(begin, end)], KITE_RULES.history_days):
         assert each.start == at < each.end
         assert each.end - each.start <= most * DAY
         at = each.end

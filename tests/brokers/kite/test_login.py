@@ -10,11 +10,12 @@ import urllib.request
 
 import pytest
 
+from brokers.kite import kite_login as kite
 from brokers.kite.call_outcome import SessionExpired
 from brokers.kite.kite_broker import KiteBroker
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.server import Sandbox
-from brokers.session import kite_login as kite
+from brokers.session import day_session as kept
 from brokers.session.login_redirect import LoginRedirect
 from brokers.session.vault import FileVault
 from engine.config.schema import load_config
@@ -28,7 +29,7 @@ from tui.run.credentials import endpoint_of, vault_of
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A sandbox whose login page comes back to a free port, and a configuration that names it."""
-    with LoginRedirect(0, "") as free:
+    with LoginRedirect(0, "", kite.request_token) as free:
         port = int(free.url.split(":")[2].strip("/"))
     sandbox = Sandbox(
         SandboxConfig(
@@ -63,7 +64,7 @@ def test_patang_login_ends_with_a_token_the_desk_can_use_and_no_secret_on_the_sc
 
     def stored_token():
         values = load_config(config).values
-        return kite.stored_session(
+        return kept.stored_session(
             vault_of(values), endpoint_of(values).hosts, endpoint.api_key
         ).access_token
 
@@ -184,14 +185,14 @@ def test_what_is_kept_for_one_host_is_not_there_for_another(place, monkeypatch, 
     text = config.read_text()
     config.write_text(text.replace("127.0.0.1", "localhost", 1))
     other = load_config(config).values
-    assert kite.stored_session(vault_of(other), endpoint_of(other).hosts, endpoint.api_key) is None
+    assert kept.stored_session(vault_of(other), endpoint_of(other).hosts, endpoint.api_key) is None
     capsys.readouterr()
     assert log_in(config, port) == 2
     assert "KITE_API_SECRET" in capsys.readouterr().err, "the secret is not there either"
     config.write_text(text)
     again = load_config(config).values
     assert (
-        kite.stored_session(vault_of(again), endpoint_of(again).hosts, endpoint.api_key) is not None
+        kept.stored_session(vault_of(again), endpoint_of(again).hosts, endpoint.api_key) is not None
     )
 
 
@@ -206,14 +207,14 @@ def test_patang_logout_ends_the_session_at_kite_and_forgets_token_and_secret(
     assert log_in(config, port, "--keep-secret") == 0
     values = load_config(config).values
     where = endpoint_of(values).hosts
-    session = kite.stored_session(vault_of(values), where, endpoint.api_key)
+    session = kept.stored_session(vault_of(values), where, endpoint.api_key)
     capsys.readouterr()
     assert run_command(["logout", "--config", str(config), "--json"]) == 0
     out, err = capsys.readouterr()
     assert json.loads(out) == {"user_id": endpoint.user_id}
     assert session.access_token not in out + err
     vault = vault_of(load_config(config).values)
-    assert kite.stored_session(vault, where, endpoint.api_key) is None
+    assert kept.stored_session(vault, where, endpoint.api_key) is None
     assert vault.get(f"api-secret:{where}:{endpoint.api_key}") is None
     kite.invalidate_session(endpoint.rest, session)  # dead already: nothing to complain of
     broker = KiteBroker(
@@ -241,13 +242,13 @@ def test_a_logout_that_reaches_nobody_says_where_and_keeps_the_token(tmp_path, m
     monkeypatch.setenv("PATANG_PASSPHRASE", "the right words")
     monkeypatch.setitem(__import__("sys").modules, "keyring", None)
     vault = FileVault(tmp_path / "state" / "patang" / "credentials", lambda _: "the right words")
-    kite.keep_session(
+    kept.keep_session(
         vault,
         "127.0.0.1:9",
-        kite.KiteSession(
+        kept.DaySession(
             "KEY", "TOKENSECRET", "AB1234", kite.token_expiry(ScaledClock.real().now())
         ),
     )
     assert run_command(["logout", "--config", str(config)]) == 3
     assert "nobody answers at http://127.0.0.1:9" in capsys.readouterr().err
-    assert kite.stored_session(vault, "127.0.0.1:9", "KEY") is not None
+    assert kept.stored_session(vault, "127.0.0.1:9", "KEY") is not None

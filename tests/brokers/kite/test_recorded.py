@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from brokers.kite.feed_playback import FeedPlayback
+from brokers import registry
+from brokers.recorded.feed_playback import FeedPlayback
 from compiled.model.events import BandUpdate, TickBatch, TimerEvent
 from engine.history.feed_recording import BAND, COUNT, LOST, RecordedEvent, RecordKind
 from tests.brokers.kite.test_pressure import a_feed, packets, running, until
@@ -73,7 +74,7 @@ async def test_the_desk_hears_the_same_from_the_recording(sockets, clock, sink, 
     ]
     assert kinds.count(RecordKind.BEAT) == 1
     assert [each.payload for each in record.records if each.kind == RecordKind.LINK] == [b"up"]
-    playback = FeedPlayback()
+    playback = FeedPlayback(registry.frames_of("kite"))
     assert told(playback.events(record.records)) == frames_of(sink)
     assert (playback.frames, playback.lost, playback.astray) == (202, 0, 0)
     assert playback.decoder.bad_frames == 1
@@ -84,7 +85,7 @@ def frame(at, price):
 
 
 def names(records):
-    playback = FeedPlayback()
+    playback = FeedPlayback(registry.frames_of("kite"))
     events = list(playback.events(records))
     seen = [round(e.ticks[0].ltp * 100) if isinstance(e, TickBatch) else type(e) for e in events]
     return seen, playback.lost, playback.astray

@@ -12,7 +12,7 @@ import pytest
 from brokers.kite.call_outcome import SessionExpired
 from brokers.kite.kite_broker import KiteBroker
 from brokers.kite.kite_feed import KiteFeed
-from brokers.session.kite_login import KiteSession
+from brokers.session.day_session import DaySession
 from brokers.session.session_keeper import SessionKeeper
 from engine.errors import OperatorError, RetryableError
 from tests.waiting import until
@@ -177,7 +177,7 @@ class Watch:
     def __init__(self, now=OPEN_NS):
         self.clock, self.kite, self.feed = HandClock(now), Kite(), Feed()
         self.told, self.lives, self.stored, self.looks = [], [], None, 0
-        self.old = KiteSession("key", "old", "AB1234", SIX)
+        self.old = DaySession("key", "old", "AB1234", SIX)
         self.keeper = SessionKeeper(
             self.old,
             self.kite,
@@ -232,7 +232,7 @@ async def test_after_the_next_login_broker_and_feed_go_on(watch):
     await watch.look(None)
     await watch.look(watch.old)
     assert watch.kite.tokens == []
-    fresh = KiteSession("key", "new", "AB1234", SIX + 1440 * MINUTE)
+    fresh = DaySession("key", "new", "AB1234", SIX + 1440 * MINUTE)
     await watch.look(fresh)
     await until(lambda: watch.lives == [False, True])
     assert (watch.kite.tokens, watch.feed.tokens, watch.keeper.session) == (["new"], ["new"], fresh)
@@ -260,7 +260,7 @@ async def test_a_desk_that_starts_with_a_dead_session_waits_for_a_login():
 async def test_somebody_elses_login_is_not_traded_on(watch, who):
     watch.clock.set(SIX)
     await until(lambda: watch.lives == [False])
-    fresh = KiteSession("key", "new", "AB1234", SIX + 1440 * MINUTE)
+    fresh = DaySession("key", "new", "AB1234", SIX + 1440 * MINUTE)
     if who == "login":
         fresh = fresh._replace(user_id="ZZ9999")
     watch.kite.user = "ZZ9999"
@@ -276,7 +276,7 @@ async def test_somebody_elses_login_is_not_traded_on(watch, who):
 async def test_a_login_that_cannot_be_used_yet_is_tried_again(watch, trouble):
     watch.clock.set(SIX)
     await until(lambda: watch.lives == [False])
-    fresh = KiteSession("key", "new", "AB1234", SIX + 1440 * MINUTE)
+    fresh = DaySession("key", "new", "AB1234", SIX + 1440 * MINUTE)
     if isinstance(trouble, OperatorError):
         await watch.look(trouble)
     else:

@@ -12,13 +12,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from brokers.kite import kite_login as kite
 from brokers.kite.call_outcome import SessionExpired
 from brokers.kite.kite_broker import KiteBroker
 from brokers.kite.kite_feed import KiteFeed
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.faults import Fault
 from brokers.sandbox.server import Sandbox
-from brokers.session import kite_login as kite
 from brokers.session.session_keeper import SessionKeeper
 from compiled.model.order_terms import OrderChange, OrderTerms, Variety
 from compiled.model.values import (

@@ -15,9 +15,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from brokers.kite import kite_login as kite
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.server import Sandbox
-from brokers.session import kite_login as kite
+from brokers.session import day_session as kept
 from brokers.session.login_redirect import LoginRedirect
 from brokers.session.vault import FileVault, KeyringVault, open_vault
 from engine.errors import BusyError, ConfigError, ConnectionFailed, OperatorError
@@ -32,7 +33,7 @@ def ns(text):
 
 
 def a_session(**changes):
-    return kite.KiteSession("KEY", "TOKENSECRET", "AB1234", SIX_NEXT_DAY)._replace(**changes)
+    return kept.DaySession("KEY", "TOKENSECRET", "AB1234", SIX_NEXT_DAY)._replace(**changes)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,7 @@ def test_the_redirect_is_caught_and_strangers_are_turned_away():
         )
         seen.extend(visit(url + query) for query in queries)
 
-    with LoginRedirect(0, "mine") as redirect:
+    with LoginRedirect(0, "mine", kite.request_token) as redirect:
         browser = threading.Thread(target=browse, args=(redirect.url,))
         browser.start()
         assert redirect.wait(10) == "abc"
@@ -124,7 +125,7 @@ def test_whoever_only_holds_the_line_does_not_keep_the_browser_out():
         b"\x16\x03\x01\xff\xfe",
         b"POST / HTTP/1.1\r\n\r\n",
     )
-    with LoginRedirect(0, "mine") as redirect, contextlib.ExitStack() as stack:
+    with LoginRedirect(0, "mine", kite.request_token) as redirect, contextlib.ExitStack() as stack:
         port = int(redirect.url.split(":")[2].strip("/"))
 
         def crowd_and_browse():
@@ -150,7 +151,7 @@ def test_a_pasted_address_ends_the_wait_after_a_wrong_one_was_told():
     reading, writing = os.pipe()
     told = []
     with (
-        LoginRedirect(0, "mine") as redirect,
+        LoginRedirect(0, "mine", kite.request_token) as redirect,
         os.fdopen(reading) as lines,
         os.fdopen(writing, "w") as terminal,
     ):
@@ -167,13 +168,13 @@ def test_a_pasted_address_ends_the_wait_after_a_wrong_one_was_told():
 
 
 def test_nobody_coming_back_and_a_taken_port_are_told():
-    with LoginRedirect(0, "s") as redirect:
+    with LoginRedirect(0, "s", kite.request_token) as redirect:
         with pytest.raises(OperatorError, match="within 0 s"):
             redirect.wait(0.05)
         with pytest.raises(BusyError, match="taken"):
-            LoginRedirect(int(redirect.url.split(":")[2].strip("/")), "s")
+            LoginRedirect(int(redirect.url.split(":")[2].strip("/")), "s", kite.request_token)
     with pytest.raises(ConfigError, match="65535"):
-        LoginRedirect(99_999, "s")
+        LoginRedirect(99_999, "s", kite.request_token)
 
 
 def test_a_closed_terminal_does_not_end_the_wait():
@@ -181,7 +182,7 @@ def test_a_closed_terminal_does_not_end_the_wait():
     os.close(writing)
     with (
         os.fdopen(reading) as closed,
-        LoginRedirect(0, "s") as redirect,
+        LoginRedirect(0, "s", kite.request_token) as redirect,
         pytest.raises(OperatorError, match="nobody came back"),
     ):
         redirect.wait(0.2, closed)
@@ -209,7 +210,7 @@ def test_a_login_at_the_sandbox_gives_a_token_that_works(endpoint):
         except urllib.error.HTTPError as answer:
             visit(url + "?" + urlsplit(answer.headers["Location"]).query)
 
-    with LoginRedirect(0, "mine") as redirect:
+    with LoginRedirect(0, "mine", kite.request_token) as redirect:
         threading.Thread(target=browse, args=(redirect.url,)).start()
         token = redirect.wait(10)
     session = kite.exchange_token(endpoint.rest, endpoint.api_key, endpoint.api_secret, token, NOON)
@@ -291,15 +292,15 @@ def test_the_keyring_is_used_where_it_works_and_the_file_where_it_does_not(tmp_p
     ring, ask = Ring(), words("secret words")[0]
     monkeypatch.setitem(sys.modules, "keyring", package(ring))
     vault = open_vault(tmp_path / "credentials", ask)
-    kite.keep_session(vault, "there", a_session())
+    kept.keep_session(vault, "there", a_session())
     assert list(ring.kept) == [("patang", "session:there:KEY")]
-    assert kite.stored_session(vault, "elsewhere", "KEY") is None, (
+    assert kept.stored_session(vault, "elsewhere", "KEY") is None, (
         "it opens nothing but where it was made"
     )
-    assert kite.stored_session(vault, "there", "KEY") == a_session()
-    kite.forget_session(vault, "there", "KEY")
-    kite.forget_session(vault, "there", "KEY")
-    assert kite.stored_session(vault, "there", "KEY") is None
+    assert kept.stored_session(vault, "there", "KEY") == a_session()
+    kept.forget_session(vault, "there", "KEY")
+    kept.forget_session(vault, "there", "KEY")
+    assert kept.stored_session(vault, "there", "KEY") is None
     monkeypatch.setitem(sys.modules, "keyring", None)
     assert isinstance(open_vault(tmp_path / "credentials", ask), FileVault)
 
@@ -454,14 +455,14 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
 def test_todays_token_comes_from_the_vault_and_every_lack_names_the_mend():
     vault = KeyringVault(Ring(), Ring.errors.KeyringError)
     with pytest.raises(OperatorError, match="patang login"):
-        kite.todays_session(vault, "there", "KEY", NOON)
+        kept.todays_session(vault, "there", "KEY", NOON)
     vault.put("session:KEY", "no JSON")
     with pytest.raises(OperatorError, match="patang login"):
-        kite.todays_session(vault, "there", "KEY", NOON)
-    kite.keep_session(vault, "there", a_session())
-    assert kite.todays_session(vault, "there", "KEY", NOON).access_token == "TOKENSECRET"
+        kept.todays_session(vault, "there", "KEY", NOON)
+    kept.keep_session(vault, "there", a_session())
+    assert kept.todays_session(vault, "there", "KEY", NOON).access_token == "TOKENSECRET"
     assert (
-        kite.todays_session(vault, "there", "KEY", SIX_NEXT_DAY - 1).access_token == "TOKENSECRET"
+        kept.todays_session(vault, "there", "KEY", SIX_NEXT_DAY - 1).access_token == "TOKENSECRET"
     )
     with pytest.raises(OperatorError, match="06:00"):
-        kite.todays_session(vault, "there", "KEY", SIX_NEXT_DAY)
+        kept.todays_session(vault, "there", "KEY", SIX_NEXT_DAY)

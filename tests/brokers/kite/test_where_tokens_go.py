@@ -11,8 +11,9 @@ import requests
 
 from brokers.kite.kite_broker import KiteBroker, KnownOrder
 from brokers.kite.kite_feed import KiteFeed
+from brokers.kite.kite_login import invalidate_session
 from brokers.kite.thread_client import _DirectSession
-from brokers.session.kite_login import KiteSession, invalidate_session
+from brokers.session.day_session import DaySession
 from compiled.model.order_terms import OrderChange
 from compiled.model.values import Gtt, GttLeg, Order, OrderPurpose, OrderType, Product, Side
 from engine.errors import ConnectionFailed, OperatorError, OrderUnknown, RetryableError
@@ -176,7 +177,7 @@ async def test_a_logout_follows_nobody_either(stub, elsewhere):
     stub.script["*"] = moved(307, elsewhere.url + "/session/token")
     with pytest.raises(OperatorError, match="307"):
         await asyncio.to_thread(
-            invalidate_session, stub.url, KiteSession("key", "TOKEN", "AB1234", 0)
+            invalidate_session, stub.url, DaySession("key", "TOKEN", "AB1234", 0)
         )
     assert len(stub.requests) == 1
     assert elsewhere.requests == []

@@ -291,6 +291,18 @@ def test_intraday_positions_are_squared_off_at_zerodhas_time(make_client):
     client.place(price=client.at(-1), product="CNC")
 
 
+def test_without_a_freeze_quantity_nothing_is_cut_and_a_position_leaves_in_one_order(make_client):
+    client = make_client(start="15:10")
+    client.seconds(1)
+    client.share().instrument.freeze = 0
+    form = client.form(quantity=10, price=client.at(-2), autoslice="true")
+    assert "for order slicing" in client.refusal("POST", "/orders/regular", form)[2]
+    client.buy(10)
+    client.seconds(120)
+    leaving = [row for row in client.ok("GET", "/orders") if row["placed_by"] == "ADMINSQF"]
+    assert [(row["transaction_type"], row["quantity"]) for row in leaving] == [("SELL", 10)]
+
+
 def test_the_square_off_can_be_switched_off(make_client):
     client = make_client(start="15:11:50", square_off=False)
     client.seconds(1)

@@ -9,10 +9,11 @@ from compiled.model.events import BrokerTrade, GttUpdate, OrderUpdate
 from compiled.model.values import SECOND, GttStatus, OrderStatus, Side
 from engine.board_rows import Board
 from engine.board_writer import BoardWriter
+from engine.config.schema import ReconcileSettings
 from engine.day.desk_clocks import SteppedClock
 from engine.ports import BrokerPosition
 from engine.reconcile.reconcile_actions import ReconcileActions
-from engine.reconcile.reconciler import Reconciler, ReconcileTerms
+from engine.reconcile.reconciler import Reconciler
 from tests.asking import decision
 from tests.compiled.trading.scripted import CANBK, Scene
 
@@ -104,7 +105,7 @@ class Desk:
             self.journal,
             self.clock,
             self.writer,
-            ReconcileTerms(BOUND),
+            ReconcileSettings(funds_bound=BOUND // 100),
         )
         self.gateway = Queue()
         self.answers = {}

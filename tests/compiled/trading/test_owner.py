@@ -28,13 +28,14 @@ from compiled.model.events import (
 )
 from compiled.model.values import SECOND, GttLeg, GttStatus, OrderStatus, Product, Side
 from engine.books.differences import LATE, DifferenceKind, held_by_side
+from engine.config.schema import ReconcileSettings
 from engine.day.day_loop import DayLoop
 from engine.day.desk_clocks import SteppedClock
 from engine.day.pacing import BooksWatch, LockstepDay
 from engine.errors import RetryableError
 from engine.ports import BrokerHolding, BrokerPosition
 from engine.reconcile.poller import BrokerPoller
-from engine.reconcile.reconciler import Reconciler, ReconcileTerms
+from engine.reconcile.reconciler import Reconciler
 from tests.compiled.trading.books import BOUND, CASH, Desk
 from tests.compiled.trading.scripted import BEL, CANBK, CLOSE, STRANGER, Scene, only, some
 from tests.engine.orders.test_order_path_gateway import Engine, Looked
@@ -427,7 +428,12 @@ def test_over_a_restart_it_stays_reckoned_in(desk):
     positions(desk, 52)
     notes = desk.journal
     again = Reconciler(
-        desk.scene.kernel, desk.books, notes, desk.clock, desk.writer, ReconcileTerms(BOUND)
+        desk.scene.kernel,
+        desk.books,
+        notes,
+        desk.clock,
+        desk.writer,
+        ReconcileSettings(funds_bound=BOUND // 100),
     )
     desk.reconciler = again
     desk.look(2)

@@ -4,10 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiled.model.values import SECOND, OrderPurpose
-from engine.orders.governor import Governor, GovernorRates
+from engine.config.schema import GovernorSettings
+from engine.orders.governor import Governor
 
-RATES = GovernorRates(
-    per_second=9, per_minute=40, per_day=1_000, reserve_per_second=3, day_reserve=200
+RATES = GovernorSettings(
+    orders_per_second=9, orders_per_minute=40, orders_per_day=1_000, reserve_per_second=3
 )
 
 

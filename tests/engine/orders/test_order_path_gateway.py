@@ -32,14 +32,14 @@ from compiled.model.values import (
     Product,
     Side,
 )
+from engine.config.schema import GatewaySettings, GovernorSettings
 from engine.day.desk_clocks import SteppedClock
 from engine.day.pacing import BooksWatch
 from engine.desk import EngineSettings
 from engine.errors import OrderRefused, OrderUnknown, RetryableError
 from engine.orders.gateway import OrderGateway
-from engine.orders.governor import Governor, GovernorRates
+from engine.orders.governor import Governor
 from engine.orders.killswitch import HALT, KillSwitch
-from engine.orders.request_lookups import LookupPolicy
 from engine.ports import SlicedOrder
 from engine.reconcile.poller import BrokerPoller
 from tests.compiled.trading.scripted import BEL, CANBK, Scene, instruments, only, some
@@ -110,9 +110,9 @@ class Engine:
             self.broker,
             Disk(),
             self.clock,
-            Governor(GovernorRates()),
+            Governor(GovernorSettings()),
             self.kill,
-            LookupPolicy(),
+            GatewaySettings(),
             self.inbox.append,
         )
         self.books = BrokerPoller(self.scene.kernel, self.broker, self.gateway, self.inbox.append)

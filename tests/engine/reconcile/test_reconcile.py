@@ -3,12 +3,15 @@
 What counts as a difference, when it counts, and when it is gone.
 """
 
+from typing import get_args
+
 import pytest
 
 from compiled.model.events import BrokerTrade, GttUpdate, OrderUpdate, PlaceGtt, RequestOutcome
 from compiled.model.values import SECOND, GttLeg, GttStatus, OrderStatus, Product, Side
 from engine.books.differences import DifferenceChoice, DifferenceKind
 from engine.errors import OperatorError, RetryableError
+from engine.operator_requests import DecisionChoice
 from engine.ports import BrokerHolding, BrokerPosition
 from engine.reconcile.reconciler import AGAIN, SOON
 from tests.compiled.trading.books import BOUND, CASH, Desk
@@ -18,6 +21,10 @@ from tests.compiled.trading.scripted import BEL, CANBK, STRANGER, no_charges, on
 @pytest.fixture
 def desk():
     return Desk()
+
+
+def test_an_operator_may_choose_whatever_a_difference_offers():
+    assert get_args(DecisionChoice) == tuple(map(str, DifferenceChoice))
 
 
 # agreement

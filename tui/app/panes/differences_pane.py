@@ -54,6 +54,7 @@ class DifferencesPaneView(View[DifferenceRow]):
         ink = "dim" if row.ignored else ""
         return (
             PaneCell(row.key, ink or "strong"),
+            # what could not be compared is never called ignored
             PaneCell("ignored" if row.ignored and row.choices else row.kind, ink or "danger"),
             PaneCell(_grouped_digits(row.theirs), ink),
             PaneCell(_grouped_digits(row.ours), ink),
@@ -65,6 +66,7 @@ class DifferencesPaneView(View[DifferenceRow]):
         """Count open and ignored differences."""
         rows = board.differences.rows[:]
         ignored = sum(row.ignored for row in rows if row.choices)
+        # a row without choices says why nothing could be compared: it is no difference to decide
         stands = sum(not row.ignored for row in rows if row.choices)
         parts = [PaneCell(f"{stands} to decide: read-only", "danger")] if stands else []
         if unread := [row for row in rows if row.kind == UNREADABLE]:
@@ -80,6 +82,7 @@ class DifferencesPaneView(View[DifferenceRow]):
 
 def _grouped_digits(text: str) -> str:
     """Group the digits of an amount of money; leave everything else as it is."""
+    # quantities and ids stand in the same columns, and must not be grouped
     return "₹" + amount(text.removeprefix("₹")) if text.startswith("₹") else text
 
 

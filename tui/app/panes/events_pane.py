@@ -18,6 +18,7 @@ _INKS = {"info": "dim", "fill": "", "warn": "notice", "alarm": "danger"}
 
 def latest_events(board: Board) -> list[EventRow]:
     """Copy the log, and try again where the engine writes meanwhile; at worst be empty."""
+    # the engine appends in its own thread, and iterating over a deque that changes raises
     for _ in range(8):
         with contextlib.suppress(RuntimeError):
             return list(board.events)
@@ -51,11 +52,13 @@ class EventsPaneView(View[EventRow]):
 
     def version(self, board: Board) -> int:
         """Return how often the log has changed."""
+        # a repeated event only raises its count
         return board.event_seq + board.event_repeats
 
     def rows(self, board: Board) -> Sequence[EventRow]:
         """Return the last events, oldest first."""
         rows = latest_events(board)
+        # a copy that failed eight times would empty the pane for a frame
         if rows or not board.events:
             self._seen = rows
         return self._seen

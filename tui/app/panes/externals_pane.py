@@ -29,6 +29,7 @@ class ExternalsPaneView(OrdersPaneView):
 
     def attention(self, row: OrderRow) -> bool:
         """Return whether an order still works, and may change the account."""
+        # what has ended has come up as a difference already, where it changed anything
         return order_state(row) in {"open", "trigger pending"}
 
     def summary(self, board: Board) -> list[PaneCell]:

@@ -44,6 +44,7 @@ class KillsPaneView(View[KillRow]):
     def cells(self, row: KillRow, now: int, widths: Sequence[int]) -> tuple[PaneCell, ...]:
         """Return one line."""
         del now, widths
+        # a release has no level
         stopped = row.act == "latch"
         return (
             PaneCell(_day_text(row.ts), "faint"),

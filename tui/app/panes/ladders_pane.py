@@ -48,6 +48,7 @@ class LaddersPaneView(View[LadderRow]):
 
     def attention(self, row: LadderRow) -> bool:
         """Return whether a stop has triggered or is near."""
+        # without a stop the distance says nothing
         return "triggered" in row.rungs or (row.stop > 0.0 and row.distance < 0.5)
 
     def cells(self, row: LadderRow, now: int, widths: Sequence[int]) -> tuple[PaneCell, ...]:
@@ -56,12 +57,17 @@ class LaddersPaneView(View[LadderRow]):
         marks = "".join([MARKS.get(state, "?") for state in row.rungs])
         near = row.distance < 0.5
         tone = "danger" if near else "notice" if row.distance < 1.0 else "dim"
+        # a ladder without a stop is over, or has not begun
         over = row.stop <= 0.0
         return (
             PaneCell(row.symbol, "faint" if over else "strong"),
             PaneCell(marks, "notice" if "triggered" in row.rungs else "faint" if over else "title"),
             PaneCell(
-                "" if over else meter_bar(row.distance / _FULL, widths[_BAR]), tone, still=True
+                # still: prices move it at every tick, and a flash each time would hide those that
+                # matter
+                "" if over else meter_bar(row.distance / _FULL, widths[_BAR]),
+                tone,
+                still=True,
             ),
             PaneCell("" if over else f"{row.distance:.2f}%", tone, still=True),
             PaneCell(price(row.stop)),

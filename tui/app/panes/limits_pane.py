@@ -50,6 +50,7 @@ class LimitsPaneView(View[LimitRow]):
 
     def rows(self, board: Board) -> Sequence[LimitRow]:
         """Return the limits, those that are reached first and else as the engine listed them."""
+        # a stable sort: the others stay where the eye expects them
         return sorted(board.limits.rows[:], key=is_reached, reverse=True)
 
     def attention(self, row: LimitRow) -> bool:
@@ -59,8 +60,10 @@ class LimitsPaneView(View[LimitRow]):
     def cells(self, row: LimitRow, now: int, widths: Sequence[int]) -> tuple[PaneCell, ...]:
         """Return the line of one limit."""
         del now
+        # limits on single orders have no use (-1.0), and 0 is no limit
         share = row.used / row.limit if row.limit > 0 and row.used >= 0 else -1.0
         tone = "danger" if share >= 0.9 else "notice" if share >= 0.75 else "title"
+        # a change holds for the day only: it must not be taken for the configuration
         changed = row.limit != row.configured
         return (
             PaneCell(row.name, "danger" if self.attention(row) else ""),

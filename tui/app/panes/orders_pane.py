@@ -71,6 +71,7 @@ class OrdersPaneView(View[OrderRow]):
 
     def attention(self, row: OrderRow) -> bool:
         """Return whether an order was refused, or its outcome is unknown."""
+        # in each of these something that was wanted is not there, or nobody knows
         return order_state(row) in {"rejected", "lost", "unknown"}
 
     def cells(self, row: OrderRow, now: int, widths: Sequence[int]) -> tuple[PaneCell, ...]:
@@ -79,11 +80,13 @@ class OrdersPaneView(View[OrderRow]):
         ended = order_state(row) in ENDED
         ink = "dim" if ended else ""
         return (
+            # an order of others has no number of ours to be called by
             PaneCell(row.key if row.key.isdecimal() else "-", "faint"),
             PaneCell(time_of_day(row.ts), "faint"),
             PaneCell(row.symbol, ink or "strong"),
             PaneCell(row.side, "buy" if row.side == "BUY" else "sell"),
             PaneCell(f"{count(row.filled)}/{count(row.quantity)}", ink),
+            # a market order has no price
             PaneCell(price(row.price) or "market", ink),
             PaneCell(price(row.average), "dim"),
             PaneCell(row.kind, "faint"),

@@ -14,6 +14,7 @@ from tui.app.widgets.pane_view import PaneCell, PaneColumn, View
 
 def is_naked(row: PositionRow) -> bool:
     """Return whether some of a position's shares have no live stop at the broker."""
+    # stops are placed and fill in parts: some shares may stand without one
     return row.protected < abs(row.quantity)
 
 
@@ -69,6 +70,7 @@ class PositionsPaneView(View[PositionRow]):
             PaneCell(price(row.ltp), "", row.ltp),
             PaneCell(gain(row.pnl), way, row.pnl),
             PaneCell(percent_move(row.pnl_percent), way, row.pnl_percent, still=True),
+            # a position without a stop has to be seen from afar
             PaneCell(price(row.stop) or "none", "" if row.stop else "danger"),
             PaneCell(price(row.target) or "-", "dim" if row.target else "faint"),
             PaneCell(row.strategy, "faint"),

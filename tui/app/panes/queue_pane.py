@@ -42,11 +42,13 @@ class QueuePaneView(View[QueueRow]):
 
     def attention(self, row: QueueRow) -> bool:
         """Return whether a request can no longer leave today."""
+        # the day's orders are used up
         return row.due < 0
 
     def stamp(self, row: QueueRow, now: int) -> int:
         """Return what the times depend on: tenths of a second."""
         del row
+        # waits are shown in tenths, so no line is made anew more often
         return now * 10 // SECOND
 
     def cells(self, row: QueueRow, now: int, widths: Sequence[int]) -> tuple[PaneCell, ...]:
@@ -64,6 +66,7 @@ class QueuePaneView(View[QueueRow]):
     def summary(self, board: Board) -> list[PaneCell]:
         """Return how much of each rate is used, and how many requests wait."""
         state = board.governor
+        # before the engine has opened there is no governor
         if not state.per_second:
             return []
         rates = (

@@ -25,10 +25,12 @@ def exceeded_limits(board: Board) -> list[PaneCell]:
     names += [
         row.name
         for row in board.limits.rows[:]
+        # a limit with a row of its own is named by that already
         if is_reached(row) and _TITLES.get(row.name) not in rows
     ]
     if not names:
         return [PaneCell("within limits", "dim")]
+    # the title has room for two
     more = [PaneCell(f"+{len(names) - 2} more", "danger")] if len(names) > 2 else []
     return [PaneCell(name, "danger") for name in names[:2]] + more
 
@@ -52,6 +54,7 @@ class RiskPaneView(View[RiskRow]):
         PaneColumn("limit", 15, 18, right=False),
         PaneColumn("used", 9, 14),
         PaneColumn("", 5, 20, right=False),
+        # the first to go: the bar shows the share as well
         PaneColumn("of", 8, 14, rank=1),
     )
 

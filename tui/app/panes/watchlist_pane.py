@@ -44,6 +44,7 @@ class WatchlistPaneView(View[WatchRow]):
 
     def stamp(self, row: WatchRow, now: int) -> int:
         """Return the age in seconds: the line changes with it."""
+        # the age is shown in seconds, so no line is made anew more often
         return (now - row.ts) // SECOND if row.ts else 0
 
     def attention(self, row: WatchRow) -> bool:
@@ -54,11 +55,13 @@ class WatchlistPaneView(View[WatchRow]):
         """Return the line of one instrument."""
         stale = row.stale
         way = "up" if row.change > 0 else "down" if row.change < 0 else "dim"
+        # no tick has come yet
         old = age(now - row.ts) if row.ts else "-"
         return (
             PaneCell(row.symbol, "faint" if stale else "strong"),
             PaneCell(price(row.ltp), "faint" if stale else "", row.ltp),
             PaneCell(percent_move(row.change), "faint" if stale else way, still=True),
+            # it moves with the price beside it, which flashes
             PaneCell(sparkline(row.spark, widths[_SPARK]), "faint", still=True),
             PaneCell(price(row.bid), "faint" if stale else "dim", still=True),
             PaneCell(price(row.ask), "faint" if stale else "dim", still=True),

@@ -45,6 +45,7 @@ def closeness(typed: str, words: str) -> int:
         return 4
     if typed in words:
         return 3
+    # each is looked for behind the one before
     letters = iter(words)
     return 2 if all(letter in letters for letter in typed) else 0
 
@@ -55,6 +56,7 @@ def matching_choices(choices: Sequence[PaletteChoice], typed: str) -> list[Palet
     A word of the help counts least.
     """
     ranked = [(closeness(typed, choice.words), choice) for choice in choices]
+    # stable: equals stay in the order of the table
     found = [choice for rank, choice in sorted(ranked, key=lambda each: -each[0]) if rank]
     wanted = typed.lower().strip()
     return found + [
@@ -84,6 +86,7 @@ class ChoiceList(Widget):
         tones, width = self.tones, self.size.width
         if tones is None:
             return Text()
+        # the cursor stays in the middle while there is more on both sides
         first = max(0, min(self.cursor - ROWS // 2, len(self.shown) - ROWS))
         lines = []
         for number, choice in enumerate(self.shown[first : first + ROWS], first):
@@ -132,6 +135,7 @@ class ActionPalette(ModalDialog[str | None]):
 
     def compose(self) -> ComposeResult:
         """Show the field above the choices."""
+        # a halt has to be seen here as well
         yield self.bands
         with Container(id="box"):
             yield Input(placeholder="an action or a symbol", select_on_focus=False)

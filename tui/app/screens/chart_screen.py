@@ -55,6 +55,7 @@ def fill_marks(
         return []
     where = {bar.start: i for i, bar in enumerate(bars)}
     width = span * SECOND
+    # bars count from the opening (09:15), not from a whole hour
     offset = bars[0].start % width
     found = (
         (where.get((fill.ts - offset) // width * width + offset), fill)
@@ -176,6 +177,7 @@ class ChartScreen(FullScreen):
         self._notices.show_notices(frame.notices)
         self._footer.show_keys(footer_keys(self.scopes, self.app._keymap), frame.status)  # noqa: SLF001 - there is no public way to ask
         if not frame.frozen and (not self._drawn or frame.number - self._drawn_at >= EVERY):
+            # counted also where nothing was drawn: ten looks a second would cost as much
             self._drawn_at = frame.number
             self._redraw_chart(frame.board)
 
@@ -207,18 +209,22 @@ class ChartScreen(FullScreen):
         self._watch = board.watch.rows[:]
         row = next((row for row in self._watch if row.symbol == self._symbol), None)
         if row is None and self._watch:
+            # the symbol is no longer watched, or none was chosen yet
             row = self._watch[0]
         if row is None or not self._plot.size.width:
             return
         self._symbol = row.symbol
         canvas = self._plot.size.width - _AXIS
+        # a tuple that the engine replaces whole: it can be compared by identity, and kept
         bars = board.bars.get((row.token, self._span), ())
         fills = [fill for fill in board.fills.copy() if fill.token == row.token]
         drawn = (row.token, self._span, canvas, self._plot.size.height, bars, len(fills))
+        # plotext takes longer than all the rest of the screen
         if drawn == self._drawn:
             return
         self._drawn = drawn
         self._caption.show_caption(caption_text(row.symbol, self._span, bars, self._tones()))
+        # over all bars, then cut: one that began at the left edge would be another average
         averages = [
             ema([bar.close for bar in bars], n)[-(canvas // _STRIDE) :] for n in (FAST, SLOW)
         ]
@@ -252,6 +258,7 @@ class ChartScreen(FullScreen):
         plot.xticks([], [])
         if bars:
             low, high = min(bar.low for bar in bars), max(bar.high for bar in bars)
+            # bars that do not move would leave an axis without a height
             room = (high - low) * 0.04 or high * 0.001
             plot.ylim(low - room, high + room, "right")
             ticks = [low + (high - low) * k / 6 for k in range(7)]
@@ -283,9 +290,11 @@ class ChartScreen(FullScreen):
         plot = self._blank_plot(self._volume, canvas)
         plot.xaxes(True, False)
         if bars:
+            # an index has no volume
             top = max(1, *(bar.volume for bar in bars))
             plot.ylim(0, top, "right")
             plot.yticks([0, top], ["0".rjust(_AXIS - 2), compact(top).rjust(_AXIS - 2)], "right")
+            # a label takes five cells, and more of them would run into each other
             every = max(16 // _STRIDE, 1)
             times = range(0, len(bars), every)
             plot.xticks(

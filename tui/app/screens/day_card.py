@@ -41,6 +41,7 @@ def day_card(board: Board, tones: ToneStyles, *, low: bool = False) -> Group:
         if not low:
             table.add_row()
     ends = "^q ends the desk" if board.header.day_over else "esc goes back"
+    # a dry run has no trades
     what = "orders" if board.header.mode == "DRY-RUN" else "trades"
     keeps = f"patang export {what} --mode {board.header.mode.lower()} keeps it"
     return Group(*([] if low else [Text()]), table, Text(f"{ends} · {keeps}", tones.ink("faint")))
@@ -67,11 +68,13 @@ def _strategy_lines(board: Board, tones: ToneStyles) -> Iterator[Text]:
     for row in rows:
         text = Text(plain_text(row.name).ljust(width + 2), tones.ink(""))
         text.append(_signed_money(row.net, tones))
+        # that it is stopped follows from it
         if row.name in failed:
             text.append(f"  FAILED: {plain_text(failed[row.name].error)}\n", tones.ink("danger"))
             text.append(f"the traceback: patang trace {row.name}", tones.ink("dim"))
         elif row.stopped:
             text.append(f"  stopped: {plain_text(row.stopped)}", tones.ink("notice"))
+        # those are no strategy that could run
         elif row.name != OTHERS:
             text.append("  runs", tones.ink("faint"))
         yield text
@@ -112,6 +115,7 @@ def _open_lines(board: Board, tones: ToneStyles) -> Iterator[Text]:
     if not rows:
         yield Text("nothing: flat", tones.ink("dim"))
     for order in board.orders.rows[:]:
+        # it may still fill after everybody has gone home
         if order_state(order) not in ENDED and order.purpose == "ENTRY":
             yield Text(
                 f"entry {order.key} still works: {order.side} {count(order.quantity)} "
@@ -132,6 +136,7 @@ def _trouble_lines(board: Board, tones: ToneStyles) -> Sequence[Text]:
     alarms = list(board.alarms.items())
     lines = [
         Text(f"■ {plain_text(text)}" + (f"  ×{times}" if times > 1 else ""), tones.ink("danger"))
+        # the newest: what is wrong now was told last
         for text, times in alarms[-ALARMS:]
     ]
     if len(alarms) > ALARMS:
@@ -143,6 +148,7 @@ def _trouble_lines(board: Board, tones: ToneStyles) -> Sequence[Text]:
         for cell in exceeded_limits(board)
         if cell.tone == "danger"
     ]
+    # what was decided on is not wrong any more
     rows = [row for row in board.differences.rows[:] if not row.ignored]
     if any(row.kind == UNREADABLE for row in rows):
         lines.append(Text("the broker's books cannot be compared: screen 6", tones.ink("danger")))

@@ -55,6 +55,7 @@ class PaneTabs(Widget):
 
     def show_exceeded(self, over: list[PaneCell]) -> None:
         """Name exceeded limits, for a pane that is out of sight."""
+        # the pane itself says so where it is in sight
         over = [cell for cell in over if cell.tone == "danger" and "risk" not in self._shown]
         if over != self._over:
             self._over = over
@@ -69,6 +70,7 @@ class PaneTabs(Widget):
             text.append("  ")
         for cell in self._over:
             text.append(f" ■ {cell.text}", tones.ink(cell.tone))
+        # before the first layout the width is 0
         text.truncate(max(self.size.width, 1), overflow="ellipsis")
         return text
 
@@ -157,6 +159,7 @@ class DeskScreen(PanedScreen):
                     _WIDE_ORDER.index(name) if name in _WIDE_ORDER else len(_WIDE_ORDER)
                 )
             )
+        # the same widgets in another order: what they show and where their cursors are stays
         self._panes.sort_children(
             key=lambda pane: order.index((pane.id or "").removeprefix("pane-"))
         )
@@ -175,6 +178,7 @@ class DeskScreen(PanedScreen):
     def look_at(self, name: str) -> None:
         """Bring a pane into sight."""
         super().look_at(name)
+        # positions are always there in one column, and one other beside them
         if name != "positions":
             self._beside = name
         self._arrange_panes()

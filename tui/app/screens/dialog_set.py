@@ -31,6 +31,7 @@ class DialogSet:
         made = self._made.get(kind)
         if made is None:
             made = self._made[kind] = kind(self._mode())
+            # installed screens are kept when they close
             self._app.install_screen(made, kind.__name__.lower())
         if not isinstance(made, kind):
             raise TypeError(f"{made} is no {kind}")
@@ -71,7 +72,9 @@ class DialogSet:
 
     def open_dialog(self, dialog: ModalDialog[Any], then: Callable[[Any], None]) -> None:
         """Bring a dialog up, unless it stands already."""
+        # a key that repeats must not stack the same question
         if dialog in self._app.screen_stack:
             return
         self._app.push_screen(dialog, then)
+        # at once, not with the next frame: its bands would be empty until then
         self._shown()

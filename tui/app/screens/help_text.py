@@ -46,6 +46,7 @@ class KeyTable:
             yield table
 
     def _action_text(self, action: KeyAction, width: int) -> Text:
+        # how the desk is stopped is told whole on the narrowest terminal
         brief = width < _WHOLE and not action.fixed
         what = Text(
             action.help,
@@ -54,6 +55,7 @@ class KeyTable:
             overflow="ellipsis" if brief else "fold",
         )
         room = width - _KEYS - _VERBS - 2
+        # only where it adds no line
         if action.twin and len(what) % room + len(action.twin) + 4 <= room:
             what.append(f"  $ {action.twin}", self._tones.ink("title"))
         return what

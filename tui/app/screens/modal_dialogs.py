@@ -110,12 +110,14 @@ class QuestionDialog(ModalDialog[bool]):
         self.query_one("#body", Static).update(_plain_text(self._shown))
         self.query_one("#cancel", Button).label = self._keep
         self.query_one("#yes", Button).label = Text(plain_text(self._yes))
+        # enter by mistake changes nothing
         self.query_one("#cancel", Button).focus()
 
     def draw(self, frame: ScreenFrame) -> None:
         """Keep the bands and the body up to date."""
         super().draw(frame)
         body = self._body()
+        # an update costs a layout, and most frames change no word
         if body != self._shown and self.is_mounted:
             self._shown = body
             self.query_one("#body", Static).update(_plain_text(body))
@@ -191,6 +193,7 @@ class EntryDialog(ModalDialog[list[str] | None]):
                 self.query_one(f"#field-{number}", Input),
             )
             label.display = field.display = number < len(self._fields)
+            # a reason of the last time must not stand for this one
             field.value = ""
             if number < len(self._fields):
                 label.update(Text(self._fields[number].label))
@@ -208,6 +211,7 @@ class EntryDialog(ModalDialog[list[str] | None]):
     def _field_submitted(self, event: Input.Submitted) -> None:
         """Go on to the field that is empty still, or end where nothing is wrong."""
         number = int((event.input.id or "field-0").removeprefix("field-"))
+        # enter goes on to what is still missing, and does not send half of it
         if number + 1 < len(self._fields) and not self.texts[number + 1]:
             self.query_one(f"#field-{number + 1}", Input).focus()
             return

@@ -46,6 +46,7 @@ class PanedScreen(FullScreen):
         self._header.show_figures(frame.board, frame.lag, frame.kill)
         self._notices.show_notices(frame.notices)
         for pane in self.panes.values():
+            # a pane out of sight costs nothing; it catches up by its version
             if pane.display:
                 pane.pull(frame.board, frame.number, frozen=frame.frozen)
         self._footer.show_keys(footer_keys(self.scopes, self.app._keymap), frame.status)  # noqa: SLF001 - there is no public way to ask
@@ -71,6 +72,7 @@ class PanedScreen(FullScreen):
         """Take note of the pane that has the focus."""
         self._current = name
 
+    # by the mouse as well
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Follow the focus, however it moved."""
         for name, pane in self.panes.items():

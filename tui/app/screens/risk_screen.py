@@ -83,6 +83,7 @@ class RiskScreen(PanedScreen):
     @property
     def scopes(self) -> set[str]:
         """The keys in reach; those of a difference only while there is one."""
+        # keys that could do nothing are not offered
         none = not self.panes["differences"].table.rows
         return super().scopes - ({"differences"} if none else set())
 
@@ -131,6 +132,7 @@ class RiskScreen(PanedScreen):
                 lambda text: "" if text else "a strategy is needed",
                 lambda text: replace(request, strategy=text),
             )
+        # shares: a ladder of ours needs a stop, an order or a GTT does not
         elif "flatten" in row.choices:
             field = EntryField("stop, in percent below the price", "empty: as configured")
             self._ask_detail(
@@ -217,6 +219,7 @@ class RiskScreen(PanedScreen):
             label = f"{row.name} {limit_figure(change.value)}"
             self.post_message(self.DecisionMade(label, change))
 
+        # a limit that was off can only become stricter, and 0 takes it away
         if row.limit == 0 or 0 < change.value <= row.limit:
             decided()
             return
@@ -259,6 +262,7 @@ def _read_limit_change(row: LimitRow, value: str, reason: str) -> LimitRequest:
         raise ConfigError(f"{value or 'nothing'} is no number") from None
     if not reason:
         raise ConfigError("a reason is needed")
+    # by the bounds of the configuration: it would be refused behind the dialog otherwise
     value_set = checked_value(row.name, number)
     return LimitRequest(row.name, value_set, reason, "screen", confirmed=True)
 

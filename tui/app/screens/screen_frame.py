@@ -31,6 +31,7 @@ def show_bands(bands: StatusBands, frame: ScreenFrame) -> None:
     note = (
         "FROZEN · space resumes"
         if frame.frozen
+        # whatever the mode is called, this is not where the money lies
         else header.place and f"at {header.place}, not Kite"
     )
     bands.show_status(header.mode, note, header.speed, frame.kill)

@@ -17,6 +17,7 @@ from tui.app.widgets.theme import ToneStyles
 STALLED: Final = 2 * SECOND
 """A heartbeat older than this means that the engine's loop hangs."""
 
+# of these the end matters less than what comes after it
 _LONG: Final = {"continuous", "closed"}
 _SOON: Final = {
     "auction reference": "closing auction",
@@ -29,6 +30,7 @@ _SOON: Final = {
 _SLOW, _DEAD = 2 * SECOND, 5 * SECOND
 
 
+# where everything stands in one line
 _BRIEF: Final = {"day's P&L after charges": "P&L", "strategies": "strat"}
 
 
@@ -70,6 +72,7 @@ def _strategies_field(board: Board) -> list[HeaderField]:
     rows = [row for row in board.strategies.rows[:] if row.name != OTHERS]
     runs = sum(not row.stopped for row in rows)
     failed = bool(board.failures.rows)
+    # nothing else is said: a strategy that fell has to be looked at first
     if failed:
         return [HeaderField("strategies", f"{runs}/{len(rows)} FAILED: d", "danger")]
     return (
@@ -101,6 +104,7 @@ def _session_text(header: BoardHeader) -> str:
     phase = plain_text(header.phase) or "-"
     if header.day_over:
         return "day over"
+    # the board is older than the phase, or has no time yet
     if header.phase_ends <= header.now or not header.now:
         return phase
     if header.then and header.phase in _LONG:
@@ -113,10 +117,12 @@ def _session_text(header: BoardHeader) -> str:
 
 def _feed_field(header: BoardHeader) -> HeaderField:
     old = header.feed_age
+    # late ticks look like live ones: that goes before their age
     if header.feed_lag:
         return HeaderField("feed", f"{header.feed_lag // SECOND} s late", "danger")
     if old < 0:
         return HeaderField("feed", "none yet", "notice")
+    # outside continuous trading few ticks are due
     if old >= _SLOW and header.phase and header.phase != "continuous":
         return HeaderField("feed", "quiet", "dim")
     text = f"{old / SECOND:.0f} s" if old >= _SLOW else "live"
@@ -126,6 +132,7 @@ def _feed_field(header: BoardHeader) -> HeaderField:
 
 
 def _engine_field(header: BoardHeader, lag: int) -> HeaderField:
+    # whatever its last state was, a loop that hangs is in none
     if lag >= STALLED:
         return HeaderField("engine", f"STALLED {lag // SECOND} s", "danger", 2)
     tone = {"running": "dim", "failed": "danger", "read-only": "danger"}.get(header.state, "notice")
@@ -163,6 +170,7 @@ def header_line(shown: list[HeaderField], width: int, tones: ToneStyles) -> Text
 def _field_style(field: HeaderField, tones: ToneStyles) -> Style:
     """Return the style of a figure; a gain or a loss is the boldest of the line."""
     style = tones.ink(field.tone)
+    # it is what one looks for first, and colour alone is not seen by everybody
     return style + Style(bold=True) if field.tone in {"up", "down"} else style
 
 
@@ -173,6 +181,7 @@ def _fitting_fields(
     room = width - 1
     kept: list[HeaderField] = []
     for field in sorted(shown, key=lambda field: field.rank):
+        # a later field may fit where a longer one did not; the time is always there
         if size(field) + 2 <= room or not kept:
             room -= size(field) + 2
             kept.append(field)

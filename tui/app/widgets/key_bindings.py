@@ -16,6 +16,8 @@ def _action_binding(action: KeyAction) -> Binding:
         action.run,
         action.verb,
         show=False,
+        # they work in a field that is being typed in, too
         priority=action.fixed or action.id in {"quit", "palette"},
+        # a key map goes by ids: what has none cannot be remapped
         id=None if action.fixed else action.id,
     )

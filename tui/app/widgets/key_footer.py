@@ -23,10 +23,12 @@ def footer_keys(scopes: set[str], keymap: Mapping[str, str]) -> list[KeyAction]:
 def footer_line(shown: list[KeyAction], status: PaneCell, width: int, tones: ToneStyles) -> Text:
     """Return the footer: keys from the left as far as they fit, the status at the right end."""
     words = plain_text(status.text)
+    # what became of the last command matters more than a reminder of keys
     room = width - (len(words) + 3 if words else 1)
     text = Text(" ", no_wrap=True, end="")
     for action in shown:
         cap = key_caps(action.keys.partition(",")[0])
+        # they come in order of their weight: what follows would be no shorter loss
         if len(text) + len(cap) + len(action.verb) + 3 > room:
             break
         text.append(cap, tones.ink("danger" if action.fixed else "focus"))

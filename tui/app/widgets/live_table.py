@@ -180,8 +180,10 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
             self.refresh()
         # now and then: at each frame it would be a walk over every row
         if len(self._lines) > 2 * len(rows) + 64:
+            # lines of rows that are gone would pile up over a day
             keys = {row[0] for row in rows}
             self._lines = {key: line for key, line in self._lines.items() if key in keys}
+        # the cursor belongs to a row, not to a place
         if len(rows) != len(before) or any(a[0] != b[0] for a, b in zip(before, rows, strict=True)):
             self._resettle_cursor(follow=self.view.follows and at_end)
 
@@ -231,6 +233,7 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
     def _mark_changes(self, line: _PaintedLine[Row], before: tuple[PaneCell, ...]) -> None:
         """Start the flash of the cells that changed."""
         for i, (old, new) in enumerate(zip(before, line.cells, strict=True)):
+            # a value may move below what is shown
             if new.still or old.text == new.text:
                 continue
             line.changed[i] = self._frame
@@ -262,6 +265,7 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         """Render lines past Textual's style cache, which costs more than the painting."""
         strips = [self.render_line(y) for y in crop.line_range]
         for line_filter in self.get_line_filters():
+            # our styles are true colours already, and this filter would walk over every segment
             if not isinstance(line_filter, ANSIToTruecolor):
                 strips = [
                     strip.apply_filter(line_filter, self.background_colors[1]) for strip in strips
@@ -322,6 +326,7 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
             if flash:
                 segments += (Segment(text, style), Segment(" " * slot.gap, blank))
                 text, style = "", ink
+            # segments are joined where the style stays: fewer of them is what painting costs
             elif ink is not style:
                 segments.append(Segment(text, style))
                 text, style = " " * slot.gap, ink
@@ -391,6 +396,7 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         """Lay the columns out for the new width."""
         self._fit_columns(event.size.width)
         self.virtual_size = Size(event.size.width, len(self._rows) + 1)
+        # with less height the last row would slip out of sight
         if self.view.follows and self.cursor >= len(self._rows) - 1:
             self._move_cursor(len(self._rows) - 1)
         self.refresh()

@@ -37,6 +37,7 @@ class NoticeList:
                 times += notice.times
                 self.shown.remove(notice)
         if len(self.shown) == MOST:
+            # False sorts first: an alarm goes only where all are alarms
             self.shown.remove(min(self.shown, key=lambda notice: notice.tone == "danger"))
         self.shown.append(OperatorNotice(text, tone, times, now + seconds * SECOND))
 
@@ -80,6 +81,7 @@ class NoticeBar(Widget):
     def show_notices(self, shown: list[OperatorNotice]) -> None:
         """Show these notices."""
         if shown != self._shown:
+            # a layout of the whole screen is dear, and is only due when the number of lines changes
             resized = len(shown) != len(self._shown)
             self._shown = list(shown)
             self.display = bool(shown)

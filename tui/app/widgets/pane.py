@@ -70,6 +70,7 @@ class Pane(Vertical):
 
     def pull(self, board: Board, frame: int, *, frozen: bool) -> None:
         """Take one frame; a frozen pane only keeps its title's light."""
+        # held still for reading: the engine goes on, and the light of the focus with it
         if not frozen:
             self.table.pull(board, frame)
         summary = self.table.view.summary(board) if not frozen else [PaneCell("frozen", "notice")]
@@ -94,6 +95,7 @@ class Pane(Vertical):
     def end_filter(self) -> bool:
         """Drop the filter and its field; return whether there was one."""
         there = bool(self.table.wanted) or bool(self.query(Input))
+        # escape drops it, whether it was typed already or not
         self.query(Input).remove()
         self.table.filter("")
         self.table.focus()

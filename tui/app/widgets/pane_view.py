@@ -114,10 +114,12 @@ def fit_columns(columns: Sequence[PaneColumn], width: int) -> list[ColumnSlot]:
     kept = list(range(len(columns)))
     room = width - 2
     while len(kept) > 1 and sum(columns[i].width + 1 for i in kept) - 1 > room:
+        # of one rank the last goes first
         kept.remove(max(kept, key=lambda i: (columns[i].rank, not columns[i].names, i)))
     widths = {i: min(columns[i].width, room) for i in kept}
     spare = room - sum(widths.values()) - len(kept) + 1
     while spare > 0 and (growing := [i for i in kept if columns[i].most > widths[i]]):
+        # one cell each in turn, so that the widest takes no more than its part
         for i in growing[:spare]:
             widths[i] += 1
         spare -= len(growing[:spare])
@@ -168,6 +170,7 @@ def _squeezed_number(number: str, width: int) -> str:
     ):
         if cell_len(shorter) <= width:
             return " " * (width - cell_len(shorter)) + shorter
+    # a cut number would be another number
     return "#" * width
 
 

@@ -27,6 +27,7 @@ def mode_text(mode: str, width: int, note: str = "", speed: float = 1.0) -> Text
     words = "   ".join(
         filter(None, (" ".join(name) if width >= 60 else name, pace, MODES.get(mode, "")))
     )
+    # the mode is the one thing that must never be cut out of sight
     line = words[:width].center(width)
     text = Text(line, no_wrap=True, end="")
     text.stylize("bold", 0, len(line) - len(line.lstrip()) + len(name) * 2)
@@ -61,6 +62,7 @@ def kill_lines(state: KillState, width: int) -> list[str]:
     what = f"KILL SWITCH · {done.get(kill, kill.upper())}"
     if reason:
         what += f" · {plain_text(reason)}"
+    # the latch holds at once; what the engine does about it takes its next turn
     if not confirmed:
         what += " · latched, engine yet to confirm"
     resume = "^r or patang resume goes on"
@@ -74,6 +76,7 @@ def kill_lines(state: KillState, width: int) -> list[str]:
         choices = [
             f"{'every position is out' if flat else 'every position is being exited'} · {resume}"
         ]
+    # whatever is left out, the way on stays
     todo = next((choice for choice in [*choices, resume] if len(choice) <= width), "^r goes on")
     return [_hazard_line(what, width), _centred_line(todo, width)]
 

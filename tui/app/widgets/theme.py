@@ -102,6 +102,7 @@ class ToneStyles:
         self._backs = {"": surface.hex, "cursor": variables["cursor"]}
         for name, colour in (("flash", "flash"), ("flash-up", "up"), ("flash-down", "down")):
             flash = Color.parse(variables[colour])
+            # the neutral flash is dark itself; ups and downs are bright, and little of them is seen
             strength = 0.8 if name == "flash" else 0.2
             self._backs[name] = surface.blend(flash, strength).hex
             self._backs[name + "-fading"] = surface.blend(flash, strength * 0.4).hex
@@ -125,6 +126,7 @@ class ToneStyles:
         """Return the style of a tone on a backdrop."""
         style = self._styles.get((tone, backdrop))
         if style is None:
+            # while it fades the ink is that of every other cell again
             bright = backdrop.startswith("flash") and not backdrop.endswith("ing")
             ink = self._inks["strong" if bright and tone not in _SIGNED else tone]
             style = Style(

@@ -102,6 +102,7 @@ def backtest(
     values = configuration(file or config)
     chosen = trade_numbers(trades)
     running = BacktestJob(values, request)
+    # stdout is the result, whatever a strategy prints
     with redirect_stdout(sys.stderr):  # what a strategy prints is no part of the result
         result = running.execute()
     unkept: PatangError | None = None
@@ -126,10 +127,12 @@ def backtest(
         from tui.commands.backtest.backtest_report import print_report
 
         print_report(result.outcome, result.metrics, result.findings)
+    # after the report: a full disk must not cost the result of an hour
     if unkept is not None:
         raise unkept
     if keep:
         narrate(f"kept as {result.outcome.manifest.run}: see patang results show")
+    # the part that was run is a result, and is marked as one
     return INTERRUPTED if running.was_stopped else DONE
 
 
@@ -270,6 +273,7 @@ def write_report(
     from engine.backtest.report import html
 
     there = {each.number for each in outcome.trades}
+    # before the page is drawn, which takes its time
     if strange := [number for number in asked if number not in there]:
         raise ConfigError(
             f"--trades {strange[0]}: there are round trips 1 to {max(there, default=0)}"
@@ -308,11 +312,14 @@ class _ResultBars(dict[str, "BarSeries"]):
             end=said.last + 1,
             version=said.version,
         )
+        # bars that have changed since would draw trades beside prices they never had
         if said.sha256 != series_digest(found):
             found = found.pick(slice(0, 0))
+        # the digest is of the stored bars; the run saw them adjusted
         elif said.adjusted:
             actions = actions_of(self._config)
             steps = [] if actions is None else adjustment_steps(found, actions, symbol)
+            # without the actions of then the prices would not be those of the run
             found = adjusted_series(found, steps) if steps else found.pick(slice(0, 0))
         self[symbol] = found
         return found

@@ -113,7 +113,9 @@ class BacktestJob:
         """Return what the history has."""
         if self._versions is None:
             self._versions = BarVersions(
-                history_store(self.config, self.request.folder), self.folder
+                # looked up once: the list of an archive costs a look over the network
+                history_store(self.config, self.request.folder),
+                self.folder,
             )
         return self._versions
 
@@ -135,6 +137,7 @@ class BacktestJob:
     def load_bars(self, span: int) -> LoadedBars:
         """Return the bars of the days asked for, warm-up included; raise `PatangError`."""
         symbols = self._traded_symbols(span)
+        # the reading may take longer than the run
         narrate(f"{self.name} on {counted(len(symbols), 'symbol')}, bars of {span} s: reading")
         begin, end = self._loaded_period(span)
         return self.versions.load(
@@ -156,9 +159,11 @@ class BacktestJob:
     def _loaded_period(self, span: int) -> tuple[int, int]:
         """Return what is read, [start, end) ns UTC: the days asked for, and those before them."""
         since, until = self._days_asked_for()
+        # twice the sessions and a week and a half: weekends and a row of holidays lie between them
         back = timedelta(
             days=DAYS_BACK if span >= DAY_S else max(21, 2 * self.request.warm_up + 11)
         )
+        # times before 1970 would be negative
         begin = midnight(max(since, EPOCH + back) - back) if since else 0
         return begin, min(midnight(until) + DAY, END_OF_TIME) if until else END_OF_TIME
 
@@ -181,6 +186,7 @@ class BacktestJob:
         days = days_of(loaded.series.values(), first, last)
         if not days:
             raise NothingFound(f"no bars from {first} to {last}: see patang bars list")
+        # adjusted prices stand on no grid, and tell nothing of the tick
         adjusted = [symbol for symbol, each in loaded.manifests.items() if each.adjusted]
         instruments = instruments_of(
             loaded.series, listed_on(config, "NSE", last), last, adjusted=adjusted
@@ -224,6 +230,7 @@ class BacktestJob:
 
     def bar_span(self, strategies: Sequence[Strategy]) -> int:
         """Return the length of the replayed bars; raise `ConfigError` where there are none."""
+        # a span that is asked for needs no look at what the symbols have
         named = () if self.request.span else self._named_symbols()
         spans = self.versions.spans(named, self.request.bars) or self.versions.spans()
         return span_for(spans, self.request.span, [each.span for each in strategies])
@@ -247,6 +254,7 @@ class BacktestJob:
                     f"no bars of {first_names(strange)} of {span} s: see patang bars list"
                 )
             return list(named)
+        # an index cannot be bought
         return [each for each in there if each in named or each not in INDEX_NAMES]
 
     def make_backtest(
@@ -279,6 +287,7 @@ class BacktestJob:
         begun = time.perf_counter()
         whole = self._run_with_progress(backtest)
         seconds = time.perf_counter() - begun
+        # half the trades of a strategy that fell are no result of it
         if failures := backtest.failures:
             raise strategy_failure(failures)
         came_to = reckon_run(backtest, self._index_bars(prepared.span))
@@ -300,6 +309,7 @@ class BacktestJob:
     def _index_bars(self, span: int) -> BarSeries | None:
         """Return the bars of the index that results are compared with, None without any."""
         for length in dict.fromkeys((span, MINUTE_S, DAY_S)):
+            # the nearest length first: daily closes are enough for a comparison
             if INDEX in self.versions.symbols(length):
                 return self.versions.load(
                     [INDEX], length, start=0, end=END_OF_TIME, version="", actions=None
@@ -334,6 +344,7 @@ class BacktestJob:
             prepared.loaded,
             prepared.settings.cash,
         )
+        # a run that was stopped has only those that it finished
         days = prepared.market.days[: len(backtest.notes)]
         limits = {
             name: int(value) for name, value in current_limits(backtest.kernel.limits).items()
@@ -365,6 +376,7 @@ class BacktestJob:
             data=loaded.manifests,
             golden=loaded.is_golden,
             slippage=prepared.slippage,
+            # results with equal hashes differ by strategies, bars or code alone
             config=run_identity.settings_hash(settings),
             code=run_identity.code_hash(),
             versions=run_identity.library_versions(),
@@ -384,6 +396,7 @@ def strategy_failure(failures: Sequence[StrategyFailure]) -> BaseException:
 
     It is `StrategyFailed`, or what ctrl-c did.
     """
+    # ctrl-c came while the strategy was running: it is none of its faults
     if isinstance(failures[0].error, KeyboardInterrupt):
         return failures[0].error
     for each in failures:

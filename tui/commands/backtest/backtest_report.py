@@ -87,6 +87,7 @@ def _report_parts(
 ) -> "Iterable[RenderableType]":
     yield verdict_line(findings)
     yield _run_remarks(outcome)
+    # every figure below would be divided by nothing
     if not len(outcome.daily.day):
         yield _styled_text("No session was replayed: there is nothing to show.")
         return
@@ -190,6 +191,7 @@ def _key_figures(metrics: Sequence[RunMetric], width: int) -> Table:
         for each in key_figures(metrics)
     ]
     rows = [cells]
+    # the widest arrangement that fits
     for number in (5, 2, 1):
         rows = [cells[i : i + number] for i in range(0, len(cells), number)]
         if (
@@ -214,8 +216,10 @@ def _equity_curves(
     daily, start = outcome.daily, outcome.manifest.start_cash
     equity = np.concatenate(([start], daily.equity)) / 100
     held = np.concatenate(([float(start)], daily.benchmark)) / 100
+    # both begin with the cash before the first session
     below = np.array([0.0, *result_tables.underwater(outcome)])
     room = min(width, WIDEST) - 8
+    # a cell shows the lowest of its days: a deep one must not fall between two cells
     starts = np.arange(0, len(below), max(-(-len(below) // room), 1))
     ends = [day_text(int(daily.day[0])), day_text(int(daily.day[-1]))]
     places = 1 + int(below.min() > -1.0) + int(below.min() > -0.1)  # two levels never say the same
@@ -230,6 +234,7 @@ def _equity_curves(
     yield _plot_lines(
         title, lines, ends=ends, width=width, height=16, labels=levels, coloured=coloured
     )
+    # an average would make drawdowns look shallower
     lowest = np.minimum.reduceat(below, starts)
     yield _plot_lines(
         "Under water, % of the highest close",
@@ -260,7 +265,9 @@ def _plot_lines(
     plotext.plotsize(min(width, WIDEST), height)
     plotext.frame(False)
     looks = (("braille", "cyan"), ("dot", "gray"))
+    # the first line is drawn last, over the others
     for line, (marker, colour) in reversed(list(zip(lines, looks, strict=False))):
+        # buy and hold has no value before the index has one
         there = np.isfinite(line)
         plotext.plot(
             np.flatnonzero(there).tolist(),
@@ -272,6 +279,7 @@ def _plot_lines(
     plotext.ylim(ticks[0], ticks[-1])
     plotext.yticks(ticks, labels)
     plotext.xticks([0, len(lines[0]) - 1], ends)
+    # plotext fills every line to its width, which a copied text would keep
     lined = Text.from_ansi(plotext.build()).split()
     for each in lined:
         each.rstrip()
@@ -307,6 +315,7 @@ def _months_table(outcome: RunOutcome, width: int) -> Table:
     def cell(value: float | None) -> Cell:
         if value is None:
             return "", ""
+        # a cell of the narrow table has four characters
         return percent(value, places=1 if abs(value) < 9.95 else 0).rstrip("%"), tone(
             round(value, 1)
         )
@@ -322,6 +331,7 @@ def _months_table(outcome: RunOutcome, width: int) -> Table:
 
 def _cost_ladder(outcome: RunOutcome, width: int) -> Table:
     steps = result_tables.cost_steps(outcome)
+    # a run without a trade has only zeros
     whole = max((abs(each.amount) for each in steps), default=0) or 1
     room = 18 if width < WIDE else 60
     rows = [
@@ -360,6 +370,7 @@ def _breakdown_table(title: str, groups: Sequence[result_tables.TradeGroup], wid
     columns += ["Gross", "Charges", "Slippage", "MAE", "MFE"] * wide
     made = _report_table(f"By {title.lower()}", columns, rows)
     numbers = [[name, *(row[k][0] for row in rows)] for k, name in enumerate(columns) if k]
+    # long names give way before a number is cut
     made.columns[0].max_width = max(width - sum(3 + max(map(len, each)) for each in numbers) - 2, 8)
     return made
 
@@ -421,5 +432,6 @@ def _metric_tables(metrics: Sequence[RunMetric], width: int) -> RenderableType:
         for name, members in metrics_by_group(metrics).items()
     ]
     for each in groups:
+        # name and figure need no heads
         each.show_header = False
     return Columns(groups, padding=(0, 4), column_first=width < WIDE)

@@ -101,6 +101,7 @@ def chosen_strategies(config: DeskConfig, request: BacktestRequest) -> list[Stra
     """Return the strategies that are asked for; raise `ConfigError`."""
     every = strategy_tables(config)
     if request.strategy:
+        # a strategy that is named runs, enabled or not, and may have no table at all
         chosen = {request.strategy: dict(every.get(request.strategy, {}))}
     else:
         chosen = {name: dict(table) for name, table in every.items() if table.get("enabled", True)}
@@ -117,6 +118,7 @@ def _apply_setting(tables: dict[str, dict[str, Any]], text: str) -> None:
     if not sign or not parameter:
         raise ConfigError(f"--set {text}: expected PARAMETER=VALUE, or STRATEGY.PARAMETER=VALUE")
     if not dot:
+        # the same parameter may stand in several of them
         if len(tables) > 1:
             raise ConfigError(
                 f"--set {text}: of which strategy? "
@@ -126,8 +128,10 @@ def _apply_setting(tables: dict[str, dict[str, Any]], text: str) -> None:
     if name not in tables:
         raise ConfigError(f"--set {text}: {name} does not run; {', '.join(tables)} do")
     try:
+        # as in the configuration: 5 is a number, true a bool, [1, 2] a list
         tables[name][parameter] = tomllib.loads(f"value = {value.strip()}")["value"]
     except tomllib.TOMLDecodeError:
+        # a plain word needs no quotes in a shell
         tables[name][parameter] = value.strip()
 
 

@@ -53,6 +53,7 @@ class BiasCheckJob:
         """Days and symbols of the runs."""
         self.warnings: list[str] = []
         """What has to be said of the bars."""
+        # read once, with the past that the longest warm-up wants
         self._running = BacktestJob(config, request._replace(warm_up=WARM_UPS * request.warm_up))
 
     @property
@@ -72,6 +73,7 @@ class BiasCheckJob:
         )
         self.warnings = prepared.loaded.warnings
         once = sum(len(bars.start) for bars in subject.series.values())
+        # how often the bars are run over is known once the tests are chosen
         line = ProgressLine(once * 2 * (self.moments + 2))  # until it is known
         done = 0
 
@@ -104,6 +106,8 @@ class BiasCheckJob:
         def make(change: Change) -> Iterator[Sequence[Strategy]]:
             with (
                 self._changed_world(change)
+                # a strategy that reads files itself would see the future there, whatever its bars
+                # are
                 if worldly and here and change is not unchanged_bars
                 else contextlib.nullcontext()
             ):
@@ -126,6 +130,7 @@ class BiasCheckJob:
             span=prepared.span,
             market=prepared.market,
             calendar=prepared.calendar,
+            # the reference runs as a backtest would; only the tests of warm-up take more
             settings=prepared.settings._replace(warm_up=self.request.warm_up),
             actions=prepared.actions is not None,
             raw=raw,
@@ -157,10 +162,12 @@ class BiasCheckJob:
         versions, ours = self._running.versions, prepared.loaded.series
         ran = {each.version.partition(AND)[0] for each in prepared.loaded.manifests.values()}
         golden = versions.golden_names()
+        # vintages can be compared where all bars are of one golden version, and there is another
         if len(ran) != 1 or not ran <= {*golden} or len(golden) < 2:
             return {}, ("", "")
         name = ran.pop()
         at = golden.index(name)
+        # the next one shows what was corrected later; the newest has only one before it
         other = golden[at + 1 if at + 1 < len(golden) else at - 1]
         there = {*versions.symbols(prepared.span, other)}
         names = [symbol for symbol in ours if symbol in there]
@@ -181,6 +188,7 @@ class BiasCheckJob:
             place.mkdir()
             for path in state.iterdir():
                 if not history.is_relative_to(path):
+                    # whatever else strategies look at is found as it is
                     (place / path.name).symlink_to(path)
             changed = ParquetBars(place / history.relative_to(state))
             kinds: dict[tuple[str, int], dict[str, BarSeries]] = {}
@@ -191,6 +199,7 @@ class BiasCheckJob:
                 for symbol, bars in change(series).items():
                     if len(bars.start):
                         changed.write_columns(symbol, span, version, bars)
+            # modules of the user's that are imported already would not read again
             was, there = os.environ.get(STATE), own_modules()
             os.environ[STATE] = folder
             for name in there:
@@ -204,6 +213,7 @@ class BiasCheckJob:
                 if was is None:
                     del os.environ[STATE]
                 else:
+                    # the next strategy must find the true history
                     os.environ[STATE] = was
 
 

@@ -47,6 +47,7 @@ def check(
     from tui.commands.backtest.bias_check_job import BiasCheckJob, print_findings
     from tui.commands.backtest.bias_check_job import findings_json as in_json
 
+    # four times as many are tried, and a backtest takes 400 at most
     if not 0 <= warm_up <= 100:
         raise ConfigError(
             f"--warm-up {warm_up}: expected 0 to 100 sessions, of which four times as many are "
@@ -66,6 +67,7 @@ def check(
         warm_up=warm_up,
         folder=folder,
     )
+    # random numbers take no negative seed
     checking = BiasCheckJob(configuration(file or config), request, moments, abs(seed))
     found = checking.execute()
     if as_json:

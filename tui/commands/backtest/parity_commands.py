@@ -71,6 +71,7 @@ def parity(
         mode or values.desk.mode, read_day(day) if day else None, database, bars, folder
     )
     result = ParityRun(values, request).execute()
+    # which run it was is not in the figures
     narrate(f"by {result.database}; bars: {result.bars}")
     for warning in result.warnings:
         narrate(warning)
@@ -88,6 +89,7 @@ def _history_row(result: "ParityResult") -> "ParityDay":
     from store.backtest_results import ParityDay
 
     found, made = result.parity, result.curves
+    # a cause that is added needs a column, and would not unpack here
     data, timing, fill, cost, operator, broker, code, unexplained = (
         found.causes[name] for name in CAUSES
     )

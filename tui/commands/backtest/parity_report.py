@@ -63,6 +63,7 @@ def parity_lines(result: "ParityResult", width: int, *, every: bool) -> Iterator
     other = [each for each in parity.differences if not each.decision.same]
     same = sorted(
         (each for each in parity.differences if each.decision.same),
+        # what came to the same matters by its rupees; what did not match, by its time
         key=lambda each: -abs(each.amount),
     )
     yield from _difference_list("Decisions that do not match", other, width, every=every)
@@ -71,6 +72,7 @@ def parity_lines(result: "ParityResult", width: int, *, every: bool) -> Iterator
 
 def _waterfall_lines(parity: DayParity) -> Iterator[str]:
     rows = [("backtest", parity.backtest), *parity.causes.items(), ("desk", parity.desk)]
+    # bars show the causes beside each other; the two P&Ls would dwarf them
     most = max(abs(paise) for _, paise in rows[1:-1]) or 1
     names, amounts = (
         max(len(name) for name, _ in rows),
@@ -91,6 +93,7 @@ def _difference_list(
     yield f"{title} ({len(found)})"
     taken = found if every else found[:MOST]
     table = list(_wide_lines(taken))
+    # a table that wraps cannot be read
     yield from table if max(map(len, table)) <= width else _narrow_lines(taken, width)
     if len(taken) < len(found):
         yield f"and {len(found) - len(taken)} more: --all"
@@ -159,6 +162,7 @@ def side_text(decision: PairedDecision, *, desk: bool) -> str:
     )
     if at is None:
         return "still holds" if decision.kind == LEAVE and trip is not None else "nothing"
+    # a refused entry has an answer instead of a price
     if decision.kind != LEAVE and signal is not None and signal.verdict != OK:
         return f"{time_of_day(at)} {signal.verdict}"
     leg = None if trip is None else trip.exit if decision.kind == LEAVE else trip.entry

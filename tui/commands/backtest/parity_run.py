@@ -95,6 +95,7 @@ class ParityRun:
         )
         day = request.day or last_day(path)
         store = self._desk_store(path)
+        # the journal values what is still held by these
         seen = _kept_bars(store, day)
         kept = kept_day(path, day, seen)
         if kept.carried:
@@ -161,12 +162,14 @@ class ParityRun:
             self._warnings.append(
                 "the desk has kept no bars of that day: those of the history are read"
             )
+        # in the order of the desk, which decides between two that ask at the same moment
         names = [*dict.fromkeys([*ran["watch"], *(seen or history.symbols(MINUTE))])]
         version = "" if wanted in {LIVE, HISTORY} else wanted
         found: dict[str, BarSeries] = {}
         versions: set[str] = set()
         for name in names:
             try:
+                # per symbol: not all of them need be in the same version
                 choice = history.choose(name, MINUTE, version)
                 past = history.load(
                     [name],
@@ -178,6 +181,7 @@ class ParityRun:
                 ).series[name]
             except NothingFound:
                 past = None
+            # the very bars that the desk was warmed up with, as far as it has kept them
             before = _warm_up_bars(store, name, midnight(since), midnight(day))
             if own:
                 today = seen.get(name)
@@ -216,10 +220,12 @@ class ParityRun:
             early=early,
         )
         limits = configured_limits(config.risk, config.feed.stale_after_s)
+        # as they were at the opening; a change in the day is a cause of its own
         for name, value in ran["limits"].items():
             change = limit_event(0, name, value)
             limits.set_limit(change.name, change.value)
         settings = RunSettings(
+            # a journal of an older version has not written the cash down
             kept.cash or config.paper.cash * 100,
             limits,
             slippage=FixedTicks(ran["slippage_ticks"]),
@@ -234,6 +240,7 @@ class ParityRun:
         backtest = BacktestRun(
             list(strategies.values()),
             subscribed,
+            # a desk that was opened at noon has asked for nothing before
             bars=replay_bars(series, market, kept.opened),
             span=MINUTE,
             market=market,
@@ -257,12 +264,14 @@ class ParityRun:
         strategies: Mapping[str, Strategy],
     ) -> dict[str, str]:
         """Return each strategy's known differences from the desk, the core's as a warning."""
+        # a remark only: what of it changes a decision, nobody can tell from here
         if opened and opened[0]["code"] != run_identity.code_hash():
             self._warnings.append("the desk ran with another version of the core")
         found: dict[str, str] = {}
         for name, strategy in strategies.items():
             if opened and opened[0]["sources"].get(name) != run_identity.source_hash(strategy):
                 found[name] = "the strategy's source is another than the desk's"
+            # started again in the day, it may have gone on with other parameters
             for later in opened[1:]:
                 if later["strategies"].get(name) != ran["strategies"][name]:
                     found[name] = "the desk was started again with other parameters"

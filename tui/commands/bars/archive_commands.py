@@ -55,12 +55,17 @@ def push(
     recordings, settings = archived_recordings(values, there), values.archive
     rows: list[dict[str, object]] = []
     with (
+        # two at once would send everything twice, and one removes what the other is reading
         _exclusive_lock(desk_paths(values, os.environ).state / "archive.lock"),
         _terminal_progress() as tell,
     ):
         store = ArchivedBars(local_store(values), there)
         bars = store.push(
-            today - timedelta(days=settings.days - 1), keep=keep, dry=dry_run, tell=tell
+            # a day counts whole: what is exactly so old stays
+            today - timedelta(days=settings.days - 1),
+            keep=keep,
+            dry=dry_run,
+            tell=tell,
         )
         rows += [
             {
@@ -107,6 +112,7 @@ def list_(*, config: ConfigFile = None, as_json: RowsAsJson = False) -> int:
         stored = [one for _, one in each]
         months = (
             sorted({one.stem.rpartition("/")[2].rpartition("-")[0] for one in stored})
+            # the stem of a recording names its run, no month
             if shelf.startswith("bars")
             else ["", ""]
         )
@@ -143,6 +149,7 @@ def verify(*, config: ConfigFile = None, as_json: RowsAsJson = False) -> int:
             return str(error)
         return ""
 
+    # the way there and back takes longer than the hash
     with ThreadPoolExecutor(AT_ONCE) as pool:
         told = list(pool.map(wrong, found))
     rows: list[dict[str, object]] = [
@@ -169,6 +176,7 @@ def login(*, config: ConfigFile = None) -> int:
         for what, name in zip(("Key id", "Secret"), KEYS, strict=True)
     )
     vault = vault_of(values)
+    # one entry: a key id without its secret is of no use
     vault.put(archive_secret(values), f"{key} {secret}")
     sys.stderr.write(plain_text(f"kept in {vault.where}") + "\n")
     return DONE
@@ -204,6 +212,7 @@ def _exclusive_lock(lock: Path) -> Iterator[None]:
         lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise OperatorError(f"cannot write in {lock.parent}: {in_words(error)}") from None
+    # the kernel releases it with the process, however that ends
     hold = FileHold(
         lock, f"the archive's lock {lock}", "wait for the end of its patang bars archive push"
     )
@@ -216,6 +225,7 @@ def _exclusive_lock(lock: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _terminal_progress() -> Iterator[Callable[[str], None]]:
     """Yield a progress text that writes over itself on a terminal."""
+    # in a file nothing can be written over
     over = sys.stderr.isatty()
 
     def tell(text: str) -> None:

@@ -54,6 +54,7 @@ def store_of(folder: Path | None, config: Path | None) -> "BarStore":
     """Return the history, or the bars of a folder."""
     from tui.run.bar_stores import history_store
 
+    # a folder that is named needs no configuration, and must not fail of a wrong one
     return history_store(DeskConfig() if folder is not None else configuration(config), folder)
 
 
@@ -77,6 +78,7 @@ def select_bars(
     kinds = sorted({(each.version, each.span) for each in there})
     if not kinds:
         raise NothingFound(f"no such bars in {folder_of(folder, config)}: see patang bars import")
+    # bars of two lengths or versions must never be counted together
     if len(kinds) > 1:
         each = "; ".join(f"--version {name} --span {seconds}" for name, seconds in kinds)
         raise ConfigError(f"there are several kinds of bars, choose one: {each}")
@@ -85,6 +87,7 @@ def select_bars(
     if strange := sorted(wanted - {*known}):
         raise DataError(
             f"no bars of {', '.join(strange)}; there are "
+            # a history may have thousands of names
             f"{', '.join(known[:NAMED])}{' …' if len(known) > NAMED else ''}"
         )
     meant = [each for each in there if not wanted or each.symbol in wanted]
@@ -113,6 +116,7 @@ def archived_files(store: "BarStore", start: int, end: int) -> "Sequence[Path]":
 def time_range(first: str, last: str) -> tuple[int, int]:
     """Return [start, end) in ns UTC of the days from `first` to `last`."""
     start = midnight(read_day(first)) if first else 0
+    # the last day belongs to the range
     end = midnight(read_day(last)) + DAY if last else END_OF_TIME
     if start >= end:
         raise ConfigError(f"--from {first} is after --to {last}")

@@ -60,6 +60,7 @@ bars = App(
 )
 
 bars.command(
+    # imported when they are called, for what they bring with them
     "tui.commands.bars.bars_import:import_",
     name="import",
     help="Bring files of bars in; what is there already stays, the same bar again replaces itself.",
@@ -101,6 +102,7 @@ def download(
     if days[0] > days[1]:
         raise ConfigError(f"--from {first} is after --to {last or 'today'}")
     values = configuration(config)
+    # beside the bars: there the progress of a download is found again
     where = folder or desk_paths(values, os.environ).history
     return fetch_history(
         values, history_store(values, folder), where, names, *days, span, exchange, as_json=as_json
@@ -136,6 +138,7 @@ def list_(
         ):
             starts = store.starts(each.symbol, each.span, each.version)
             first, last = ist_day(int(starts[0])), ist_day(int(starts[-1]))
+            # from the first bar of the series to its last: before and after nothing was to be had
             lacking = missing_starts(starts, expected.between(first, last, each.span))
             between = int(((lacking > starts[0]) & (lacking < starts[-1])).sum())
             rows.append(
@@ -198,6 +201,7 @@ def gaps(
     whole = expected.between(
         min(low for low, _ in ranges), max(high for _, high in ranges), chosen.span
     )
+    # what all of them lack is one cause (the feed, the machine), told once
     shared = reduce(np.intersect1d, lacking.values())
     named = {f"all {len(lacking)}": shared} | lacking if len(lacking) > 1 else lacking
     runs = [
@@ -206,12 +210,14 @@ def gaps(
         for run in missing_runs(name, absent, whole, chosen.span)
     ]
     rows = [_gap_row(run) for run in runs if run.bars >= least]
+    # all of them, also those in runs shorter than --least
     missing = sum(map(len, lacking.values()))
     summary = f"{missing:,} bars are missing of {len(lacking)} symbols"
     if len(lacking) > 1:
         summary += f", {len(shared):,} of them of every one"
     if chosen.archived:
         summary += f"; archived: {months_of(chosen.archived)}"
+    # days without known hours expect nothing, and so lack nothing
     if whole.unknown:
         summary += f"; hours not known: {', '.join(map(str, whole.unknown))}"
     print_table(rows, as_json=as_json, summary=summary)
@@ -247,6 +253,7 @@ def check(
     for symbol in chosen.symbols:
         series = chosen.store.columns(symbol, chosen.span, *time_range(first, last), chosen.version)
         if len(series.start):
+            # a bar outside the hours is a finding, too
             wanted = expected.between(*day_range(series.start, first, last), chosen.span)
             rows += [
                 {
@@ -309,6 +316,7 @@ def export(
             actions=book,
         ),
     )
+    # a range without bars is more often a mistyped one
     if not count:
         raise NothingFound(f"no such bars in {source}")
     sys.stderr.write(
@@ -352,6 +360,7 @@ def adjust(
             for step in steps
         ]
         first, last = ist_day(int(series.start[0])), ist_day(int(series.start[-1]))
+        # a rights issue moves prices as well, and nobody can tell from the list by how much
         for left in book.not_adjusted(symbol, first, last):
             sys.stderr.write(
                 plain_text(f"{symbol} {left.ex}: {left.text}: its effect stays in the prices")
@@ -441,6 +450,7 @@ def sql(
     values = configuration(config)
     source = database
     if source is None:
+        # bars can be asked for before a desk has ever run
         with suppress(NothingFound):
             source = latest_database(values, mode or values.desk.mode)
     dumps = desk_paths(values, os.environ).state / "instruments"
@@ -448,6 +458,7 @@ def sql(
     there = folder or (
         store if values.store.backend != FILES else desk_paths(values, os.environ).history
     )
+    # fetched when the query turns out to be about bars
     archived = partial(archived_files, store, *time_range(first, last))
     answer = run_query(
         query,
@@ -460,7 +471,11 @@ def sql(
     if format == "table" and out is None:
         sys.stdout.write(
             column_text(
-                answer.column_names, list(answer_rows(answer.slice(0, SHOWN))), plainly=True
+                # a terminal shows the first rows; turning millions of them into text would take
+                # minutes
+                answer.column_names,
+                list(answer_rows(answer.slice(0, SHOWN))),
+                plainly=True,
             )
         )
     else:

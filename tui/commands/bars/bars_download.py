@@ -59,6 +59,7 @@ class WindowLine(StatusLine):
     def add_window(self, bars: int) -> None:
         """Count one window; report at most once a second, and the last."""
         self._done, self._bars = self._done + 1, self._bars + bars
+        # the last line stays, whenever it comes
         over = self._done >= self._total
         if self.is_due or over:
             took = self.elapsed_s
@@ -122,8 +123,10 @@ async def _fetch_windows(
     exchange: str,
 ) -> list[DownloadState]:
     clock, calendar = clock_at(place.rest), calendar_of(config)
+    # at the broker's rates: a download shares them with a running desk
     terms = ConnectionTerms(settings=config.broker, clock=clock)
-    broker = connect(config.broker.name, place, terms).broker
+    connection = connect(config.broker.name, place, terms)
+    broker, history_days = connection.broker, connection.rules.history_days
     expected = ExpectedBars(calendar, exchange)
     try:
         wanted = [
@@ -132,15 +135,19 @@ async def _fetch_windows(
                 await broker.instruments(exchange), names, exchange
             )
         ]
+        # beside the bars, by exchange: what the broker has not is not asked for again
         progress = DownloadProgress(folder / f"download-{exchange}.jsonl")
         todo = sum(
-            1 for each in wanted for _ in request_windows(each, progress.missing_parts(each))
+            1
+            for each in wanted
+            for _ in request_windows(each, progress.missing_parts(each), history_days)
         )
         line = WindowLine(todo)
 
         def keep(each: WantedBars, bars: list[Bar]) -> None:
             if bars:
                 store.write(
+                    # each window is stored as it comes: whatever ends the download costs one window
                     _session_bars(bars, span, expected),
                     {int(each.instrument.token): each.instrument.symbol},
                     VENDOR,
@@ -148,8 +155,15 @@ async def _fetch_windows(
             line.add_window(len(bars))
 
         results = await download(
-            broker, wanted, keep=keep, progress=progress, calendar=calendar, clock=clock
+            broker,
+            wanted,
+            keep=keep,
+            progress=progress,
+            calendar=calendar,
+            clock=clock,
+            history_days=history_days,
         )
+        # here, once: folding after each window would rewrite the files as often
         store.fold()
     finally:
         await broker.close()
@@ -164,8 +178,10 @@ def _download_state(
     wanted, symbol = result.wanted, result.wanted.instrument.symbol
     starts = store.starts(symbol, wanted.span, VENDOR)
     starts = starts[(starts >= wanted.start) & (starts < wanted.end)]
+    # today's bars are not all there yet
     last = min(ist_day(wanted.end - 1), today - timedelta(days=1))
     lacking = missing_starts(starts, expected.between(ist_day(wanted.start), last, wanted.span))
+    # what begins today is only due tomorrow
     unread = sum(1 for since, _ in result.unread if since < midnight(today))
     return DownloadState(
         symbol, wanted.span, version=VENDOR, bars=len(starts), missing=len(lacking), not_had=unread
@@ -174,6 +190,7 @@ def _download_state(
 
 def _session_bars(bars: list[Bar], span: int, expected: ExpectedBars) -> list[Bar]:
     """Return bars as the store has them: a day's bar starts with its session."""
+    # the broker dates bars of a day at midnight, the history at the session's opening
     if span < DAY_S:
         return bars
     series = from_bars(bars)
@@ -189,6 +206,7 @@ def _named_instruments(
         raise DataError(
             f"{exchange} lists no {', '.join(strange[:NAMED])}{more}: see patang instruments find"
         )
+    # an empty list would mean all of the exchange: thousands of requests
     if not names:
         raise OperatorError("whose bars? name them: --symbols INFY,SBIN or --symbols @FILE")
     return [by_symbol[name] for name in names]

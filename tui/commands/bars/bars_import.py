@@ -67,6 +67,7 @@ def import_(
 
     if not 0 <= span <= 86_400:
         raise ConfigError(f"span {span}: expected 1 to 86400 seconds, or 0")
+    # results name golden versions by their hash: nothing may come into one from outside
     if not version or version.startswith(PREFIX):
         raise ConfigError(
             f"--version {version!r}: bars of others are not golden; name them otherwise, as "
@@ -88,9 +89,11 @@ def import_(
             raw = read_table(file, _column_mapping(column))
             found = list(import_bars(raw, options, expected))
         except DataError as error:
+            # of a folder the other files are still wanted
             if path.is_file():
                 raise
             refused += 1
+            # told at once: a folder of years may go on for minutes
             sys.stderr.write(f"patang: {plain_text(str(error))}\n")
             continue
         for one in found:
@@ -107,6 +110,7 @@ def import_(
             )
             if not as_json:
                 _print_report(file, str(raw.layout), one.report)
+        # between two files only: a file is taken whole or not at all
         if held >= HELD:
             put()
             held = 0
@@ -129,6 +133,7 @@ def _column_mapping(columns: Sequence[str]) -> dict[str, str]:
     for text in columns:
         if "=" not in text:
             raise ConfigError(f"--map {text}: expected ROLE=COLUMN")
+    # a column may have a sign of equality in its name
     return dict(text.split("=", 1) for text in columns)
 
 

@@ -56,6 +56,7 @@ def build(
     there = [
         each
         for each in store.contents()
+        # golden and adjusted bars are made of these, and are no evidence of their own
         if each.span == span and each.version in {*made.RAW, made.VENDOR}
     ]
     wanted = symbol_set(symbols)
@@ -67,10 +68,12 @@ def build(
             f"no bars of {span} s to make golden ones of: see patang bars import and download"
         )
     name = (
+        # a dry run takes no number
         made.next_version(place, [each.version for each in store.contents()])
         if dry_run
         else made.claim_version(store, place)
     )
+    # listed once: the archive is asked over the network
     days = runs_by_day(all_runs(configuration(config))) if recordings else {}
     parts, results = {}, {}
     for symbol in known:
@@ -87,6 +90,7 @@ def build(
         )
         if not dry_run:
             store.write_columns(symbol, span, name, result.series)
+        # the bars are stored: kept here, all symbols of years would not fit into memory
         results[symbol] = result._replace(series=result.series.pick(slice(0, 0)))
     rows = []
     for symbol, found, part in _explained_results(results, span, days):
@@ -101,6 +105,7 @@ def build(
     )
     if not dry_run:
         store.fold()
+        # last: without its manifest it is no version, whatever ended the build
         made.write_manifest(place, manifest)
     total = sum(part.bars for part in parts.values())
     what = "would hold" if dry_run else "holds"
@@ -164,6 +169,7 @@ def verify(
         if series_digest(series) != part.sha256:
             rows.append({"symbol": symbol, "bars": len(series.start), "expected": part.bars})
     for symbol in sorted(
+        # bars that nobody put into the version are as wrong as changed ones
         {*store.symbols(manifest.span, manifest.version)} - manifest.symbols.keys()
     ):
         series = store.columns(symbol, manifest.span, -END_OF_TIME, END_OF_TIME, manifest.version)
@@ -228,12 +234,14 @@ def _explained_results(
     wanted: defaultdict[date, set[str]] = defaultdict(set)
     for symbol, result in results.items():
         for each in result.differing:
+            # a day of recordings takes seconds to decode: once, for all its symbols
             wanted[ist_day(each.start)].add(symbol)
     found: defaultdict[str, dict[date, TickEvidence]] = defaultdict(dict)
     for day, symbols in wanted.items():
         try:
             for symbol, known in evidence_of(day, days[day], symbols).items():
                 found[symbol][day] = known
+        # a damaged recording leaves the prices as evidence
         except PatangError as error:
             sys.stderr.write(plain_text(f"{day}: causes by the prices alone: {error}") + "\n")
     for symbol, result in results.items():

@@ -7,7 +7,6 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from compiled.adapters.kite_frames import FrameDecoder
 from engine.history.feed_recording import RecordedEvent, RecordKind
 from engine.history.tick_evidence import (
     DESK_AWAY,
@@ -44,6 +43,7 @@ def runs_by_day(found: Sequence[RecordedRun]) -> dict[date, list[RecordedRun]]:
         for run in found:
             if run.mode == mode:
                 own[date.fromisoformat(run.day)].append(run)
+        # a later mode gives way to those before it
         days = own | days
     return days
 
@@ -54,18 +54,20 @@ def evidence_of(
     """Return the runs' evidence of these symbols; raise `DataError`, `OperatorError`."""
     came: dict[str, list[ReceivedTick]] = {symbol: [] for symbol in symbols}
     absences: list[tuple[RecordingAbsence, tuple[int, int] | None]] = []
+    # until the first run of the day nobody was listening
     over = midnight(day)
     for run in found:
         reading = RecordedRunReader(run)
         names = {int(each["token"]): str(each["symbol"]) for each in reading.meta["instruments"]}
         wanted = {token: came[name] for token, name in names.items() if name in came}
         watch = _AbsenceWatch(run.number, over, absences)
-        decoder = FrameDecoder()
+        decoder = reading.frames.reader()
         for record in reading.records():
             watch.note_record(record)
             if record.kind in {RecordKind.FRAME, RecordKind.HELD}:
                 link, held = (run.number, record.connection), record.kind == RecordKind.HELD
                 for tick in decoder.decode(record.payload, record.ts):
+                    # 0 is no price: before the first trade of the day there is none
                     if (kept := wanted.get(int(tick.token))) is not None and tick.ltp > 0:
                         kept.append(
                             ReceivedTick(
@@ -97,14 +99,17 @@ class _AbsenceWatch:
         if not self._began:
             self._began = self._last = record.ts
             self._absences.append((RecordingAbsence(self._over, record.ts, DESK_AWAY), None))
+        # how many are missing is known, not which
         if record.kind == RecordKind.LOST:
             self._absences.append((RecordingAbsence(self._last, record.ts, UNRECORDED), None))
         elif record.kind == RecordKind.LINK and record.payload != UP:
+            # the first of several notices: it was down since then
             self._down.setdefault(record.connection, record.ts)
         elif record.kind == RecordKind.LINK and (since := self._down.pop(record.connection, 0)):
             self._absences.append(
                 (RecordingAbsence(since, record.ts, FEED_AWAY), (self._run, record.connection))
             )
+        # connections have their own order, and times may step back between them
         self._last = max(self._last, record.ts)
 
     def note_end(self, *, damaged: bool) -> int:
@@ -113,6 +118,7 @@ class _AbsenceWatch:
             self._absences.append(
                 (RecordingAbsence(since, self._last, FEED_AWAY), (self._run, connection))
             )
+        # a damaged block may have held any tick of the run
         if damaged:
             self._absences.append((RecordingAbsence(self._began, self._last, UNRECORDED), None))
         return self._last
@@ -129,4 +135,5 @@ def _make_evidence(
         np.array([tick.volume for tick in ticks], np.int64),
         np.array([tick.held for tick in ticks], np.bool_),
     )
+    # what a connection missed concerns the symbols it carried
     return TickEvidence(seen, [each for each, link in absences if link is None or link in links])

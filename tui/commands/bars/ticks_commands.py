@@ -135,8 +135,10 @@ def replay(
     pace = PlaybackPace(factor, start)
 
     def show(event: TickBatch | TimerEvent | BandUpdate, bars: Sequence[Bar]) -> None:
+        # played to the end all the same: the outcome is of the whole recording
         if event.ts >= end:
             return
+        # before anything is printed: the pace is that of the bars
         pace.wait(int(event.ts))
         if as_json or event.ts < start:
             return
@@ -157,7 +159,11 @@ def replay(
     if not as_json:
         sys.stdout.write("start,symbol,span,open,high,low,close,volume\n")
     return _print_outcome(
-        run, play_run(reading, show), as_json=as_json, out=sys.stdout if as_json else sys.stderr
+        # stdout has the bars, as CSV
+        run,
+        play_run(reading, show),
+        as_json=as_json,
+        out=sys.stdout if as_json else sys.stderr,
     )
 
 
@@ -210,6 +216,7 @@ def import_(
                     store.write_columns(report.symbol, SPAN, version, from_bars(bars))
                 rows.append({"file": file.name, **report._asdict()})
         except DataError as error:
+            # of a folder the other files are still wanted
             if path.is_file():
                 raise
             refused += 1
@@ -235,14 +242,17 @@ class PlaybackPace:
         if not self._factor or ts < self._start:
             return
         if self._origin is None:
+            # what comes before is played at once: time begins here
             self._origin = (ts, time.monotonic())
         left = (ts - self._origin[0]) / SECOND / self._factor - (time.monotonic() - self._origin[1])
         if left > 0:
+            # who reads along must have the bar before the wait for the next
             sys.stdout.flush()
             time.sleep(left)
 
 
 def _recording_row(run: RecordedRun, *, plainly: bool) -> dict[str, object]:
+    # its blocks would have to be fetched to be counted
     if run.is_archived:
         unknown = dict.fromkeys(("from", "to", "frames", "came_mb"), None if plainly else "")
         return {"recording": run.name, **unknown, "mb": 0.0, "state": "archived"}
@@ -278,6 +288,7 @@ def _print_outcome(
     Return whether it is whole and, where the desk wrote it down, the same as there.
     """
     whole = outcome.is_whole and not run.lacks_parts
+    # a desk that was killed has written no end to compare with
     good = whole and (outcome.matches_desk or not outcome.expected)
     same = (
         "yes"

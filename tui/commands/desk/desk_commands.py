@@ -44,6 +44,7 @@ def show_status(file: Path | None, *, as_json: bool) -> int:
     answers: list[dict[str, object]] = []
     for place in _all_desks(file):
         try:
+            # the socket first: only a desk that turns can answer
             answers.append(send_request(socket_path(place.folder), StatusRequest()).data)
         except ConnectionFailed:
             if place.process is not None:
@@ -77,12 +78,15 @@ def stop_desks(file: Path | None, mode: str, *, as_json: bool) -> int:
     if not running:
         raise ConnectionFailed(f"no {mode} desk is running" if mode else "no desk is running")
     for place, process in running:
+        # asked before its end, after which nobody knows
         left = _open_positions(place.folder)
         try:
+            # the holder of the folder's lock, by a handle: its number may be another's by now
             process.send(signal.SIGTERM)
         except OSError as error:
             told = (error.strerror or "").lower()
             raise OperatorError(f"the {place.mode} desk is process {process.pid}: {told}") from None
+        # the next start would find the folder held
         _await_end(place.mode, process)
         print_answer({"mode": place.mode.upper(), "state": "stopped"} | left, as_json=as_json)
     return DONE
@@ -150,6 +154,7 @@ def export_table(
             format,
             BarRange(store, symbols, MINUTE_SPAN, 0, END_OF_TIME, actions=book),
         )
+    # an empty table is written all the same, for programs that expect a file
     if not count:
         dry = (
             "; a dry run sends nothing: orders has what would have been sent"

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from brokers.connection import Connection, ConnectionTerms
-from brokers.registry import connect
+from brokers.registry import connect, login_of
 from compiled.model.values import SECOND
 from engine.books.depository import MEND
 from engine.config import addresses
@@ -62,6 +62,7 @@ def run_doctor(file: Path | None, static_ip: str, *, as_json: bool) -> int:
     registered = _read_address(static_ip or config.broker.static_ip)
     with open_endpoint(config) as place:
         checks = [
+            # by the exchange's clock: a sandbox may live on another day
             *local_checks(config, place, clock_at(place.rest).now()),
             *asyncio.run(_broker_checks(config, place, registered)),
         ]
@@ -134,7 +135,10 @@ def local_checks(config: DeskConfig, place: BrokerEndpoint, now: int) -> list[op
 def _mode_check(config: DeskConfig) -> ops.HealthCheck:
     """Check what `patang run` would do with the configured mode."""
     broker = config.broker
-    where = broker.rest or ("Kite" if broker.is_real else "the embedded sandbox")
+    where = broker.rest or (
+        login_of(broker.name).NAME if broker.is_real else "the embedded sandbox"
+    )
+    # --live is taken as said: what is examined is the configuration
     real = sends_real(config, config.desk.mode)
     own = config.desk.mode in OWN_EXCHANGE and not broker.rest
     text = f"{config.desk.mode} at {'the embedded sandbox' if own else where}"
@@ -195,7 +199,9 @@ def _day_checks(config: DeskConfig, now: int) -> list[ops.HealthCheck]:
 
 def environment_check(environ: Mapping[str, str], *, counts: bool) -> ops.HealthCheck:
     """Check the environment for what leads requests astray or reveals them."""
+    # libraries read both spellings
     named = [name for name in SURROUNDINGS if environ.get(name) or environ.get(name.lower())]
+    # worst of all: with such a file everybody can read what was encrypted
     if KEYLOG in named:
         text = (
             f"{KEYLOG} is set: what the connection to the broker keeps secret is written to "
@@ -233,6 +239,7 @@ def _bind_check(address: str) -> ops.HealthCheck:
     """Check whether requests can leave from an address."""
     try:
         with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
+            # port 0: only the address is tried
             probe.bind((address, 0))
     except OSError as error:
         return ops.HealthCheck(
@@ -258,6 +265,7 @@ async def _budget_check(config: DeskConfig, broker: Broker) -> ops.HealthCheck:
             "budget", ops.WARN, f"the funds cannot be read: {error}", "try again in a moment"
         )
     text = f"strategies may have {rupees(most)} in positions, the account has {rupees(funds)}"
+    # a warning: what is held already needs no funds any more
     if most > funds:
         return ops.HealthCheck(
             "budget",
@@ -275,6 +283,7 @@ async def _demat_checks(config: DeskConfig, connection: Connection) -> list[ops.
         if config.broker.demat == "auto"
         else config.broker.demat == "standing"
     )
+    # None is unknown, and no reason to alarm
     if standing is not False:
         return []
     try:
@@ -314,6 +323,7 @@ async def _broker_checks(
     except (NothingFound, DataError):  # one that is lost is looked at like any other
         database = state / "desk.db"
     try:
+        # a desk that is bound leaves from there, whatever way the system would choose
         bound = _read_address(config.broker.bind_ip)
         checks = await ops.examine(
             ops.HealthSubject(
@@ -333,6 +343,7 @@ async def _broker_checks(
         )
         if connection.rules.limit_only:
             checks.append(ops.HealthCheck("orders", ops.WARN, LIMIT_ONLY))
+        # without a session the account cannot be asked, and each of these would fail for that alone
         known = any(check.name == "token" and check.state == ops.OK for check in checks)
         if not known:
             return checks
@@ -378,6 +389,7 @@ def _local_name(host: str) -> str:
 
     A connected datagram socket has one, and sends nothing.
     """
+    # the broker's port: routes may differ by it
     family, kind, protocol, _, address = socket.getaddrinfo(host, 443, type=socket.SOCK_DGRAM)[0]
     with socket.socket(family, kind, protocol) as probe:
         probe.connect(address)

@@ -16,6 +16,7 @@ from engine.system.processes import UserProcess
 from tui.run.run_records import state_folder
 from tui.run.session import lock_of
 
+# by eye, as it were: the file that holds it may be no TOML any more
 STATE_DIR = re.compile(r"""^\s*state_dir\s*=\s*(["'])(.*?)\1""", re.MULTILINE)
 MOST = 1_000_000
 
@@ -69,6 +70,7 @@ def desk_setup(file: Path | None) -> DeskSetup:
         found = settings.find_config(file, Path.cwd(), os.environ)
         config = settings.load_config(found).values
         return DeskSetup(desk_paths(config, os.environ).state, config.desk.mode, config)
+    # whatever is wrong with a configuration, it keeps no desk from being stopped
     except (PatangError, OSError, ValueError, RecursionError) as error:
         told = error.strerror or "" if isinstance(error, OSError) else str(error)
         sys.stderr.write(
@@ -85,6 +87,7 @@ def _state_dir_in(file: Path) -> str:
     """Return the state folder that a configuration names, whatever else is wrong with it."""
     try:
         with file.open("rb") as text:
+            # bounded: the path may be a device, or a file of gigabytes
             found = STATE_DIR.search(text.read(MOST).decode(errors="replace"))
     except OSError:
         return ""
@@ -95,8 +98,10 @@ def _desk_places(found: list[Path], entries: dict[Path, UserProcess]) -> list[De
     """Return each folder once, with its running desk: the holder of its lock, or one on record."""
     there: dict[str, DeskPlace] = {}
     for folder in found:
+        # the lock is the truth; a record may have outlived its desk
         process = holding_process(lock_of(folder)) or entries.get(folder)
         there.setdefault(
+            # one folder by two names is one desk
             os.path.realpath(folder),
             DeskPlace(folder, process if process and process.is_alive else None),
         )

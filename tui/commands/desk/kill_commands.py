@@ -30,6 +30,7 @@ def kill_desks(file: Path | None, reason: str, *, flatten: bool, as_json: bool) 
     """
     level, reason = FLATTEN if flatten else HALT, reason[:LONGEST_TEXT]
     known = desk_places.known_desks()
+    # before the configuration is read: a broken one costs these no moment
     told = _latch_all(known, level, reason)
     told += _latch_all(
         desk_places.further_desks(desk_places.desk_setup(file), known), level, reason
@@ -55,6 +56,7 @@ def _latch_all(found: list[DeskPlace], level: str, reason: str) -> list[dict[str
     def latch(place: DeskPlace) -> None:
         told[place.folder] = _latch_desk(place, level, reason)
 
+    # daemons: one that hangs must not keep the command from ending
     threads = [threading.Thread(target=latch, args=(place,), daemon=True) for place in found]
     for thread in threads:
         thread.start()
@@ -78,6 +80,7 @@ def _latch_desk(place: DeskPlace, level: str, reason: str) -> dict[str, object]:
         return _latch_from_outside(place, level, reason)
     if not outcome.ok:  # it has not understood
         return _latch_from_outside(place, level, reason)
+    # it is told as an error: nobody reads a field
     unkept = outcome.data.pop("unkept", "")
     answer: dict[str, object] = _place_fields(place) | outcome.data | {"by": ["socket"]}
     if unkept:
@@ -87,6 +90,7 @@ def _latch_desk(place: DeskPlace, level: str, reason: str) -> dict[str, object]:
 
 def _latch_from_outside(place: DeskPlace, level: str, reason: str) -> dict[str, object]:
     by, errors = [], []
+    # the file holds whoever starts there next, and a desk that looks at it
     switch = KillSwitch(place.folder / "KILL")
     switch.trigger(level, reason, WHO)
     if switch.unkept:
@@ -94,6 +98,7 @@ def _latch_from_outside(place: DeskPlace, level: str, reason: str) -> dict[str, 
     else:
         by.append("file")
     if place.process is not None:
+        # a desk whose socket hangs may still take a signal
         if _signal_kill(place):
             by.append("signal")
         else:
@@ -112,6 +117,7 @@ def _signal_kill(place: DeskPlace) -> bool:
     try:
         return (
             place.process is not None
+            # without a handler SIGUSR1 ends a process, and with it the protection it tends
             and place.process.heeds_kill
             and place.process.send(signal.SIGUSR1)
         )
@@ -143,6 +149,7 @@ def resume_desk(file: Path | None, reason: str, mode: str, *, as_json: bool) -> 
         _latched_desk(place, desk_places.database_of(place, here.config)) for place in known + own
     ]
     held = [one for one in everyone if one is not None and mode in {"", one.place.mode}]
+    # of several folders with that mode the configuration here says which
     if len({one.place.mode for one in held}) == 1 < len(held):
         held = [one for one in held if one.place.folder.parent == here.root] or held
     if not held:
@@ -186,6 +193,7 @@ def _release_desk(held: LatchedDesk, reason: str) -> dict[str, object]:
             "released: "
             f"patang stop --mode {place.mode} ends it"
         )
+    # somebody may have removed it by hand
     there = held.switch.path.exists()
     held.switch.resume(reason, WHO)
     return named | {"resumed": True, "was": held.reason, "file": "removed" if there else "was gone"}

@@ -103,6 +103,7 @@ class DrillStrategy(Strategy):
     def on_timer(self, ctx: Context, ts: int) -> None:
         """Ask for one more thing a second on whatever is free."""
         del ts
+        # a stock with a ladder has its entry at work already
         free = [
             token for token in ctx.instruments if ctx.ltp(token) > 0.0 and not ctx.ladders(token)
         ]
@@ -112,6 +113,8 @@ class DrillStrategy(Strategy):
             ctx.enter(free[0], Side.BUY, 0, 2.0, quantity=5, reason="drill")
             return
         for token in free[:2]:
+            # one share, which the exchange leaves open, and no time limit: it must be the switch
+            # that cancels it
             plan = LadderPlan([RungPlan(0.0, 2.0)], 0, quantity=1, entry_seconds=0)
             ctx.ladder(token, Side.BUY, plan, "drill")
 
@@ -162,6 +165,7 @@ class LatchWatch:
 
 def run_drill(runs: int, *, as_json: bool) -> int:
     """Run every exercise `runs` times and print them; return 1 if a promise was broken."""
+    # each run on another market
     results = [_run_exercise(each, seed) for seed in range(7, 7 + runs) for each in EXERCISES]
     worst = {
         "time_to_halt_ms": max(result.time_to_halt_ms for result in results),
@@ -187,9 +191,11 @@ def _run_exercise(exercise: DrillExercise, seed: int) -> DrillResult:
         )
         station.strategies = [DrillStrategy()]
         watch = LatchWatch(station)
+        # by the desk's own clock, by which its requests are dated
         station.kill.listeners.append(watch.note_latch)
         desk, ending = open_desk(station), ForcedEnding(station)
         try:
+            # before the strategy asks for anything
             admin_key.call_admin(station.endpoint.rest, "POST", FAULTS, [LEFT_OPEN])
             with (
                 latching_on_signal(station),
@@ -199,6 +205,7 @@ def _run_exercise(exercise: DrillExercise, seed: int) -> DrillResult:
         finally:
             station.close()
             ending.cancel_timer()
+        # after the end: the journal is whole then
         late = _late_entries(station.database, watch.latched[0] if watch.latched else 0)
     result = result._replace(entries_after_latch=late)
     result = result._replace(broken=", ".join(_broken_promises(exercise, result)))
@@ -219,8 +226,10 @@ def _abort_drill() -> None:
 def _drill_config(folder: Path) -> DeskConfig:
     values = {
         "desk": {"state_dir": str(folder)},
+        # no limit but the one that is tried may stop it
         "risk": {"max_exposure": 10_000_000, "max_order_value": 1_000_000},
         "store": {"bars": False},
+        # what the exchange knows has to be seen soon enough to be measured
         "gateway": {"poll_s": 1.0},
     }
     return msgspec.convert(values, DeskConfig)
@@ -243,6 +252,8 @@ def _measure_exercise(
         HALT_S, lambda: bool(watch.latched) and not _read_books(rest).working_entries, ""
     )
     halt_ms = (time.monotonic() - began) * 1e3 if halted else -1.0
+    # an entry under way when it was latched may fill a moment later, and is covered a moment after
+    # that
     naked = _lingering_naked(rest)
     began = time.monotonic()
     send_request(socket_path(station.state), KillRequest(flatten=True, reason="drill", who="drill"))
@@ -275,6 +286,7 @@ def _lingering_naked(rest: str) -> int:
 
     One look is no proof.
     """
+    # the fewest: protection that moves is away for an instant
     end, fewest = time.monotonic() + LINGER_S, 1_000_000
     while time.monotonic() < end:
         fewest = min(fewest, _read_books(rest).naked_positions)

@@ -9,7 +9,8 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from compiled.adapters.kite_frames import FrameDecoder
+from brokers.connection import FrameFormat
+from brokers.registry import frames_of
 from engine.config.desk_modes import Mode
 from engine.day.dead_letters import FRAME, WORDS, DeadLetter, judge_tick, unpacked_tick
 from engine.errors import NothingFound
@@ -70,6 +71,7 @@ def show(
         (
             each
             for each in _read_letters(config, mode, database)
+            # names are typed off a table
             if _letter_name(each) == name.lower()
         ),
         None,
@@ -99,22 +101,25 @@ def replay(
     Which of them would be taken now? Changes nothing.
     """
     found = _read_letters(config, mode, database)
+    frames = frames_of(configuration(config).broker.name)
     rows: list[dict[str, object]] = [
-        {**_letter_row(each), "now": _judge_again(each)} for each in found
+        {**_letter_row(each), "now": _judge_again(each, frames)} for each in found
     ]
     taken = sum(row["now"] == "taken" for row in rows)
     print_table(rows, as_json=as_json, summary=f"{taken} of {len(rows)} letters would be taken now")
     return DONE
 
 
-def _judge_again(letter: DeadLetter) -> str:
+def _judge_again(letter: DeadLetter, frames: FrameFormat) -> str:
     try:
         payload, facts = bytes.fromhex(letter.payload), json.loads(letter.facts)
         if letter.reason == FRAME:
-            decoder = FrameDecoder()
+            decoder = frames.reader()
             ticks = decoder.decode(payload, letter.ts)
+            # a frame is taken whole: its packets may be shifted behind the one that is damaged
             return "taken" if ticks and decoder.whole else FRAME
         return judge_tick(unpacked_tick(payload), letter.symbol, facts, letter.ts) or "taken"
+    # kept by a version that packed ticks in another way
     except ValueError:
         return "unreadable"
 
@@ -130,6 +135,7 @@ def _read_letters(config: Path | None, mode: str | None, database: Path | None) 
             rows = cursor.execute(
                 "SELECT * FROM letters ORDER BY ts DESC, reason, number DESC"
             ).fetchall()
+        # the table came with a later version
         except sqlite3.OperationalError:
             return []  # written by a version that kept none
     return [DeadLetter(*row) for row in rows]

@@ -68,6 +68,7 @@ def _limits_text(answer: dict[str, object]) -> str:
     width = max(len(row["name"]) for row in rows)
     text = f"{plain_text(str(answer['mode']))}\n"
     for row in rows:
+        # twelve digits: a float shows its last bits beyond them
         configured, value = (amount(f"{row[key]:.12g}") for key in ("configured", "value"))
         changed = (
             plain_text(f"  configured {configured}; {row['who']}: {row['reason']}")

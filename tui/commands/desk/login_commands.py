@@ -1,26 +1,27 @@
-"""Log in to Kite and out again: what the terminal says and asks."""
+"""Log in to the broker and out again: what the terminal says and asks."""
 
 import json
 import os
 import sys
 import webbrowser
-from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
-from brokers.kite import zerodha_sandbox
-from brokers.session import kite_login as kite
+from brokers.connection import BrokerLogin
+from brokers.registry import login_of
+from brokers.session.day_session import (
+    forget_session,
+    keep_session,
+    new_state,
+    stored_session,
+)
 from brokers.session.login_redirect import LoginRedirect
 from brokers.session.vault import SecretVault
-from compiled.model.values import SECOND
 from engine.exit_codes import DONE
-from engine.indian_time import INDIA
 from engine.texts import plain_text
 from tui.run.configured import configuration
 from tui.run.credentials import BrokerEndpoint, ask_secret, endpoint_of, vault_of
 from tui.run.exchange_clock import clock_at
-
-SECRET_VARIABLE = "KITE_API_SECRET"  # noqa: S105 (the name of a variable)
 
 
 def log_in(
@@ -32,13 +33,16 @@ def log_in(
     """
     config = configuration(file)
     place, vault = endpoint_of(config), vault_of(config)
-    variable = config.broker.api_secret_env or SECRET_VARIABLE
-    secret = _api_secret(vault, place, variable)
-    state = kite.new_state()
-    with LoginRedirect(config.broker.redirect_port if port is None else port, state) as redirect:
-        _open_browser(kite.login_url(place.api_key, state, place.page), redirect.url)
+    login = login_of(config.broker.name)
+    variable = config.broker.api_secret_env or login.SECRET_VARIABLE
+    # before the browser: whoever has to look for it loses no login
+    secret = _api_secret(vault, place, variable, login)
+    state, listens_at = new_state(), config.broker.redirect_port if port is None else port
+    with LoginRedirect(listens_at, state, login.request_token) as redirect:
+        # the redirect is listened for already
+        _open_browser(login.login_url(place.api_key, state, place.page), redirect.url, login.NAME)
         token = redirect.wait(seconds, _readable_stream(sys.stdin), _write_line)
-    session = kite.exchange_token(
+    session = login.exchange_token(
         place.rest,
         place.api_key,
         secret,
@@ -46,10 +50,10 @@ def log_in(
         clock_at(place.rest).now(),
         environment=config.broker.environment,
     )
-    kite.keep_session(vault, place.hosts, session)
+    keep_session(vault, place.hosts, session)
     if keep_secret:
         vault.put(_secret_name(place), secret)
-    until = datetime.fromtimestamp(session.expires // SECOND, INDIA)
+    until = session.last_moment
     facts = {"user_id": session.user_id, "expires": until.isoformat(), "kept_in": vault.where}
     text = (
         f"logged in as {session.user_id} until {until:%d %b %H:%M} IST; the token is kept in "
@@ -60,13 +64,16 @@ def log_in(
 
 
 def log_out(file: Path | None, *, keep_secret: bool, as_json: bool) -> int:
-    """End today's session at Kite, and forget its token and, unless kept, the API secret."""
+    """End today's session at the broker, and forget its token and, unless kept, the API secret."""
     config = configuration(file)
     place, vault = endpoint_of(config), vault_of(config)
-    session = kite.stored_session(vault, place.hosts, place.api_key)
+    session = stored_session(vault, place.hosts, place.api_key)
     if session is not None and session.is_unexpired(clock_at(place.rest).now()):
-        kite.invalidate_session(place.rest, session, environment=config.broker.environment)
-    kite.forget_session(vault, place.hosts, place.api_key)
+        login_of(config.broker.name).invalidate_session(
+            place.rest, session, environment=config.broker.environment
+        )
+    # after the broker's end: a token that is only forgotten here would live on there
+    forget_session(vault, place.hosts, place.api_key)
     if not keep_secret:
         vault.forget(_secret_name(place))
     user = "" if session is None else session.user_id
@@ -79,9 +86,9 @@ def log_out(file: Path | None, *, keep_secret: bool, as_json: bool) -> int:
     return DONE
 
 
-def _open_browser(url: str, back: str) -> None:
+def _open_browser(url: str, back: str, broker: str) -> None:
     _write_line(
-        f"waiting at {back}; the redirect address of your Kite application must be exactly this"
+        f"waiting at {back}; the redirect address of your {broker} application must be exactly this"
     )
     if not webbrowser.open(url):
         _write_line("there is no browser here; open this address in one:")
@@ -102,13 +109,14 @@ def _readable_stream(stream: TextIO) -> TextIO | None:
     return stream
 
 
-def _api_secret(vault: SecretVault, place: BrokerEndpoint, variable: str) -> str:
-    if place.api_key == zerodha_sandbox.API_KEY:
-        return zerodha_sandbox.API_SECRET
+def _api_secret(
+    vault: SecretVault, place: BrokerEndpoint, variable: str, login: BrokerLogin
+) -> str:
     return (
-        os.environ.get(variable)
+        login.public_secret(place.api_key)
+        or os.environ.get(variable)
         or vault.get(_secret_name(place))
-        or ask_secret("API secret of your Kite application: ", variable)
+        or ask_secret(f"API secret of your {login.NAME} application: ", variable)
     )
 
 

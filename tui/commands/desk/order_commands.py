@@ -55,8 +55,10 @@ def order(
 
     Shows what it is and costs, and asks before it is sent.
     """
+    # written this way it refuses NaN as well
     if not stop >= 0.0:
         raise ConfigError(f"--stop {stop:g}: expected percent of the average price, from 0 to 50")
+    # a position without a stop is never a slip: it has to be said
     if bare == (stop > 0.0):
         raise ConfigError("say --stop PERCENT, or --bare for a position without a stop")
     wanted = PlaceRequest(

@@ -35,15 +35,18 @@ def place_order(
     Raise `OperatorError` where it is refused.
     """
     door = find_desk(file, mode)
+    # the desk reckons with the account as it is; nothing is sent by it
     preview = submit_request(door, PreviewRequest(**structs.asdict(ticket))).data
     shown = preview_text(preview)
     if not yes:
+        # nobody is there to confirm it: a script has to say --yes
         if not sys.stdin.isatty():
             if as_json:
                 sys.stdout.write(json.dumps({"preview": preview}) + "\n")
             raise OperatorError(f"nothing was sent; say --yes to place it: {shown}")
         sys.stderr.write(f"{door[1]}: {plain_text(shown)}\nPlace it? [y/N] ")
         sys.stderr.flush()
+        # anything but a yes is a no, the end of the input too
         if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
             raise OperatorError("nothing was sent")
     told = submit_request(door, ticket).text
@@ -129,6 +132,7 @@ def await_outcome(door: Path, request: EngineRequest) -> OperatorOutcome:
     outcome = send_request(door, request)
     ends = time.monotonic() + PATIENCE_S
     while outcome.verdict == "pending":
+        # the request may still be carried out: the text must not say that it failed
         if time.monotonic() > ends:
             raise OperatorError(
                 f"the desk has not answered within {PATIENCE_S:g} s; look before you ask again"

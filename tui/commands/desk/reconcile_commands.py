@@ -32,6 +32,7 @@ def _differences_text(answer: dict[str, Any]) -> str:
         f", {ignored} ignored" if ignored else ""
     )
     told = (
+        # rows of an earlier comparison may not hold any more
         f"not compared: {unread[0]}" + (f"; before that {told}" if rows else "") if unread else told
     )
     lines = [f"{plain_text(answer['mode'])}  {plain_text(answer['state'])}  {plain_text(told)}"]
@@ -39,6 +40,7 @@ def _differences_text(answer: dict[str, Any]) -> str:
     for row in rows:
         at = datetime.fromtimestamp(row["since"] / 1e9, INDIA)
         since = at.strftime("%H:%M:%S") if row["since"] else ""
+        # what could not be compared has no choices, and was not ignored by anybody
         choices = "ignored; " if row["ignored"] and row["choices"] else ""
         texts = (
             row["key"],

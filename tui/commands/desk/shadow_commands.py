@@ -48,6 +48,7 @@ def compare_shadow(file: Path | None, day: str, *, as_json: bool) -> int:
 def _read_pairs(path: Path, day: date | None) -> list[OrderPair]:
     with open_for_reading(path) as database:
         database.row_factory = sqlite3.Row
+        # the day of the last order, not today: one looks at it in the evening, or the next morning
         last = database.execute("SELECT max(sent) FROM shadow").fetchone()[0]
         if last is None:
             raise NothingFound(f"no order has been sent in shadow yet: nothing in {path}")
@@ -82,6 +83,7 @@ def _pair_fields(pair: OrderPair) -> dict[str, object]:
         "filled_difference": told.filled,
         "worse_by": _rounded_value(told.price, 4),
         "bps": _rounded_value(told.bps, 2),
+        # one of the two never filled
         "later_by_s": None if told.delay is None else round(told.delay / SECOND, 3),
         "answer_s": round((pair.answered - pair.sent) / SECOND, 3) if pair.answered else None,
     }

@@ -48,6 +48,7 @@ def trace(
     as_json: AsJson = False,
 ) -> int:
     """Follow one id from tick to fills, or show why a symbol was not traded."""
+    # they are two questions, and neither has an answer to both
     if bool(name) == bool(why):
         raise ConfigError("give an id, or --why SYMBOL")
     values = configuration(config)
@@ -61,6 +62,7 @@ def trace(
             if as_json
             else "".join(f"{plain_text(line)}\n" for line in trace_lines(found))
         )
+    # whoever has named it knows which it was
     if database is None:
         sys.stderr.write(f"{plain_text(f'by {file}')}\n")
     return DONE
@@ -73,6 +75,7 @@ def _print_why(file: Path, symbol: str, strategy: str, *, as_json: bool) -> None
         sys.stdout.write(json.dumps(_why_fields(symbol, answers, failed)) + "\n")
     else:
         sys.stdout.write(_why_text(answers, failed))
+    # after the output: failures of strategies are an answer as well
     if not answers:
         raise NothingFound(f"{symbol}: no strategy asked for it on the last day of {file}")
 

@@ -47,6 +47,7 @@ class CalendarComparison:
             else:
                 yield finding
         if same:
+            # exchanges with the same hours stand in one line
             said = {exchange: _span_text(theirs.get(exchange)) for exchange in same}
             alike = {
                 text: [each for each in same if said[each] == text]
@@ -71,6 +72,7 @@ class CalendarComparison:
                 False, f"{day}  {exchange}: Upstox has {_span_text(theirs)}; {error}"
             )
         doubts = [str(each.since) for each in self._desk.doubts(day) if exchange in each.exchanges]
+        # where no change is due both calendars are the same, and one comparison is enough
         if new == old or not doubts:
             return (
                 None
@@ -79,6 +81,7 @@ class CalendarComparison:
                     False, f"{day}  {exchange}: ours {_span_text(new)}, Upstox {_span_text(theirs)}"
                 )
             )
+        # the second source confirms what is held back here until somebody has confirmed it
         if theirs == new:
             since = ", ".join(doubts)
             return CalendarFinding(
@@ -101,9 +104,11 @@ class CalendarComparison:
         for each in sorted(theirs, key=lambda one: one.date):
             if each.date >= first:
                 yield from self._compare_holiday(each)
+        # beyond its last holiday the source may not have loaded more
         last = max(known, default=first)
         for ahead in range((last - first).days + 1):
             day = first + timedelta(days=ahead)
+            # a weekend is nobody's holiday
             if day.weekday() < 5 and day not in known and not self._is_trading(day, "NSE"):
                 yield CalendarFinding(False, f"{day}  a holiday of ours that Upstox does not list")
 
@@ -115,6 +120,7 @@ class CalendarComparison:
                 f"({theirs.holiday_type.lower().replace('_', ' ')})"
             ),
         )
+        # the market trades that day, and only money and shares do not move
         if theirs.holiday_type == SETTLEMENT:
             try:
                 settles = self._desk.settles(day)
@@ -128,6 +134,7 @@ class CalendarComparison:
         wrong = [
             each
             for each in theirs.closed_exchanges
+            # it lists exchanges that we do not know, too
             if each in EXCHANGES and self._is_trading(day, each) is not False
         ]
         at = trading_spans(theirs.open_exchanges)
@@ -151,6 +158,7 @@ class CalendarComparison:
             if theirs.cas_eligible_status
             else ""
         )
+        # its names for the other phases are not ours
         agrees = (theirs.status == OPEN) == (phase == CONTINUOUS)
         return CalendarFinding(
             agrees,

@@ -28,6 +28,7 @@ from tui.run.configured import configuration
 from tui.run.credentials import ask_secret, vault_of
 from tui.run.settings import calendar_of
 
+# a check that could not be made must not pass for one that found nothing
 DIFFERS, NOT_CHECKED = 1, 1
 AHEAD: Final = 14
 """Days from today on that are compared."""
@@ -97,10 +98,13 @@ def calendar(
     if (
         by.kind == "EQ"
         and not cas
+        # asked about stocks in general, both kinds are meant
         and (auction := by._replace(cas=True))
         and _sessions_differ(book, on, by, auction)
     ):
+        # most names that a desk trades have some
         facts["stocks_with_derivatives"] = _trading_times(book, on, auction, early)
+    # of another day there is no now
     if not day:
         now = int(datetime.now(INDIA).timestamp()) * SECOND
         phase = book.phase(now, exchange, str(facts["kind"]), cas, expiring)
@@ -120,8 +124,10 @@ def _day_facts(book: Calendar, on: date, by: HoursClass, early: int) -> dict[str
         facts["after_market_orders"] = [moment_text(at) for at in window] if window else None
         facts["phases"] = [_phase_row(phase) for phase in session.phases]
         if book.doubts(on):
+            # every change in force, confirmed or not
             full = Calendar.load().session(on, *by)
             facts["when_confirmed"] = [_phase_row(phase) for phase in full.phases] if full else []
+    # derivatives settle in money, by their own rules
     if by.exchange in KINDS:
         facts["settlement_day"] = _value_if_known(lambda: book.settles(on, by.exchange))
         if session is not None:
@@ -139,6 +145,7 @@ def _sessions_differ(book: Calendar, on: date, by: HoursClass, other: HoursClass
 
 def _trading_times(book: Calendar, on: date, by: HoursClass, early: int) -> dict[str, object]:
     """Return when continuous trading begins and ends, the square-offs, and the desk's."""
+    # only index contracts have other hours on their last day
     name = next(iter(INDICES)) if by.expiring else ""
     one = Instrument(
         1,
@@ -153,6 +160,7 @@ def _trading_times(book: Calendar, on: date, by: HoursClass, early: int) -> dict
         on, one, early
     )
     assert own is not None
+    # the broker's time, beside what the desk keeps of it
     known, last = book.square_off(on, *by), own.last_entry or own.closes
     return {
         "open": clock_text(own.opens),
@@ -172,6 +180,7 @@ def _phase_row(phase: SessionPhase) -> dict[str, str | None]:
 def _value_if_known(ask: Callable[[], object]) -> object:
     try:
         return ask()
+    # a list that ends with the year leaves the rest of the answer standing
     except DataError:
         return None
 
@@ -223,6 +232,7 @@ def _check_calendar(config: DeskConfig, first: date, *, as_json: bool) -> int:
     from tui.commands.market.calendar_check import CalendarComparison, CalendarFinding
 
     rest, last = config.market.upstox or REST, first + timedelta(days=AHEAD - 1)
+    # kept, not configured: the file of settings holds no secret
     token = vault_of(config).get(SECRET)
     if token is None:
         plan = WOULD.format(rest=rest, first=first, last=last)
@@ -243,6 +253,7 @@ def _check_calendar(config: DeskConfig, first: date, *, as_json: bool) -> int:
                 )
             ]
             found += comparison.compare_holidays(first, await source.holidays())
+            # the status is of this moment, and says nothing of another day
             if first == now.date():
                 found.append(
                     comparison.compare_status(

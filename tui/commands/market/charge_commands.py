@@ -57,6 +57,7 @@ TOO_MUCH = 1e12
 LEAST_TICK = 0.0001
 COLUMNS = ("exchange", "segment", "side", "qty", "price")
 
+# one value for each time: `--qty 10 20` would be two legs by accident
 Many = Parameter(negative="", consume_multiple=False)
 
 
@@ -101,6 +102,7 @@ def charges(
     Several legs: repeat the options (one that is given once holds for all legs), or name a file.
     """
     on = read_day(day)
+    # half of the legs from either would be a bill of nothing
     if file and any((exchange, segment, side, qty, price)):
         raise ConfigError("legs come from the options or from --file, not from both")
     if tick and not LEAST_TICK <= tick < TOO_MUCH:
@@ -116,6 +118,7 @@ def charges(
 
 def named_legs(*columns: Sequence[str]) -> list[ChargeLeg]:
     """Return the legs of repeated options; raise `ConfigError` where their numbers do not fit."""
+    # no option at all is one leg that lacks everything, and is told so
     count = max(1, *map(len, columns))
     for name, values in zip(COLUMNS, columns, strict=True):
         if len(values) not in {1, count}:
@@ -130,6 +133,7 @@ def named_legs(*columns: Sequence[str]) -> list[ChargeLeg]:
 def legs_of(file: Path) -> list[ChargeLeg]:
     """Return the legs of a CSV file; raise `ConfigError` naming the line."""
     try:
+        # a spreadsheet writes a byte order mark, which would stand in the first name
         rows = csv.DictReader(file.read_text(encoding="utf-8-sig").splitlines())
         lacking = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -138,6 +142,7 @@ def legs_of(file: Path) -> list[ChargeLeg]:
         raise ConfigError(f"{file}: the legs lack {', '.join(lacking)}")
     legs = []
     for row in _csv_rows(file, rows):
+        # a line with too many cells, or too few
         if None in row or None in row.values():
             raise ConfigError(
                 f"{file}, line {rows.line_num}: expected {len(rows.fieldnames or ())} values"
@@ -164,8 +169,10 @@ def _read_leg(row: Mapping[str, str], where: str) -> ChargeLeg:
         raise ConfigError(f"{where}{exchange} trades {' and '.join(market)}, no {segment}")
     side = Side[_require_one_of(row["side"].upper(), ("BUY", "SELL"), f"{where}side")]
     quantity, price = (_positive_number(row[name], f"{where}{name}") for name in ("qty", "price"))
+    # 1e3 is a whole number
     if quantity != int(quantity):
         raise ConfigError(f"{where}qty {row['qty']}: expected a whole number")
+    # above it a product of rates would leave 63 bits
     if quantity * price * 100 > LIMIT:
         raise ConfigError(f"{where}{row['qty']} at {row['price']}: turnover above ₹1,000 crore")
     return ChargeLeg(exchange, segment, side, int(quantity), price)
@@ -206,6 +213,7 @@ def legs_cost(legs: Sequence[ChargeLeg], on: date, tick: float) -> dict[str, obj
         "legs": told,
         "estimate": _charge_items(parts),
         "note": _charge_items(_contract_notes(legs, table, on)),
+        # of several legs the slowest decides
         "break_even_ticks": None if None in known else max(int(str(each)) for each in known),
     }
 
@@ -214,6 +222,7 @@ def _contract_notes(legs: Sequence[ChargeLeg], table: RateTable, on: date) -> li
     """Return one contract note per exchange and segment, each leg an order of its own."""
     groups: defaultdict[tuple[str, str], list[ChargeLeg]] = defaultdict(list)
     for leg in legs:
+        # a market of derivatives is a segment of its exchange
         groups[HOME.get(leg.exchange, leg.exchange), leg.segment].append(leg)
     found = []
     for (exchange, segment), group in groups.items():
@@ -235,6 +244,7 @@ def _contract_notes(legs: Sequence[ChargeLeg], table: RateTable, on: date) -> li
 def _tick_size(leg: ChargeLeg, on: date) -> float:
     """Return the tick by the dated rules, 0.0 where they have none."""
     home, kind = TICK_CLASSES.get(leg.segment, ("", None))
+    # an option's tick is one and the same; a future's goes by its underlying
     if kind is None or (home and HOME.get(leg.exchange, leg.exchange) != HOME[home]):
         return 0.0
     try:
@@ -244,6 +254,7 @@ def _tick_size(leg: ChargeLeg, on: date) -> float:
 
 
 def _charge_items(parts: Sequence[ChargeBreakdown]) -> dict[str, float]:
+    # rounded only to hide what floats leave at their end
     names = ("brokerage", "tax", "txn", "ipft", "sebi", "gst", "stamp", "total")
     return {name: round(sum(float(getattr(part, name)) for part in parts), 10) for name in names}
 

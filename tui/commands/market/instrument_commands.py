@@ -53,6 +53,7 @@ def keep(
     for version in _local_dumps(folder, config).keep(read_day(day), content):
         sys.stdout.write(f"{plain_text(str(version.path))}\n")
     if folder is None:
+        # other machines read the server's: those of a folder that is named are nobody's
         share_dumps(configuration(config))
     return DONE
 
@@ -113,6 +114,7 @@ def terms(
         for name, each in found.instruments.items()
     ]
     _print_rows(rows, as_json=as_json)
+    # a script must not go on with the terms of some
     return FAILED if found.missing else DONE
 
 
@@ -148,6 +150,7 @@ def find(
         token = book.by_token(int(text)) if text.isascii() and text.isdecimal() else None
         found = [
             each
+            # a number that is no token may still begin a symbol
             for each in ([token] if token else book.search(text))
             if market in {"", each.exchange}
         ]
@@ -205,6 +208,7 @@ def expiries(
     as_json: RowsAsJson = False,
 ) -> int:
     """List the days on which contracts on an underlying expire."""
+    # a dump lists contracts that exist; those of later months are not opened yet
     if by_rule:
         first = read_day(day)
         calendar, rules, last = Calendar.load(), TradingSafeguards.load(), date(first.year, 12, 31)
@@ -236,6 +240,7 @@ def changes(
     """Compare the dumps of two days: what is new, gone, or has another token, tick or lot."""
     dumps = _local_dumps(folder, config)
     then, now = dumps.load(read_day(before)), dumps.load(read_day(after))
+    # a token given to another instrument would mix two histories
     reused = {key.symbol for _, key in now.reused_tokens(then).values()}
     rows = [each._asdict() | {"reused": each.symbol in reused} for each in now.changes_since(then)]
     _print_rows(rows, as_json=as_json)
@@ -288,6 +293,7 @@ def _kept_dumps(folder: Path | None, config: Path | None) -> "DumpFolder | Postg
     found = _local_dumps(folder, config)
     if (
         folder is None
+        # a dump that is here is the one the desk traded by
         and not found.exchanges()
         and (values := configuration(config)).store.backend == "postgres"
     ):
@@ -309,6 +315,7 @@ def _print_rows(rows: Sequence[dict[str, object]], *, as_json: bool) -> None:
     print_table(
         [
             {
+                # a tick of 0.05 and a strike of 25000.0 read best as they are quoted
                 name: f"{value:g}" if isinstance(value, float) else value
                 for name, value in row.items()
             }

@@ -49,6 +49,7 @@ FILLS = """
 SELECT f.trade_id, f.order_id, f.ts, f.exchange, f.symbol, f.side, f.quantity, f.price, i.product,
        json_extract(i.request, '$.asset') AS asset
 FROM fills AS f LEFT JOIN intents AS i ON i.intent = f.intent
+# what reconciliation has booked was traded elsewhere, and stands in the tradebook
 WHERE f.order_id NOT LIKE 'correction-%'
 ORDER BY f.ts, f.trade_id
 """
@@ -108,18 +109,22 @@ def tax(
     them).
     """
     year = financial_year(fy)
+    # before the fills are read
     if format == "xlsx" and (out is None or as_json):
         raise ConfigError("xlsx is no text: name a file with --out, and leave --json out")
     table = rate_tables.load_rate_table()
     # of a trade that both know, the desk's own fill says the product
     told = (
         _read_fills(database or _latest_database(mode, config))
+        # tradebooks that are named stand for all trades, unless the desk's are asked for as well
         if database is not None or not trades
         else []
     )
     told += [deal for file in trades for deal in read_tradebook(file)]
     told += [deal for file in holdings for deal in read_holdings(file)]
+    # renamed first: one trade may stand under both names of a share
     told, again = without_repeats(renamed_deals(told))
+    # what has no rate is told on stderr, and stops nothing
     gaps: set[str] = set()
     deals = charged_deals(told, table, gaps)
     matched = match_lots(deals, CorporateActions.load(actions) if actions else None, year.last)
@@ -237,6 +242,7 @@ def _summary_rows(
         )
         for bucket in report.gains
     ]
+    # shown also where it is 0: whoever looks for it must find it
     rows.append(("long-term gains that are free", "", _in_rupees(report.exemption)))
     rows += [
         (
@@ -265,6 +271,7 @@ def _summary_rows(
 
 def _whole_units(quantity: Quantity) -> Quantity:
     """Return whole units without a fraction of zeros."""
+    # units of funds have three decimals
     return int(quantity) if quantity == int(quantity) else quantity
 
 
@@ -308,6 +315,7 @@ def _write_warnings(
     kinds: defaultdict[AssetClass, set[str]] = defaultdict(set)
     for deal in deals:
         if deal.is_security and deal.asset is not AssetClass.SHARE:
+            # taxed otherwise than shares: whether it is what it was taken for, the owner knows best
             kinds[deal.asset].add(deal.symbol)
     lines += [
         f"taken for {ARTICLES[asset]}: {', '.join(sorted(names))}"
@@ -357,4 +365,5 @@ def _latest_database(mode: str | None, config: Path | None) -> Path:
 
 
 def _in_rupees(value: int) -> Decimal:
+    # exact: a sheet adds these up
     return Decimal(value).scaleb(-2)

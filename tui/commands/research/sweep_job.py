@@ -34,7 +34,7 @@ from tui.commands.backtest.backtest_job import BacktestJob
 from tui.commands.backtest.backtest_request import BacktestRequest
 from tui.commands.research.trial_worker import SweepTask, encode_task
 from tui.commands.research.worker_pools import dask_workers, local_workers
-from tui.commands.shared.progress_line import StatusLine, interruptible, narrate
+from tui.commands.shared.progress_line import StatusLine, interruptible
 
 SamplerName = Literal["grid", "random", "tpe"]
 BARS: Final = "bars.arrow"
@@ -63,7 +63,7 @@ class SweepManifest(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     made: str
-    request: SweepRequest
+    request: object
     basis: TrialBasis
     bars: str
     """Hash of the file of bars."""
@@ -136,7 +136,7 @@ class SweepJob:
             task = encode_task(
                 SweepTask(
                     config=self.config,
-                    request=self.request.backtest,
+                    request=self.request.backtest._replace(folder=None),
                     tables=self.tables,
                     sources=basis.sources,
                     span=span,
@@ -296,7 +296,7 @@ class SweepJob:
         return SweepManifest(
             name=self.folder.name,
             made=datetime.now(UTC).isoformat(timespec="seconds"),
-            request=self.request,
+            request=_plain_request(self.request),
             basis=basis,
             bars=digest,
             symbols=list(loaded.series),
@@ -308,10 +308,15 @@ class SweepJob:
 
     def _sweep_folder(self) -> Path:
         """Return the folder of this request: the same request again finds what it has done."""
-        said = msgspec.to_builtins(self.request._replace(trials=0))
-        digest = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
+        said = _plain_request(self.request._replace(trials=0))
+        digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
         name = "-".join([*self.tables][:3])
         return sweeps_folder(self.config) / f"{name}-{digest[:8]}"
+
+
+def _plain_request(request: SweepRequest) -> object:
+    """Return a request as JSON has it."""
+    return msgspec.to_builtins(request, enc_hook=str)
 
 
 def sweeps_folder(config: DeskConfig) -> Path:

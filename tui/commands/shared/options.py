@@ -49,9 +49,11 @@ def symbol_list(symbols: str) -> list[str]:
     """Return the names, in their order; `@FILE` stands for the lines of a file."""
     if symbols.startswith("@"):
         try:
+            # lists of thousands of names do not fit on a command line
             symbols = ",".join(Path(symbols[1:]).read_text(encoding="utf-8").split())
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(f"{symbols[1:]}: {in_words(error)}") from None
+    # in the order they were given, each once
     return list(dict.fromkeys(name.strip().upper() for name in symbols.split(",") if name.strip()))
 
 

@@ -15,6 +15,7 @@ class StatusLine:
     """One line about what goes on: on a terminal over itself, elsewhere one below the other."""
 
     def __init__(self, every_s: float, elsewhere_s: float) -> None:
+        # in a file nothing can be written over
         self._over = sys.stderr.isatty()
         self._every = every_s if self._over else elsewhere_s
         self._began = self._told = time.monotonic()
@@ -23,6 +24,7 @@ class StatusLine:
     @property
     def elapsed_s(self) -> float:
         """Return the seconds since it began."""
+        # it is divided by
         return max(time.monotonic() - self._began, 1e-9)
 
     @property
@@ -75,6 +77,7 @@ def interruptible() -> Iterator[InterruptFlag]:
     found = InterruptFlag()
 
     def note(_number: int, _frame: FrameType | None) -> None:
+        # an orderly end may take its time; a second ctrl-c breaks off
         found.has_come = True
         signal.signal(signal.SIGINT, before)
 

@@ -28,6 +28,7 @@ def number_of(text: str) -> float:
 
 def convert_strictly(kind: Any, tokens: Sequence[Token]) -> Any:
     """Return the value of a parameter of this type; raise `ValueError` for an odd number."""
+    # an optional number is a union of one
     if {int, float} & {kind, *get_args(kind)}:
         whole = float not in {kind, *get_args(kind)}
         for token in tokens:
@@ -41,6 +42,7 @@ def convert_strictly(kind: Any, tokens: Sequence[Token]) -> Any:
                 raise ValueError(
                     f"{len(token.value):,} characters are too many, {most:,} are enough."
                 )
+        # bytes that are no UTF-8 come in as half characters, which no file and no database takes
         tokens = [token.evolve(value=valid_text(token.value)) for token in tokens]
     return cyclopts.convert(kind, tokens)
 

@@ -50,6 +50,7 @@ def column_text(
         *([_cell_text(value, plainly=plainly) for value in row] for row in rows),
     ]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    # a column has one kind of value, and its first row shows which
     right = [_is_number(value) for value in rows[0]] if rows else [False] * len(names)
     return "".join(
         "  ".join(
@@ -62,6 +63,7 @@ def column_text(
 
 
 def _is_number(value: object) -> bool:
+    # a bool is an int in Python, and is shown as yes or no
     return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
 
 

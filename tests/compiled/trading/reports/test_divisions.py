@@ -18,12 +18,13 @@ from compiled.model.events import (
 from compiled.model.values import MINUTE, GttStatus, Product, Side
 from compiled.trading.ladder import LadderPlan, RungPlan
 from engine.books.share_divisions import ShareDivision, kept_divisions, recognise_divisions
+from engine.config.schema import ReconcileSettings
 from engine.market.corporate_actions.action_list import CorporateAction, CorporateActions
 from engine.market.corporate_actions.action_subject import ActionKind
 from engine.orders.records import JournalRecorder
 from engine.orders.restore import restore_kernel
 from engine.ports import BrokerHolding
-from engine.reconcile.reconciler import Reconciler, ReconcileTerms
+from engine.reconcile.reconciler import Reconciler
 from tests.compiled.trading.books import Desk, Notes
 from tests.compiled.trading.scripted import CANBK, OPEN, Scene, only, some
 from tests.engine.orders.test_order_path_restart import DAY, MIDNIGHT, Life, tomorrow, two_rungs
@@ -272,7 +273,7 @@ class Night:
             desk.journal,
             desk.clock,
             desk.writer,
-            ReconcileTerms(10**12),
+            ReconcileSettings(funds_bound=10**10),
         )
         desk.choices.reconciler = desk.reconciler
         self.credit(holding)
@@ -321,7 +322,12 @@ def test_what_is_credited_later_is_awaited_and_then_the_owners_and_ours():
     assert desk.reconciler.open_differences == (), "it comes by itself"
     assert list(lacks(desk).values()) == [84], "no more is sold than is there beside the owner's"
     again = Reconciler(
-        desk.scene.kernel, desk.books, desk.journal, desk.clock, desk.writer, ReconcileTerms(10**12)
+        desk.scene.kernel,
+        desk.books,
+        desk.journal,
+        desk.clock,
+        desk.writer,
+        ReconcileSettings(funds_bound=10**10),
     )
     desk.reconciler = again
     assert desk.look(2) == [("CANBK:CNC", "awaited", -84)], "a restart knows it, too"

@@ -9,13 +9,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, cast, final
 
-from brokers.connection import BrokerSession, Connection, RenewableFeed
-from brokers.kite.feed_playback import FeedPlayback, PlayedFrame
-from brokers.kite.zerodha_sandbox import KITE_RULES
+from brokers.connection import BrokerSession, Connection, FrameFormat, RenewableFeed
+from brokers.recorded.feed_playback import FeedPlayback, PlayedFrame
 from compiled.model.events import BandUpdate, TimerEvent
 from compiled.model.values import SECOND, Bar, Instrument
 from engine.history.feed_recording import RecordedEvent, RecordKind, instruments_of
-from engine.ports import Broker, FeedSink, PriceBand
+from engine.ports import Broker, BrokerRules, FeedSink, PriceBand
 
 NAP_S: Final = 0.5
 """Seconds between two looks for a request to stop."""
@@ -31,12 +30,13 @@ class RecordedMarket:
     time passes `factor` times as fast as it did, 0: as fast as it goes.
     """
 
-    rules = KITE_RULES._replace(margins=False)
     margins = None
 
     def __init__(
         self,
         meta: dict[str, Any],
+        frames: FrameFormat,
+        rules: BrokerRules,
         records: Callable[[], Iterable[RecordedEvent]],
         begins: int,
         past: Past,
@@ -46,7 +46,8 @@ class RecordedMarket:
     ) -> None:
         self.begins, self.ended = begins, dict[str, Any]()
         """When the recorded desk began its day (ns UTC), and what this one's came to."""
-        self.playback = FeedPlayback()
+        self.playback = FeedPlayback(frames)
+        self.rules = rules._replace(margins=False)
         self.left_early = False
         """Whether it was left before the end of the recording."""
         self._listed = instruments_of(meta)

@@ -4,8 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple, final
 
-from brokers.kite.packet_conflation import PacketConflation
-from compiled.adapters.kite_frames import FrameDecoder
+from brokers.connection import FrameFormat
 from compiled.model.events import BandUpdate, TickBatch, TimerEvent
 from compiled.model.values import Tick
 from engine.history.feed_recording import BAND, COUNT, LOST, RecordedEvent, RecordKind
@@ -29,13 +28,13 @@ class FeedPlayback:
     what follows from it: with either, bars may differ from those of the desk.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, frames: FrameFormat) -> None:
         self.frames = 0
         """Binary frames that came."""
         self.lost = 0
         self.astray = 0
-        self.decoder = FrameDecoder()
-        self._held = PacketConflation()
+        self.decoder = frames.reader()
+        self._held = frames.hold()
         self._waiting: deque[PlayedFrame | None] = deque()
         """What has come and the kernel has not taken; None: lost."""
         self._taken = 0

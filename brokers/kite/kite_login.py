@@ -5,16 +5,19 @@ returns a `request_token`, good once and for minutes, which the API secret turns
 token of the day.
 """
 
-import json
-import secrets
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
+from brokers.connection import BrokerAddresses
+from brokers.kite import zerodha_sandbox
 from brokers.kite.call_outcome import TOKEN_EXCEPTION, CallFailed
-from brokers.session.vault import SecretVault
+from brokers.session.day_session import DaySession
 from compiled.model.values import MINUTE
-from engine.errors import ConnectionFailed, OperatorError
+from engine.config.schema import BrokerSettings
+from engine.errors import ConfigError, ConnectionFailed, OperatorError
 
+NAME: Final = "Kite"
+SECRET_VARIABLE: Final = "KITE_API_SECRET"  # noqa: S105  the name of a variable
 REST: Final = "https://api.kite.trade"
 WS: Final = "wss://ws.kite.trade"
 DOMAIN: Final = "kite.trade"
@@ -28,23 +31,31 @@ _SIX_IST: Final = 30 * MINUTE
 """06:00 IST is 00:30 UTC."""
 
 
-class KiteSession(NamedTuple):
-    """One day's access: user, token, and its end (ns UTC). Never shown whole."""
+def addresses_of(broker: BrokerSettings) -> BrokerAddresses:
+    """Return the configured addresses, or Kite's own; raise `ConfigError` where they cannot be."""
+    if not broker.rest:
+        return BrokerAddresses(REST, WS, LOGIN)
+    root, prefix = zerodha_sandbox.split_root(broker.rest)
+    theirs = zerodha_sandbox.is_zerodha_sandbox(broker.rest)
+    if theirs and not broker.is_real:
+        raise ConfigError('broker.name: Kite\'s own sandbox is a broker; set "kite"')
+    if theirs and broker.access_token_env:
+        raise ConfigError(
+            "broker.access_token_env: Kite's own sandbox asks whose token it is; run `patang "
+            "login` instead"
+        )
+    return BrokerAddresses(
+        root + prefix,
+        broker.ws,
+        f"{root}/connect/login",
+        api_key=zerodha_sandbox.API_KEY if theirs else "",
+        names_user=theirs,
+    )
 
-    api_key: str
-    access_token: str
-    user_id: str
-    expires: int
 
-    def __repr__(self) -> str:
-        return f"Session(user_id={self.user_id!r}, expires={self.expires})"
-
-    def is_unexpired(self, now: int) -> bool:
-        """Return whether it is before its expiry.
-
-        A log-out elsewhere ends it sooner, which only Kite can tell.
-        """
-        return now < self.expires
+def public_secret(api_key: str) -> str:
+    """Return the secret of an application that is everybody's, empty for any other."""
+    return zerodha_sandbox.API_SECRET if api_key == zerodha_sandbox.API_KEY else ""
 
 
 def token_expiry(now: int) -> int:
@@ -53,11 +64,6 @@ def token_expiry(now: int) -> int:
     Kite Connect v3, "User".
     """
     return (now - _SIX_IST) // _DAY * _DAY + _DAY + _SIX_IST
-
-
-def new_state() -> str:
-    """Return a mark that sets one login apart from a redirect that was set off elsewhere."""
-    return secrets.token_urlsafe(16)
 
 
 def login_url(api_key: str, state: str, page: str = LOGIN) -> str:
@@ -89,14 +95,14 @@ def request_token(text: str, state: str = "") -> str:
 
 def exchange_token(
     rest: str, api_key: str, api_secret: str, token: str, now: int, *, environment: bool = False
-) -> KiteSession:
+) -> DaySession:
     """Turn a request token into a session; raise `ConnectionFailed` or `OperatorError`. Blocks."""
     from brokers.kite.thread_client import ThreadClient  # noqa: PLC0415 (Twisted comes with it: only where it is used)
 
     wire = ThreadClient(rest, api_key, "", PATIENCE_S, environment=environment)
     try:
         answer = wire.call(lambda kite: kite.generate_session(token, api_secret))
-        return KiteSession(
+        return DaySession(
             api_key, str(answer["access_token"]), str(answer["user_id"]), token_expiry(now)
         )
     except CallFailed as failed:
@@ -111,43 +117,7 @@ def exchange_token(
         wire.close()
 
 
-def keep_session(vault: SecretVault, where: str, session: KiteSession) -> None:
-    """Put a session into the vault, in place of the one before.
-
-    It is good for `where` it was made.
-    """
-    vault.put(_secret_name(where, session.api_key), json.dumps(session._asdict()))
-
-
-def stored_session(vault: SecretVault, where: str, api_key: str) -> KiteSession | None:
-    """Return an API key's session at a place from the vault, dead or alive, None without one."""
-    try:
-        fields = json.loads(vault.get(_secret_name(where, api_key)) or "null")
-        return KiteSession(
-            api_key, str(fields["access_token"]), str(fields["user_id"]), int(fields["expires"])
-        )
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
-def todays_session(vault: SecretVault, where: str, api_key: str, now: int) -> KiteSession:
-    """Return today's session from the vault; raise `OperatorError` naming the mend."""
-    session = stored_session(vault, where, api_key)
-    if session is None:
-        raise OperatorError(
-            f"nobody has logged in at {where} with this API key: run `patang login`"
-        )
-    if not session.is_unexpired(now):
-        raise OperatorError("the last login has expired (06:00 IST): run `patang login`")
-    return session
-
-
-def forget_session(vault: SecretVault, where: str, api_key: str) -> None:
-    """Drop the session of an API key at a place, if there is one."""
-    vault.forget(_secret_name(where, api_key))
-
-
-def invalidate_session(rest: str, session: KiteSession, *, environment: bool = False) -> None:
+def invalidate_session(rest: str, session: DaySession, *, environment: bool = False) -> None:
     """End a session at Kite; a dead one counts as ended.
 
     Raise `ConnectionFailed` or `OperatorError`.
@@ -167,7 +137,3 @@ def invalidate_session(rest: str, session: KiteSession, *, environment: bool = F
         raise OperatorError(f"Kite does not end the session: {failed}") from None
     finally:
         wire.close()
-
-
-def _secret_name(where: str, api_key: str) -> str:
-    return f"session:{where}:{api_key}"
