@@ -1,14 +1,11 @@
-"""The report of a backtest as one page: its parts in order, its style, and its only script."""
+"""The report of a backtest as one page: its parts in order."""
 
-import base64
-import hashlib
 from collections.abc import Collection, Sequence
-from pathlib import Path
-from typing import Final
 
 from engine.backtest.linter.result_linter import LinterFinding, overall_verdict
 from engine.backtest.report import account_curves, report_sections, result_spreads
 from engine.backtest.report.html_markup import Content, HtmlMarkup, joined_markup, tag
+from engine.backtest.report.page_shell import Part, page
 from engine.backtest.report.trade_candles import Candles, trade_picture
 from engine.backtest.report.trade_ledger import ledger_markup
 from engine.backtest.results.figure_text import DEFINITIONS, figure, key_figures, noteworthy_trades
@@ -16,16 +13,6 @@ from engine.backtest.run_outcome import RunOutcome
 from engine.backtest.statistics import result_tables, stress_days
 from engine.backtest.statistics.run_metrics import RunMetric
 from engine.numbers import count
-
-_HERE: Final = Path(__file__).parent
-SCRIPT: Final = (_HERE / "page.js").read_text(encoding="utf-8")
-STYLE: Final = (_HERE / "page.css").read_text(encoding="utf-8")
-_HASH: Final = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-POLICY: Final = (
-    f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{_HASH}'; base-uri "
-    f"'none'; form-action 'none'"
-)
-"""What a browser lets the page do: nothing but be painted, and run its own script."""
 
 
 def html(
@@ -45,50 +32,13 @@ def html(
         if len(outcome.daily.day)
         else _empty_parts(outcome, findings)
     )
-    shown = [(name, title, each) for name, title, each in parts if each]
-    links = tag(
-        "nav",
-        tag("div", *(tag("a", title, href=f"#{name}") for name, title, _ in shown)),
-        aria_label="Parts",
+    held = outcome.manifest
+    return page(
+        f"{held.name}: backtest {held.first} to {held.last}",
+        _page_header(outcome, findings),
+        parts,
+        f"{held.command or 'patang'} · digest {held.digest}",
     )
-    body = joined_markup(
-        [
-            tag("header", *_page_header(outcome, findings)),
-            links,
-            tag(
-                "main",
-                *(tag("section", tag("h2", title), each, id=name) for name, title, each in shown),
-            ),
-            tag(
-                "footer",
-                f"{outcome.manifest.command or 'patang'} · digest {outcome.manifest.digest}",
-            ),
-            tag("script", HtmlMarkup(SCRIPT)),
-        ]
-    )
-    head = joined_markup(
-        [
-            HtmlMarkup(
-                '<meta charset="utf-8"><meta name="viewport" content="width=device-width, '
-                'initial-scale=1">'
-            ),
-            HtmlMarkup(
-                f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><meta '
-                f'name="referrer" content="no-referrer">'
-            ),
-            tag(
-                "title",
-                f"{outcome.manifest.name}: backtest {outcome.manifest.first} to "
-                f"{outcome.manifest.last}",
-            ),
-            tag("style", HtmlMarkup(STYLE)),
-        ]
-    )
-    return f'<!doctype html>\n<html lang="en-IN"><head>{head}</head><body>{body}</body></html>\n'
-
-
-Part = tuple[str, str, Content]
-"""Its anchor, its title, and what it shows."""
 
 
 def _page_parts(

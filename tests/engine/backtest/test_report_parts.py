@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.backtest.report import report_page, report_sections, result_spreads, svg_charts
+from engine.backtest.report import page_shell, report_sections, result_spreads, svg_charts
 from engine.backtest.report.html_markup import HtmlMarkup, tag
 from engine.backtest.report.trade_candles import grouped_bars, trade_picture
 from engine.backtest.results import figure_text
@@ -268,7 +268,7 @@ def contrast(one, other):
 
 
 def colours(scheme):
-    light, dark = re.findall(r":root \{(.*?)\}", report_page.STYLE, re.DOTALL)
+    light, dark = re.findall(r":root \{(.*?)\}", page_shell.STYLE, re.DOTALL)
     named = dict(re.findall(r"--([\w-]+): (#\w+)", light))
     return named if scheme == "light" else named | dict(re.findall(r"--([\w-]+): (#\w+)", dark))
 
@@ -297,10 +297,10 @@ def test_texts_and_lines_stand_out_from_what_they_stand_on(scheme):
 
 
 def test_every_colour_of_a_rule_is_named_and_has_its_kind_for_the_dark():
-    light, dark = re.findall(r":root \{(.*?)\}", report_page.STYLE, re.DOTALL)
-    used = set(re.findall(r"var\(--([\w-]+)\)", report_page.STYLE))
+    light, dark = re.findall(r":root \{(.*?)\}", page_shell.STYLE, re.DOTALL)
+    used = set(re.findall(r"var\(--([\w-]+)\)", page_shell.STYLE))
     assert used == set(re.findall(r"--([\w-]+):", light)) == set(re.findall(r"--([\w-]+):", dark))
-    rules = re.sub(r":root \{.*?\}", "", report_page.STYLE, flags=re.DOTALL)
+    rules = re.sub(r":root \{.*?\}", "", page_shell.STYLE, flags=re.DOTALL)
     assert not re.search(r":[^;{]*#[0-9a-fA-F]{3,8}\b", rules)
 
 

@@ -7,7 +7,13 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from engine.errors import ConfigError
-from engine.exit_codes import DONE, FAILED, INTERRUPTED
+from engine.exit_codes import DONE, INTERRUPTED
+from engine.numbers import count
+from engine.research.parameter_space import point_text
+from engine.research.sweep_page import SweepFacts, sweep_html
+from engine.research.sweep_study import study_sweep
+from engine.system.whole_files import write_whole
+from tui.commands.backtest.backtest_commands import ReportFile
 from tui.commands.backtest.backtest_request import (
     BarsVersion,
     Cash,
@@ -16,8 +22,11 @@ from tui.commands.backtest.backtest_request import (
     WarmUp,
     read_request,
 )
-from tui.commands.research.sweep_job import SamplerName, SweepJob, SweepRequest
+from tui.commands.research.sweep_files import write_trials
+from tui.commands.research.sweep_job import SamplerName, SweepJob, SweepOutcome, SweepRequest
+from tui.commands.research.sweep_report import print_study, study_json
 from tui.commands.shared.options import AsJson, ConfigFile, Folder, From, To
+from tui.commands.shared.progress_line import narrate
 from tui.run.configured import configuration
 
 MOST_WORKERS = 256
@@ -50,6 +59,9 @@ def sweep(
     objective: Annotated[
         str, Parameter(help="Metric that tpe and walk-forward look for the most of.")
     ] = "sharpe",
+    walk_forward: Annotated[
+        str, Parameter(help="Learn some months, judge by the next, and so on: 6m/1m.")
+    ] = "",
     portfolio: Annotated[
         bool, Parameter(negative="", help="All symbols on one account, instead of each alone.")
     ] = False,
@@ -58,6 +70,7 @@ def sweep(
     fresh: Annotated[
         bool, Parameter(negative="", help="Begin anew instead of going on with what is done.")
     ] = False,
+    report: ReportFile = None,
     bars: BarsVersion = "",
     cash: Cash = 0,
     slippage: Annotated[str, Parameter(help="As in patang backtest.")] = "",
@@ -84,8 +97,9 @@ def sweep(
         folder=folder,
         slippage=slippage,
     )
+    values = configuration(file or config)
     job = SweepJob(
-        configuration(file or config),
+        values,
         SweepRequest(
             request,
             tuple(param or ()),
@@ -98,17 +112,59 @@ def sweep(
         ),
     )
     outcome = job.execute(workers or len(os.sched_getaffinity(0)), dask, fresh=fresh)
-    best = sorted(
-        (row for row in outcome.rows if not row.result.failure),
-        key=lambda row: -(row.result.metrics.get(objective) or -1e9),
-    )
-    for row in best[:10]:
-        sys.stdout.write(
-            f"{row.trial.symbol} {row.trial.parameters} {row.result.metrics.get(objective)} {row.result.metrics.get('net')}\n"
+    _say_what_came(outcome)
+    study = study_sweep(outcome.rows, outcome.days, values.scoring, seed=seed, windows=walk_forward)
+    file_of_trials = write_trials(outcome.folder, study, outcome.rows)
+    facts = _facts(outcome, objective)
+    if report is not None:
+        page = sweep_html(facts, study, outcome.rows)
+        write_whole(report, lambda fresh: fresh.write_text(page, encoding="utf-8"))
+        narrate(f"report: {report}")
+    if as_json:
+        said = facts._asdict() | {"partial": not outcome.whole, "file": str(file_of_trials)}
+        sys.stdout.write(study_json(study, outcome.rows, **said) + "\n")
+    else:
+        print_study(study, outcome.rows, objective)
+    narrate(f"all trials: {file_of_trials}")
+    return DONE if outcome.whole else INTERRUPTED
+
+
+def _say_what_came(outcome: SweepOutcome) -> None:
+    """Say what is not in the tables: resumed, refused and failed trials, and warnings."""
+    if outcome.resumed:
+        narrate(f"{count(outcome.resumed)} trials were done already")
+    if outcome.refused:
+        first = outcome.refused[0]
+        narrate(
+            f"{count(len(outcome.refused))} points refused by the strategy, as "
+            f"{point_text(first.point)}: {first.reason}"
         )
-    if not outcome.whole:
-        return INTERRUPTED
-    return DONE if best else FAILED
+    if failed := [row for row in outcome.rows if row.result.failure]:
+        narrate(
+            f"{count(len(failed))} trials failed, as {point_text(failed[0].trial.parameters)} on "
+            f"{failed[0].trial.symbol}: {failed[0].result.failure}"
+        )
+    for warning in outcome.warnings:
+        narrate(f"note: {warning}")
+
+
+def _facts(outcome: SweepOutcome, objective: str) -> SweepFacts:
+    return SweepFacts(
+        outcome.manifest.name,
+        outcome.manifest.made,
+        first=str(outcome.days[0]),
+        last=str(outcome.days[-1]),
+        sessions=len(outcome.days),
+        trials=len(outcome.rows),
+        failed=sum(bool(row.result.failure) for row in outcome.rows),
+        refused=len(outcome.refused),
+        objective=objective,
+        command=outcome.manifest.command,
+        notices=[
+            *(["stopped before its end: this is a part of the sweep"] if not outcome.whole else []),
+            *outcome.warnings,
+        ],
+    )
 
 
 def _timeframes(text: str) -> tuple[int, ...]:

@@ -1,0 +1,239 @@
+"""The report of a sweep as one page of HTML."""
+
+from collections.abc import Sequence
+from math import floor
+from typing import Final, NamedTuple
+
+from engine.research.evidence.evidence_gate import EvidenceFinding
+
+from engine.backtest.report.html_markup import (
+    Content,
+    HtmlCell,
+    HtmlColumn,
+    HtmlMarkup,
+    joined_markup,
+    table,
+    tag,
+)
+from engine.backtest.report.page_shell import page
+from engine.backtest.results.figure_text import NONE, percent, ratio
+from engine.numbers import count
+from engine.research.sweep_study import ChosenTrial, SweepRow, SweepStudy
+from engine.research.sweep_tables import (
+    HeatMap,
+    TrialLine,
+    best_lines,
+    heat_maps,
+    rejections,
+    trial_line,
+    verdict_text,
+)
+
+SHADES: Final = 4
+BEST: Final = 50
+"""Lines of the table of trials: the Parquet file has all."""
+TONES: Final = {"pass": "pass", "fail": "fail", "not run": "none"}
+
+
+class SweepFacts(NamedTuple):
+    """What a page says of the sweep itself."""
+
+    name: str
+    made: str
+    first: str
+    last: str
+    sessions: int
+    trials: int
+    failed: int
+    refused: int
+    objective: str
+    command: str
+    notices: Sequence[str]
+
+
+def sweep_html(facts: SweepFacts, study: SweepStudy, rows: Sequence[SweepRow]) -> str:
+    """Return the report of a sweep as one page that needs nothing else."""
+    best = study.best
+    tone = "pass" if best.is_believed else "fail"
+    header = [
+        tag("h1", facts.name),
+        tag(
+            "p",
+            f"{facts.first} to {facts.last}, {count(facts.sessions)} sessions · "
+            f"{count(facts.trials)} trials · {count(facts.refused)} points that the strategy "
+            f"refuses · {count(facts.failed)} failed · made {facts.made}",
+            class_="about",
+        ),
+        tag(
+            "p",
+            tag("strong", f"The best is {verdict_text(best)}", class_=tone),
+            tag("a", "see why", href="#luck"),
+            class_=f"verdict {tone}",
+        ),
+        *(tag("p", each, class_="notice") for each in facts.notices),
+    ]
+    maps = heat_maps(rows, facts.objective)
+    parts = [
+        ("best", "The best trials", _trials_table(best_lines(study, rows, BEST))),
+        ("next", "The next day", _chosen_table(study.chosen)),
+        ("luck", "How much of the best is luck", _findings_table(best.findings)),
+        ("map", "Over the parameters", joined_markup(map(_heat_table, maps.values())) or None),
+        ("slices", "One parameter at a time", _slices_table(best)),
+        ("forward", "Walk-forward", _forward_table(study)),
+        ("rejected", "Rejected", _rejected_table(study)),
+    ]
+    return page(f"{facts.name}: sweep", header, parts, facts.command or "patang")
+
+
+def _numbers(*names: str) -> list[HtmlColumn]:
+    return [HtmlColumn(name, "n") for name in names]
+
+
+def _card(made: HtmlMarkup) -> HtmlMarkup:
+    return tag("div", made, class_="card")
+
+
+def _trials_table(lines: Sequence[TrialLine]) -> HtmlMarkup:
+    if not lines:
+        return tag("p", "No trial stays: every one breaks a gate.")
+    columns = [
+        HtmlColumn("Parameters"),
+        HtmlColumn("Symbol"),
+        *_numbers("Bars, s", "Score", "Net ₹", "Return", "Sharpe", "Drawdown", "Trades", "Won"),
+    ]
+    rows = [
+        [
+            HtmlCell(f"{each.strategy}: {each.parameters}"),
+            HtmlCell(each.symbol),
+            HtmlCell(str(each.timeframe)),
+            HtmlCell(f"{each.score:.3f}"),
+            HtmlCell(f"{each.net:,.2f}", "up" if each.net > 0 else "down"),
+            HtmlCell(percent(each.return_)),
+            HtmlCell(ratio(each.sharpe)),
+            HtmlCell(percent(each.drawdown)),
+            HtmlCell(count(each.trades)),
+            HtmlCell(percent(each.win_rate)),
+        ]
+        for each in lines
+    ]
+    return _card(table("Best trials", columns, rows))
+
+
+def _chosen_table(chosen: Sequence[ChosenTrial]) -> HtmlMarkup:
+    if not chosen:
+        return tag("p", "None: no trial stays and stands above the average of its cohort.")
+    columns = [HtmlColumn("Trial"), HtmlColumn("Symbol"), *_numbers("Score"), HtmlColumn("Gate")]
+    rows = []
+    for each in chosen:
+        line = trial_line(each.row, each.score)
+        rows.append(
+            [
+                HtmlCell(f"{line.strategy}: {line.parameters}"),
+                HtmlCell(line.symbol),
+                HtmlCell(f"{line.score:.3f}"),
+                HtmlCell(verdict_text(each), "pass" if each.is_believed else "fail"),
+            ]
+        )
+    return _card(table("Next day", columns, rows))
+
+
+def _findings_table(findings: Sequence[EvidenceFinding]) -> HtmlMarkup:
+    columns = [
+        HtmlColumn("Rule"),
+        HtmlColumn("Status"),
+        HtmlColumn("Found"),
+        *_numbers("Wanted"),
+        HtmlColumn("Why it matters"),
+        HtmlColumn("How to mend it"),
+    ]
+    rows = [
+        [
+            HtmlCell(each.label),
+            HtmlCell(each.verdict, f"status {TONES[each.verdict]}"),
+            HtmlCell(each.text),
+            HtmlCell(f"{each.threshold:g}"),
+            HtmlCell(each.why),
+            HtmlCell(each.mend if each.verdict == "fail" else NONE),
+        ]
+        for each in findings
+    ]
+    return _card(table("Luck", columns, rows, class_="checks"))
+
+
+def _heat_table(heat: HeatMap) -> HtmlMarkup:
+    largest = heat.largest
+    head = tag("tr", *(tag("th", each, scope="col") for each in ("", *map(str, heat.columns))))
+    rows = [
+        tag("tr", tag("th", str(name), scope="row"), *(_heat_cell(cell, largest) for cell in line))
+        for name, line in zip(heat.rows, heat.cells, strict=True)
+    ]
+    caption = tag(
+        "figcaption",
+        f"{heat.metric}, mean over symbols and other parameters",
+        tag("small", f"{heat.across} across" + (f", {heat.down} down" if heat.down else "")),
+    )
+    made = tag("table", tag("thead", head), tag("tbody", *rows), class_="heat sweep")
+    region = tag("div", made, class_="scroll", role="region", aria_label="Map", tabindex=0)
+    return tag("figure", caption, region)
+
+
+def _heat_cell(value: float | None, largest: float) -> HtmlMarkup:
+    if value is None:
+        return tag("td")
+    shade = min(floor(abs(value) / largest * SHADES) + 1, SHADES) if largest else 0
+    return tag(
+        "td", f"{value:.2f}", class_=f"{'g' if value > 0 else 'l'}{shade}" if shade else None
+    )
+
+
+def _slices_table(best: ChosenTrial) -> HtmlMarkup | None:
+    if best.plateau is None:
+        return None
+    columns = [HtmlColumn("Parameter"), HtmlColumn("Scores"), *_numbers("Spread", "Largest step")]
+    rows = [
+        [
+            HtmlCell(each.parameter + (" (at the edge)" if each.at_edge else "")),
+            HtmlCell(
+                ", ".join(
+                    f"{value}: {score:.2f}"
+                    for value, score in zip(each.values, each.scores, strict=True)
+                )
+            ),
+            HtmlCell(f"{each.spread:.2f}"),
+            HtmlCell(NONE if each.step is None else f"{each.step:.2f}"),
+        ]
+        for each in best.plateau.slices
+    ]
+    return _card(table("Slices", columns, rows))
+
+
+def _forward_table(study: SweepStudy) -> Content:
+    forward = study.forward
+    if forward is None:
+        return None
+    columns = [HtmlColumn("Window"), *_numbers("Return of a year in sample", "out of sample")]
+    rows = [
+        [
+            HtmlCell(str(number)),
+            HtmlCell(percent(100.0 * inside, signed=True)),
+            HtmlCell(percent(100.0 * outside, signed=True), "up" if outside > 0 else "down"),
+        ]
+        for number, (inside, outside) in enumerate(
+            zip(forward.in_sample, forward.out_of_sample, strict=True), start=1
+        )
+    ]
+    said = NONE if forward.efficiency is None else percent(100.0 * forward.efficiency, places=0)
+    return joined_markup(
+        [
+            tag("p", f"Efficiency: {said} of the return in sample is left out of sample."),
+            _card(table("Walk-forward", columns, rows)),
+        ]
+    )
+
+
+def _rejected_table(study: SweepStudy) -> HtmlMarkup | None:
+    found = rejections(study)
+    if not found:
+        return None
+    rows = [[HtmlCell(gate), HtmlCell(count(number))] for gate, number in found]
+    return _card(table("Rejected", [HtmlColumn("Gate"), *_numbers("Trials")], rows))

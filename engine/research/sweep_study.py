@@ -1,0 +1,178 @@
+"""The study of a finished sweep: scores of its trials, and how much of the best is luck."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import pandas as pd
+from engine.config.scoring_settings import ScoringSettings
+from engine.research.evidence.day_folds import walk_forward_windows
+from engine.research.evidence.deflated_sharpe import deflated_sharpe
+from engine.research.evidence.evidence_gate import (
+    EvidenceFinding,
+    TrialEvidence,
+    judge_evidence,
+    passes_gate,
+)
+from engine.research.evidence.overfitting import OverfittingEstimate, overfitting_probability
+from engine.research.evidence.score_plateau import ScorePlateau, score_plateau
+from engine.research.evidence.superior_ability import SuperiorAbility, superior_ability
+from engine.research.evidence.walk_forward import WalkForwardRun, walk_forward
+from engine.research.scoring import SweepScores, score_sweep
+
+from engine.errors import ConfigError, NothingFound
+from engine.history.bar_series import Floats
+from engine.research.parameter_space import Point
+from engine.research.trials import SweepTrial, TrialResult
+
+TIMEFRAME: Final = "timeframe_s"
+
+
+class SweepRow(NamedTuple):
+    """A trial beside its result; `timeframe` is of the strategy's bars, seconds."""
+
+    name: str
+    trial: SweepTrial
+    timeframe: int
+    result: TrialResult
+
+
+class ChosenTrial(NamedTuple):
+    """A trial that the scores would trade the next day, and what speaks for and against it."""
+
+    name: str
+    row: SweepRow
+    score: float
+    findings: list[EvidenceFinding]
+    plateau: ScorePlateau | None
+
+    @property
+    def is_believed(self) -> bool:
+        """Return whether it passes the gate."""
+        return passes_gate(self.findings)
+
+
+class SweepStudy(NamedTuple):
+    """Scores of all trials, the chosen ones in their order, and a walk-forward where asked for."""
+
+    scores: SweepScores
+    chosen: list[ChosenTrial]
+    best: ChosenTrial
+    """The one of the highest score, chosen or not."""
+    overfitting: OverfittingEstimate | None
+    superior: SuperiorAbility
+    forward: WalkForwardRun | None
+
+
+def study_sweep(
+    rows: Sequence[SweepRow],
+    days: Sequence[date],
+    settings: ScoringSettings,
+    *,
+    seed: int,
+    windows: str = "",
+    thresholds: Mapping[str, float] | None = None,
+) -> SweepStudy:
+    """Score the trials and judge the best; raise `NothingFound` where none has a result.
+
+    `windows` are those of a walk-forward, `6m/1m`. Every trial counts as tried, of all symbols.
+    """
+    kept = [row for row in rows if not row.result.failure]
+    if not kept:
+        why = rows[0].result.failure if rows else "there was none"
+        raise NothingFound(f"no trial has a result: {why}")
+    scores = score_sweep(trial_table(kept), settings)
+    by_name = {row.name: row for row in kept}
+    names = [row.name for row in kept]
+    returns = returns_matrix(kept)
+    overfitting = overfitting_probability(returns)
+    superior = superior_ability(returns, seed)
+    table = scores.trials
+    score_of = dict(zip(table["trial"], table["score"], strict=True))
+
+    def judged(name: str) -> ChosenTrial:
+        row = by_name[name]
+        plateau = _plateau_around(row, kept, score_of)
+        evidence = TrialEvidence(
+            deflated_sharpe(returns, names.index(name)), overfitting, plateau, superior
+        )
+        findings = judge_evidence(evidence, thresholds)
+        return ChosenTrial(name, row, float(score_of[name]), findings, plateau)
+
+    chosen = table[table["chosen"]].sort_values("turn")["trial"]
+    return SweepStudy(
+        scores,
+        [judged(name) for name in chosen],
+        judged(str(table["trial"].iloc[0])),
+        overfitting,
+        superior,
+        _followed(returns, days, windows) if windows else None,
+    )
+
+
+def trial_table(rows: Sequence[SweepRow]) -> pd.DataFrame:
+    """Return trials as the scoring takes them: a figure that is not defined counts as 0.
+
+    Which is so where nothing was traded: the gates see it by its return of 0.
+    """
+    return pd.DataFrame([_scored_row(row) for row in rows])
+
+
+def returns_matrix(rows: Sequence[SweepRow]) -> Floats:
+    """Return the daily returns of trials, shape (days, trials)."""
+    return np.stack([row.result.daily for row in rows], axis=1)
+
+
+def own_parameters(trial: SweepTrial) -> Point:
+    """Return a trial's parameters but for the timeframe, which has a column of its own."""
+    return {name: value for name, value in trial.parameters.items() if name != TIMEFRAME}
+
+
+def _scored_row(row: SweepRow) -> dict[str, Any]:
+    metrics = row.result.metrics
+
+    def figure(key: str, unit: float = 1.0) -> float:
+        return (metrics.get(key) or 0.0) / unit
+
+    return {
+        "trial": row.name,
+        "strategy": row.trial.strategy,
+        "symbol": row.trial.symbol,
+        "timeframe": row.timeframe,
+        "parameters": json.dumps(own_parameters(row.trial), sort_keys=True),
+        "net_return": figure("return", 100.0),
+        "days": max(figure("sessions"), 1.0),
+        "sharpe": figure("sharpe"),
+        "sortino": figure("sortino"),
+        "win_rate": figure("win_rate", 100.0),
+        "max_drawdown": figure("max_drawdown", 100.0),
+        "turnover": figure("annual_turnover"),
+        "average_holding_s": figure("average_holding"),
+        "trades": figure("trades"),
+    }
+
+
+def _plateau_around(
+    row: SweepRow, rows: Sequence[SweepRow], score_of: Mapping[str, float]
+) -> ScorePlateau | None:
+    """Return how a symbol's best stands among its neighbours in the grid."""
+    own = [
+        each
+        for each in rows
+        if (each.trial.symbol, each.trial.strategy) == (row.trial.symbol, row.trial.strategy)
+    ]
+    return score_plateau(
+        [each.trial.parameters for each in own], [float(score_of[each.name]) for each in own]
+    )
+
+
+def _followed(returns: Floats, days: Sequence[date], windows: str) -> WalkForwardRun:
+    try:
+        folds = walk_forward_windows(list(days), windows)
+    except ValueError as error:
+        raise ConfigError(f"--walk-forward {windows}: {error}") from None
+    if not folds:
+        raise ConfigError(f"--walk-forward {windows}: {days[0]} to {days[-1]} has no such window")
+    return walk_forward(returns, folds)

@@ -1,0 +1,136 @@
+"""Tables of a sweep for every kind of report: the map over two axes, the best, the rejected."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from statistics import fmean
+from typing import NamedTuple
+
+from engine.research.parameter_space import Value, point_text
+from engine.research.sweep_study import ChosenTrial, SweepRow, SweepStudy, own_parameters
+
+
+class HeatMap(NamedTuple):
+    """A metric over two parameters, mean over everything else; None where nothing was tried.
+
+    `cells` are rows of `down`'s values by columns of `across`'s.
+    """
+
+    metric: str
+    across: str
+    columns: list[Value]
+    down: str
+    rows: list[Value]
+    cells: list[list[float | None]]
+
+    @property
+    def largest(self) -> float:
+        """Return the largest size of a cell."""
+        return max((abs(cell) for row in self.cells for cell in row if cell is not None), default=0)
+
+
+def heat_maps(rows: Sequence[SweepRow], metric: str) -> dict[str, HeatMap]:
+    """Return a map for each strategy over its first two parameters with more than one value.
+
+    A strategy with one such parameter has a map of one row.
+    """
+    strategies = dict.fromkeys(row.trial.strategy for row in rows)
+    found = {
+        name: _heat_map([row for row in rows if row.trial.strategy == name], metric)
+        for name in strategies
+    }
+    return {name: made for name, made in found.items() if made is not None}
+
+
+def _heat_map(rows: Sequence[SweepRow], metric: str) -> HeatMap | None:
+    values: dict[str, dict[Value, None]] = defaultdict(dict)
+    for row in rows:
+        for name, value in row.trial.parameters.items():
+            values[name][value] = None
+    varied = [name for name, each in values.items() if len(each) > 1]
+    if not varied:
+        return None
+    across, down = varied[0], varied[1] if len(varied) > 1 else ""
+    groups: dict[tuple[Value, Value], list[float]] = defaultdict(list)
+    for row in rows:
+        value = row.result.metrics.get(metric)
+        if not row.result.failure and value is not None:
+            point = row.trial.parameters
+            groups[point[across], point.get(down, "")].append(value)
+    columns = _in_order(values[across])
+    lines = _in_order(values[down]) if down else [""]
+    cells = [[fmean(groups[x, y]) if (x, y) in groups else None for x in columns] for y in lines]
+    return HeatMap(metric, across, columns, down, lines, cells)
+
+
+def _in_order(values: dict[Value, None]) -> list[Value]:
+    numbers = all(isinstance(each, (int, float)) for each in values)
+    return sorted(values, key=lambda each: float(each) if numbers else 0.0)
+
+
+class TrialLine(NamedTuple):
+    """A trial as a line of a table; amounts are ₹, ratios plain, drawdown and return in %."""
+
+    trial: str
+    strategy: str
+    symbol: str
+    timeframe: int
+    parameters: str
+    score: float
+    net: float
+    return_: float
+    sharpe: float | None
+    drawdown: float
+    trades: int
+    win_rate: float | None
+
+
+def trial_line(row: SweepRow, score: float) -> TrialLine:
+    """Return a trial as a line."""
+    metrics = row.result.metrics
+    return TrialLine(
+        row.name,
+        row.trial.strategy,
+        row.trial.symbol,
+        row.timeframe,
+        point_text(own_parameters(row.trial)),
+        score,
+        net=metrics.get("net") or 0.0,
+        return_=metrics.get("return") or 0.0,
+        sharpe=metrics.get("sharpe"),
+        drawdown=metrics.get("max_drawdown") or 0.0,
+        trades=int(metrics.get("trades") or 0),
+        win_rate=metrics.get("win_rate"),
+    )
+
+
+def best_lines(study: SweepStudy, rows: Sequence[SweepRow], count: int) -> list[TrialLine]:
+    """Return the best trials by score, rejected ones left out."""
+    by_name = {row.name: row for row in rows}
+    table = study.scores.trials
+    stays = table[table["rejected"] == ""].head(count)
+    return [
+        trial_line(by_name[name], float(score))
+        for name, score in zip(stays["trial"], stays["score"], strict=True)
+    ]
+
+
+def rejections(study: SweepStudy) -> list[tuple[str, int]]:
+    """Return how many trials break each gate, the most first."""
+    gates = Counter(
+        fault.partition(" ")[0]
+        for faults in study.scores.trials["rejected"]
+        for fault in str(faults).split("; ")
+        if fault
+    )
+    return gates.most_common()
+
+
+def verdict_text(best: ChosenTrial) -> str:
+    """Return what is to be thought of the best, in a line."""
+    failed = [each.label for each in best.findings if each.verdict == "fail"]
+    unknown = [each.label for each in best.findings if each.verdict == "not run" and each.needed]
+    if failed:
+        return f"not believed: {', '.join(failed).lower()}"
+    if unknown:
+        return f"not believed: not run: {', '.join(unknown).lower()}"
+    return "believed: it passes the whole gate"

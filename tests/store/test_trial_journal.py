@@ -1,0 +1,60 @@
+"""The journal of a sweep: whole lines or none, whatever cuts it short."""
+
+import pytest
+
+from engine.errors import DataError, OperatorError
+from engine.research.trials import TrialBasis, TrialResult
+from store.trial_journal import MANIFEST, TRIALS, TrialJournal
+
+
+def result(number, **more):
+    return TrialResult(trial=f"t{number}", metrics={"net": float(number), "sharpe": None}, **more)
+
+
+@pytest.fixture
+def journal(tmp_path):
+    there = TrialJournal(tmp_path / "sweep")
+    with there.lock():
+        yield there
+
+
+def test_results_come_back_as_they_went_the_later_of_two_counts(journal):
+    assert journal.results() == {}
+    journal.append([result(1), result(2, failure="no bars")])
+    journal.append([])
+    journal.append([result(1, digest="d")])
+    assert journal.results() == {"t1": result(1, digest="d"), "t2": result(2, failure="no bars")}
+
+
+def test_a_journal_cut_anywhere_loses_what_was_cut_alone(journal):
+    journal.append([result(1), result(2)])
+    file = journal.folder / TRIALS
+    whole = file.read_bytes()
+    first = whole.index(b"\n", 1)
+    for length in range(len(whole) + 1):
+        file.write_bytes(whole[:length])
+        # A line without its line feed counts when all of it is there: the next begins with one.
+        wanted = {f"t{n}" for n, end in ((1, first), (2, len(whole))) if length >= end}
+        assert journal.results().keys() == wanted, length
+        journal.append([result(3)])
+        assert journal.results().keys() == wanted | {"t3"}, length
+
+
+def test_two_processes_do_not_append_at_once(journal):
+    with (
+        pytest.raises(OperatorError, match="another process runs the sweep"),
+        TrialJournal(journal.folder).lock(),
+    ):
+        pass
+
+
+def test_what_a_sweep_stands_on_is_written_down_and_damage_is_told(journal):
+    basis = TrialBasis(code="c", sources={}, settings="s", data={"A": "1"})
+    assert journal.read_manifest(TrialBasis) is None
+    journal.write_manifest(basis)
+    assert journal.read_manifest(TrialBasis) == basis
+    (journal.folder / MANIFEST).write_text("{")
+    with pytest.raises(DataError, match="--fresh begins anew"):
+        journal.read_manifest(TrialBasis)
+    journal.clear()
+    assert journal.read_manifest(TrialBasis) is None

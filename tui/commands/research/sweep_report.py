@@ -1,0 +1,135 @@
+"""The report of a sweep for a terminal, and as JSON."""
+
+import json
+from collections.abc import Sequence
+
+from engine.research.evidence.evidence_gate import EvidenceFinding
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from engine.numbers import count
+from engine.research.sweep_study import SweepRow, SweepStudy
+from engine.research.sweep_tables import (
+    HeatMap,
+    TrialLine,
+    best_lines,
+    heat_maps,
+    rejections,
+    trial_line,
+    verdict_text,
+)
+from engine.texts import plain_text
+
+SHOWN = 12
+SCHEMA = 1
+MARKS = {"fail": ("✕", "bold red"), "pass": ("✓", "green"), "not run": ("·", "dim")}
+GREENS = ("on #173524", "on #1d4b30", "on #23633d", "on #2a7c4b")
+REDS = ("on #3a1e22", "on #542529", "on #702c31", "on #8d343a")
+LEVELS = len(GREENS)
+
+
+def print_study(
+    study: SweepStudy, rows: Sequence[SweepRow], objective: str, console: Console | None = None
+) -> None:
+    """Print a study on stdout, in colours on a terminal only."""
+    out = console or Console(highlight=False, markup=False, emoji=False)
+    style = "bold green" if study.best.is_believed else "bold red"
+    out.print(Text(f"The best is {verdict_text(study.best)}", style))
+    out.print(_trials(best_lines(study, rows, SHOWN)))
+    for name, heat in heat_maps(rows, objective).items():
+        out.print(_map(f"{name}: {objective}", heat))
+    out.print(_findings(study.best.findings))
+    if study.forward is not None:
+        left = study.forward.efficiency
+        said = "no return in sample" if left is None else f"{100 * left:.0f} %"
+        out.print(
+            Text(f"walk-forward: {len(study.forward.winners)} windows, efficiency {said}", "bold")
+        )
+    if faults := rejections(study):
+        told = ", ".join(f"{gate} {count(number)}" for gate, number in faults)
+        out.print(Text(f"rejected by gate: {told}", "dim"))
+    for place, each in enumerate(study.chosen, start=1):
+        line = trial_line(each.row, each.score)
+        style = "green" if each.is_believed else "yellow"
+        out.print(
+            Text(
+                plain_text(
+                    f"next day {place}: {line.strategy} {line.symbol} {line.parameters}: "
+                    f"{verdict_text(each)}"
+                ),
+                style,
+            )
+        )
+
+
+def study_json(study: SweepStudy, rows: Sequence[SweepRow], **facts: object) -> str:
+    """Return a study as one line of JSON."""
+    return json.dumps(
+        {
+            "schema": SCHEMA,
+            **facts,
+            "verdict": verdict_text(study.best),
+            "believed": study.best.is_believed,
+            "best": trial_line(study.best.row, study.best.score)._asdict(),
+            "trials": [each._asdict() for each in best_lines(study, rows, len(rows))],
+            "findings": [each._asdict() for each in study.best.findings],
+            "next_day": [
+                trial_line(each.row, each.score)._asdict()
+                | {"believed": each.is_believed, "verdict": verdict_text(each)}
+                for each in study.chosen
+            ],
+            "rejected": dict(rejections(study)),
+            "efficiency": None if study.forward is None else study.forward.efficiency,
+        }
+    )
+
+
+def _table(title: str, *columns: str, left: int = 1) -> Table:
+    made = Table(title=title, title_justify="left", box=None, header_style="dim", pad_edge=False)
+    made.title_style = "bold"
+    for place, name in enumerate(columns):
+        made.add_column(name, justify="left" if place < left else "right", no_wrap=place > 0)
+    return made
+
+
+def _trials(lines: Sequence[TrialLine]) -> Table | Text:
+    if not lines:
+        return Text("no trial stays: every one breaks a gate", "yellow")
+    names = ("Parameters", "Symbol", "Bars", "Score", "Net ₹", "Sharpe", "Drawdown", "Trades")
+    made = _table("Best trials", *names, left=2)
+    for each in lines:
+        made.add_row(
+            plain_text(each.parameters),
+            plain_text(each.symbol),
+            f"{each.timeframe} s",
+            f"{each.score:.2f}",
+            Text(f"{each.net:,.2f}", "green" if each.net > 0 else "red"),
+            "" if each.sharpe is None else f"{each.sharpe:.2f}",
+            f"{each.drawdown:.2f} %",
+            count(each.trades),
+        )
+    return made
+
+
+def _map(title: str, heat: HeatMap) -> Table:
+    corner = f"{heat.down} ╲ {heat.across}" if heat.down else heat.across
+    made = _table(title, corner, *map(str, heat.columns))
+    for name, line in zip(heat.rows, heat.cells, strict=True):
+        made.add_row(str(name), *(_cell(value, heat.largest) for value in line))
+    return made
+
+
+def _cell(value: float | None, largest: float) -> Text:
+    if value is None:
+        return Text("")
+    level = min(int(abs(value) / largest * LEVELS), LEVELS - 1) if largest else 0
+    return Text(f" {value:.2f} ", (GREENS if value > 0 else REDS)[level])
+
+
+def _findings(findings: Sequence[EvidenceFinding]) -> Table:
+    made = _table("How much of the best is luck", "", "Rule", "Found", "Wanted", left=3)
+    for each in findings:
+        mark, style = MARKS[each.verdict]
+        made.add_row(Text(mark, style), each.label, each.text, f"{each.threshold:g}")
+    return made
