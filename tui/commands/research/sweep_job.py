@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, final
 
@@ -20,11 +20,11 @@ from engine.research.packed_bars import write_packed
 from engine.research.parameter_space import ParameterAxis, ParameterSpace, Point, read_axis
 from engine.research.samplers import DEFAULT_TRIALS, ListSampler, Sampler, TpeSampler
 from engine.research.sweep_run import SweepProgress, SweepRun
+from engine.research.sweep_study import SweepRow
 from engine.research.trials import (
     PORTFOLIO,
     SweepTrial,
     TrialBasis,
-    TrialResult,
     TrialWindow,
     trial_id,
 )
@@ -74,14 +74,6 @@ class SweepManifest(msgspec.Struct, frozen=True, kw_only=True):
     command: str
 
 
-class SweepRow(NamedTuple):
-    """A trial beside its result."""
-
-    name: str
-    trial: SweepTrial
-    result: TrialResult
-
-
 class RefusedPoint(NamedTuple):
     """A point that the strategy itself refuses."""
 
@@ -95,10 +87,13 @@ class SweepOutcome(NamedTuple):
 
     manifest: SweepManifest
     rows: list[SweepRow]
+    days: list[date]
+    """The sessions of every trial."""
     refused: list[RefusedPoint]
     whole: bool
     resumed: int
     warnings: list[str]
+    folder: Path
 
 
 @final
@@ -115,7 +110,7 @@ class SweepJob:
         self.folder = self._sweep_folder()
 
     def execute(self, workers: int, dask: str = "", *, fresh: bool = False) -> SweepOutcome:
-        """Run what is not done; raise `PatangError`. Ctrl-c ends it in order; what is done stays."""
+        """Run what is not done; ctrl-c ends it in order, what is done stays. Raise `PatangError`."""
         journal = TrialJournal(self.folder)
         with journal.lock():
             if fresh:
@@ -129,6 +124,7 @@ class SweepJob:
                     f"{changed} changed since this sweep began on {before.made[:10]}: its trials "
                     f"would not be comparable; --fresh begins anew ({self.folder})"
                 )
+            days = self.backtest.prepare_loaded(loaded, span).market.days
             packed = self.folder / BARS
             write_packed(packed, loaded)
             manifest = self._manifest(basis, loaded, span, packed)
@@ -158,10 +154,12 @@ class SweepJob:
             return SweepOutcome(
                 manifest,
                 rows,
+                days,
                 self.refused,
                 whole=not run.was_stopped,
                 resumed=sum(row.name in done for row in rows),
                 warnings=loaded.warnings,
+                folder=self.folder,
             )
 
     def _run_points(
@@ -173,16 +171,16 @@ class SweepJob:
             sampler = self._sampler(space)
             learns = self.request.sampler == "tpe"
             while points := sampler.ask(ASKED_AT_ONCE if learns else 10**6):
-                usable = [point for point in points if self._is_usable(strategy, point)]
                 trials = {
-                    trial_id(trial, basis): trial
-                    for point in usable
+                    trial_id(trial, basis): (trial, timeframe)
+                    for point in points
+                    if (timeframe := self._timeframe(strategy, point))
                     for trial in self._trials_of(strategy, point, symbols)
                 }
-                results = run.run_trials(trials.items())
+                results = run.run_trials((name, trial) for name, (trial, _) in trials.items())
                 rows += [
-                    SweepRow(name, trials[name], results[name])
-                    for name in trials
+                    SweepRow(name, trial, timeframe, results[name])
+                    for name, (trial, timeframe) in trials.items()
                     if name in results
                 ]
                 if run.was_stopped:
@@ -209,14 +207,13 @@ class SweepJob:
         for symbol in [PORTFOLIO] if self.request.portfolio else symbols:
             yield SweepTrial(strategy=strategy, symbol=symbol, parameters=point, window=window)
 
-    def _is_usable(self, strategy: str, point: Point) -> bool:
-        """Return whether a strategy takes a point; keep the reason where it does not."""
+    def _timeframe(self, strategy: str, point: Point) -> int:
+        """Return the seconds of a strategy's bars at a point; 0, the reason kept, if refused."""
         try:
-            build(strategy, self.tables[strategy] | point)
+            return int(build(strategy, self.tables[strategy] | point).span)
         except PatangError as error:
             self.refused.append(RefusedPoint(strategy, point, str(error)))
-            return False
-        return True
+            return 0
 
     def _sampler(self, space: ParameterSpace) -> Sampler:
         wanted = self.request.trials or DEFAULT_TRIALS
