@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from math import floor
 from typing import Final, NamedTuple
 
-from engine.research.evidence.evidence_gate import EvidenceFinding
-
 from engine.backtest.report.html_markup import (
     Content,
     HtmlCell,
@@ -18,6 +16,7 @@ from engine.backtest.report.html_markup import (
 from engine.backtest.report.page_shell import page
 from engine.backtest.results.figure_text import NONE, percent, ratio
 from engine.numbers import count
+from engine.research.evidence.evidence_gate import EvidenceFinding
 from engine.research.sweep_study import ChosenTrial, SweepRow, SweepStudy
 from engine.research.sweep_tables import (
     HeatMap,

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
 from typing import Final, NamedTuple, Protocol, final
 
 from engine.errors import DataError
@@ -105,7 +105,8 @@ class SweepRun:
                 batch = flying.pop(future)
                 try:
                     finished += self._keep(future.result())
-                except BrokenExecutor:
+                # A scheduler cancels what was to run on data that a worker has died with.
+                except (BrokenExecutor, CancelledError):
                     died = True
                     batch.deaths += 1
                     if batch.deaths >= DEATHS:

@@ -7,7 +7,10 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
+
 from engine.config.scoring_settings import ScoringSettings
+from engine.errors import ConfigError, NothingFound
+from engine.history.bar_series import Floats
 from engine.research.evidence.day_folds import walk_forward_windows
 from engine.research.evidence.deflated_sharpe import deflated_sharpe
 from engine.research.evidence.evidence_gate import (
@@ -20,11 +23,8 @@ from engine.research.evidence.overfitting import OverfittingEstimate, overfittin
 from engine.research.evidence.score_plateau import ScorePlateau, score_plateau
 from engine.research.evidence.superior_ability import SuperiorAbility, superior_ability
 from engine.research.evidence.walk_forward import WalkForwardRun, walk_forward
-from engine.research.scoring import SweepScores, score_sweep
-
-from engine.errors import ConfigError, NothingFound
-from engine.history.bar_series import Floats
 from engine.research.parameter_space import Point
+from engine.research.scoring import SweepScores, score_sweep
 from engine.research.trials import SweepTrial, TrialResult
 
 TIMEFRAME: Final = "timeframe_s"

@@ -52,12 +52,12 @@ def _heat_map(rows: Sequence[SweepRow], metric: str) -> HeatMap | None:
     across, down = varied[0], varied[1] if len(varied) > 1 else ""
     groups: dict[tuple[Value, Value], list[float]] = defaultdict(list)
     for row in rows:
-        value = row.result.metrics.get(metric)
-        if not row.result.failure and value is not None:
+        figure = row.result.metrics.get(metric)
+        if not row.result.failure and figure is not None:
             point = row.trial.parameters
-            groups[point[across], point.get(down, "")].append(value)
+            groups[point[across], point.get(down, "")].append(figure)
     columns = _in_order(values[across])
-    lines = _in_order(values[down]) if down else [""]
+    lines: list[Value] = _in_order(values[down]) if down else [""]
     cells = [[fmean(groups[x, y]) if (x, y) in groups else None for x in columns] for y in lines]
     return HeatMap(metric, across, columns, down, lines, cells)
 

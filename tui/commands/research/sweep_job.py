@@ -13,7 +13,9 @@ import msgspec
 
 from engine.backtest import run_identity
 from engine.backtest.run_bars import LoadedBars, span_for
+from engine.backtest.statistics.run_metrics import METRICS
 from engine.config.schema import DeskConfig, desk_paths
+from engine.config.toml_reader import close_hint
 from engine.errors import ConfigError, PatangError
 from engine.history.golden_bars import series_digest
 from engine.research.packed_bars import write_packed
@@ -42,6 +44,8 @@ ASKED_AT_ONCE: Final = 8
 """Points a learning sampler gives before it is told: the same on every machine, or the same seed
 would find other points on one with more cores."""
 WORST: Final = -1e9
+MEASURED: Final = tuple(each.key for each in METRICS if each.unit not in {"date", "time"})
+"""Metrics that can be looked for the most of."""
 
 
 class SweepRequest(NamedTuple):
@@ -103,6 +107,9 @@ class SweepJob:
     def __init__(self, config: DeskConfig, request: SweepRequest) -> None:
         self.config = config
         self.request = request
+        if request.objective not in MEASURED:
+            hint = close_hint(request.objective, MEASURED)
+            raise ConfigError(f"--objective {request.objective}: no such metric{hint}")
         self.backtest = BacktestJob(config, request.backtest)
         self.tables = {table.name: table.parameters for table in self.backtest.tables}
         self.spaces = self._parameter_spaces()
@@ -110,7 +117,7 @@ class SweepJob:
         self.folder = self._sweep_folder()
 
     def execute(self, workers: int, dask: str = "", *, fresh: bool = False) -> SweepOutcome:
-        """Run what is not done; ctrl-c ends it in order, what is done stays. Raise `PatangError`."""
+        """Run what is not done, until ctrl-c: what is done then stays. Raise `PatangError`."""
         journal = TrialJournal(self.folder)
         with journal.lock():
             if fresh:
@@ -151,6 +158,8 @@ class SweepJob:
                     rows = self._run_points(run, basis, list(loaded.series))
                 finally:
                     line.close()
+            if not rows and self.refused:
+                raise ConfigError(f"every point is refused: {self.refused[0].reason}")
             return SweepOutcome(
                 manifest,
                 rows,

@@ -3,12 +3,12 @@
 import json
 from collections.abc import Sequence
 
-from engine.research.evidence.evidence_gate import EvidenceFinding
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from engine.numbers import count
+from engine.research.evidence.evidence_gate import EvidenceFinding
 from engine.research.sweep_study import SweepRow, SweepStudy
 from engine.research.sweep_tables import (
     HeatMap,
@@ -72,7 +72,7 @@ def study_json(study: SweepStudy, rows: Sequence[SweepRow], **facts: object) -> 
             "verdict": verdict_text(study.best),
             "believed": study.best.is_believed,
             "best": trial_line(study.best.row, study.best.score)._asdict(),
-            "trials": [each._asdict() for each in best_lines(study, rows, len(rows))],
+            "ranking": [each._asdict() for each in best_lines(study, rows, len(rows))],
             "findings": [each._asdict() for each in study.best.findings],
             "next_day": [
                 trial_line(each.row, each.score)._asdict()
@@ -85,11 +85,12 @@ def study_json(study: SweepStudy, rows: Sequence[SweepRow], **facts: object) -> 
     )
 
 
-def _table(title: str, *columns: str, left: int = 1) -> Table:
+def _table(title: str, *columns: str, left: int = 1, wraps: int = 0) -> Table:
+    """Return a table of `left` columns of texts, then numbers; the column `wraps` may wrap."""
     made = Table(title=title, title_justify="left", box=None, header_style="dim", pad_edge=False)
     made.title_style = "bold"
     for place, name in enumerate(columns):
-        made.add_column(name, justify="left" if place < left else "right", no_wrap=place > 0)
+        made.add_column(name, justify="left" if place < left else "right", no_wrap=place != wraps)
     return made
 
 
@@ -128,8 +129,8 @@ def _cell(value: float | None, largest: float) -> Text:
 
 
 def _findings(findings: Sequence[EvidenceFinding]) -> Table:
-    made = _table("How much of the best is luck", "", "Rule", "Found", "Wanted", left=3)
+    made = _table("How much of the best is luck", "", "Rule", "Wanted", "Found", left=4, wraps=3)
     for each in findings:
         mark, style = MARKS[each.verdict]
-        made.add_row(Text(mark, style), each.label, each.text, f"{each.threshold:g}")
+        made.add_row(Text(mark, style), each.label, f"{each.threshold:g}", each.text)
     return made

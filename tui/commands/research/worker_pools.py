@@ -57,9 +57,9 @@ class DaskWorkers:
 
     def __init__(self, client: Any, task: bytes, bars: Path) -> None:
         self._client = client
-        self._task = client.scatter(task, broadcast=True)
-        self._bars = client.scatter(bars.read_bytes(), broadcast=True)
+        self._sent = (task, bars.read_bytes())
         self._pool = client.get_executor(pure=False)
+        self._scatter()
 
     @property
     def width(self) -> int:
@@ -72,7 +72,16 @@ class DaskWorkers:
         return found
 
     def revive(self) -> None:
-        """Do nothing: the scheduler does."""
+        """Hand out the bars anew: a worker may have died with the only copy."""
+        self._scatter()
+
+    def _scatter(self) -> None:
+        try:
+            self._task, self._bars = (
+                self._client.scatter(each, broadcast=True, hash=False) for each in self._sent
+            )
+        except (OSError, TimeoutError) as error:
+            raise OperatorError(f"the scheduler lost its workers: {error}") from error
 
 
 @contextlib.contextmanager

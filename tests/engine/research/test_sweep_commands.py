@@ -1,0 +1,155 @@
+"""`patang sweep` with real workers: the table is the same however often it was killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.engine.backtest.histories import history, walk
+from tests.engine.backtest.made_up import weekdays
+from tui.commands.cli import run_command
+
+ROOT = Path(__file__).resolve().parents[3]
+DAYS = weekdays(5)  # 3 to 7 June 2024
+GRID = ("moving_average_cross", "--param", "fast=2:5:1", "--param", "slow=5,8,13")
+SHOWN = ("sharpe", "net_return", "score", "rejected", "digest", "daily_returns")
+
+
+@pytest.fixture
+def state(tmp_path, monkeypatch):
+    """Return a state folder whose history has five sessions of two symbols."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    folder = tmp_path / "state" / "patang"
+    history(
+        folder / "history",
+        {name: walk(DAYS, seed) for seed, name in enumerate(("INFY", "SBIN"), start=1)},
+    )
+    return folder
+
+
+def swept(capsys, *arguments, code=0):
+    assert run_command(["sweep", *arguments]) == code
+    return capsys.readouterr()
+
+
+def table(told):
+    """Return each trial of a sweep, with what is not the machine's own."""
+    rows = pq.read_table(json.loads(told.out)["file"]).to_pylist()
+    return {row["trial"]: [row[name] for name in SHOWN] for row in rows}
+
+
+def started(*arguments):
+    code = "import sys; from tui.commands.cli import main; main(sys.argv[1:])"
+    return subprocess.Popen(
+        [sys.executable, "-P", "-c", code, "sweep", *arguments],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def finished_lines(state):
+    return sum(file.read_bytes().count(b"\n") for file in (state / "sweeps").glob("*/trials.jsonl"))
+
+
+def test_a_trial_is_the_backtest_of_its_parameters_to_the_paisa_and_the_digest(state, capsys):
+    told = swept(capsys, *GRID, "--symbols", "SBIN", "--workers", "1", "--json")
+    assert "2 points refused by the strategy" not in told.err
+    rows = pq.read_table(json.loads(told.out)["file"]).to_pylist()
+    assert len(rows) == 11  # of 4 x 3 points the strategy refuses fast = slow = 5
+    one = next(row for row in rows if json.loads(row["parameters"]) == {"fast": 3, "slow": 8})
+    own = ("--set", "fast=3", "--set", "slow=8", "--symbols", "SBIN", "--json", "--no-keep")
+    assert run_command(["backtest", "moving_average_cross", *own]) == 0
+    alone = json.loads(capsys.readouterr().out)
+    assert one["digest"] == alone["manifest"]["digest"]
+    assert one["sharpe"] == pytest.approx(alone["metrics"]["sharpe"])
+    assert one["net_return"] * 100 == pytest.approx(alone["metrics"]["return"])
+    assert len(one["daily_returns"]) == len(DAYS)
+
+
+def test_a_sweep_killed_at_any_moment_goes_on_to_the_same_table(state, capsys):
+    whole = table(swept(capsys, *GRID, "--workers", "1", "--json"))
+    assert len(whole) == 22
+    kept = 0
+    fresh = ("--fresh",)
+    for wanted in (1, 9, 17):
+        process = started(*GRID, "--workers", "2", *fresh)
+        fresh = ()
+        while process.poll() is None and finished_lines(state) < kept + wanted - kept:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        kept = finished_lines(state)
+        assert kept
+    told = swept(capsys, *GRID, "--workers", "2", "--json")
+    assert table(told) == whole
+    assert finished_lines(state) == 22 or "were done already" in told.err
+    again = swept(capsys, *GRID, "--json")
+    assert "22 trials were done already" in again.err
+    assert table(again) == whole
+
+
+def test_bars_or_settings_that_change_under_a_sweep_are_refused_until_it_begins_anew(state, capsys):
+    swept(capsys, *GRID, "--symbols", "INFY", "--workers", "1")
+    history(state / "history", {"INFY": walk(DAYS, 9)})
+    refused = swept(capsys, *GRID, "--symbols", "INFY", "--workers", "1", code=2)
+    assert "the bars of INFY changed since this sweep began" in refused.err
+    assert "--fresh begins anew" in refused.err
+    swept(capsys, *GRID, "--symbols", "INFY", "--workers", "1", "--fresh")
+    Path("config.toml").write_text("[risk]\nmax_positions = 1\n")
+    refused = swept(capsys, *GRID, "--symbols", "INFY", "--workers", "1", code=2)
+    assert "the configuration changed since this sweep began" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("moving_average_cross",), "a sweep needs an axis"),
+        (("moving_average_cross", "--param", "fast=30"), "expected fewer bars than slow"),
+        (("moving_average_cross", "--param", "quick=1,2"), "no such key; valid: capital"),
+        (("moving_average_cross", "--param", "fast=1:9"), "a grid needs a step"),
+        (("moving_average_cross", "--param", "x.fast=1,2"), "x does not run"),
+        (("moving_average_cross", "--param", "fast=2,3", "--workers", "999"), "--workers 999"),
+        (("moving_average_cross", "--param", "fast=2,3", "--symbols", "NONE"), "no bars of NONE"),
+        (("moving_average_cross", "--param", "fast=2,3", "--objective", "sharp"), "sharpe"),
+        (
+            ("moving_average_cross", "--param", "fast=2,3", "--walk-forward", "six"),
+            "--walk-forward six",
+        ),
+        (("moving_average_cross", "--param", "fast=2,3", "--dask", "tcp://127.0.0.1:9"), "--dask"),
+    ],
+)
+def test_what_cannot_be_swept_is_said_in_a_line(state, capsys, arguments, complaint):
+    assert run_command(["sweep", *arguments]) in {1, 2, 4}
+    said = capsys.readouterr()
+    assert complaint in said.err
+    assert "Traceback" not in said.err
+
+
+def test_one_account_for_all_symbols_is_one_trial_a_point(state, capsys):
+    told = json.loads(swept(capsys, *GRID, "--portfolio", "--workers", "1", "--json").out)
+    assert {row["symbol"] for row in told["next_day"]} <= {"*"}
+    assert told["trials"] == 11
+
+
+def test_samplers_take_as_many_points_as_they_are_told(state, capsys, tmp_path):
+    wide = ("moving_average_cross", "--param", "fast=2:9:1", "--param", "slow=10:40:1")
+    page = tmp_path / "page.html"
+    told = json.loads(
+        swept(
+            capsys,
+            *wide,
+            *("--sampler", "random", "--trials", "6", "--symbols", "SBIN", "--json"),
+            *("--report", str(page), "--workers", "1"),
+        ).out
+    )
+    assert told["trials"] == 6
+    assert page.read_text().startswith("<!doctype html>")
