@@ -723,7 +723,7 @@ class Desk:
             day=day,
             now=now,
         ):
-            symbol = self.kernel.state.markets[division.token].instrument.symbol
+            symbol = self.kernel.view.instrument(division.token).symbol
             loop.inbox.append(loop.reconciler.record_division(division, symbol))
             self._log.add_event("alarm", "divided", text)
         loop.turn()

@@ -4,7 +4,16 @@ from typing import final
 
 from mypy_extensions import i64
 
-from compiled.model.values import MINUTE, Order, OrderPurpose, OrderStatus, Product, Side, paise
+from compiled.model.values import (
+    MINUTE,
+    Instrument,
+    Order,
+    OrderPurpose,
+    OrderStatus,
+    Product,
+    Side,
+    paise,
+)
 from compiled.trading.desk_state import DeskState
 from compiled.trading.ladder import Ladder, Rung, protected_quantity, standing_quantity
 from compiled.trading.order_states import is_settled, largest_quantity, outstanding_quantity
@@ -19,6 +28,14 @@ class DeskView:
     def __init__(self, state: DeskState, out: OrderStore) -> None:
         self.state = state
         self.order_store = out
+
+    def instrument(self, token: i64) -> Instrument:
+        """Return a watched instrument; raise `KeyError` for another."""
+        return self.state.markets[token].instrument
+
+    def instruments(self) -> list[Instrument]:
+        """Return the watched instruments."""
+        return [market.instrument for market in self.state.markets.values()]
 
     def limit_usage(self, candidate: Ladder) -> LimitUsage:
         """Return the used part of the limits, for one more entry of a ladder."""

@@ -53,7 +53,7 @@ class KernelView:
 
     def put_order(self, order: Order) -> None:
         """Show one order as it stands."""
-        symbol = self.kernel.state.markets[order.token].instrument.symbol
+        symbol = self.kernel.view.instrument(order.token).symbol
         status = "CANCELLING" if order.cancelling else order.status.name.replace("_", " ")
         if order.reason.startswith(DRY_RUN):
             status = "NOT SENT"
@@ -78,7 +78,7 @@ class KernelView:
     def put_fill(self, fill: BookedFill) -> None:
         """Show one fill on the chart and in the log."""
         order = fill.order
-        symbol = self.kernel.state.markets[order.token].instrument.symbol
+        symbol = self.kernel.view.instrument(order.token).symbol
         self.writer.add_fill(
             FillMark(fill.ts, order.token, order.side.name, fill.price, fill.quantity)
         )

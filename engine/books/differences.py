@@ -285,7 +285,7 @@ def _position_differences(
         fired_tokens(kernel, books),
         {each.token for each in _trade_differences(kernel, books)},
     )
-    known = {market.instrument.symbol: token for token, market in kernel.state.markets.items()}
+    known = {each.symbol: int(each.token) for each in kernel.view.instruments()}
     for token, product in sorted(
         theirs.keys() | ours.keys() | late.keys() | _apart_positions(kernel, apart)
     ):
@@ -381,9 +381,7 @@ def _apart_positions(kernel: Kernel, apart: Mapping[str, int]) -> set[At]:
     """Return token and product of the shares set apart, among watched instruments."""
     if not any(apart.values()):
         return set()
-    tokens = {
-        market.instrument.symbol: int(market.token) for market in kernel.state.markets.values()
-    }
+    tokens = {each.symbol: int(each.token) for each in kernel.view.instruments()}
     names = [key.rpartition(":") for key, shares in apart.items() if shares]
     return {(tokens[symbol], product) for symbol, _, product in names if symbol in tokens}
 

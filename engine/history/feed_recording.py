@@ -173,9 +173,7 @@ def recording_header(
         if kernel.market_feed.tick_filter is not None
         else 0,
         "spans": list(spans),
-        "instruments": [
-            _instrument_header(market.instrument) for market in kernel.state.markets.values()
-        ],
+        "instruments": [_instrument_header(each) for each in kernel.view.instruments()],
     }
 
 
