@@ -23,9 +23,9 @@ class BoardHeader(NamedTuple):
     charges: int = 0
     naked: int = 0
     feed_age: int = -1
+    """Nanoseconds since the last market data frame, -1 before the first."""
     feed_lag: int = 0
     """How late the feed is by the exchange's stamps, ns; 0: in time."""
-    """Nanoseconds since the last market data frame, -1 before the first."""
     kill: str = ""
     """"", "halt" or "flatten"."""
     kill_reason: str = ""

@@ -29,8 +29,10 @@ GIB: Final = 1024**3
 LITTLE_SPACE: Final = GIB // 5
 SOME_SPACE: Final = 2 * GIB
 """Bytes: below the first a day's journal and bars may not fit, below the second the month's."""
+# The Date header is cut to the second: half of one is doubt, and below 1.5 s nothing can be said.
 SKEW_WARN, SKEW_FAIL = 1.5, 10.0
 """Seconds between this machine's clock and the broker's, whose answers carry whole seconds."""
+# NSE lists thousands; a list that is still being made is shorter.
 FEW_INSTRUMENTS: Final = 1_000
 FEED_PATIENCE: Final = 12.0
 DAY_SPAN: Final = 86_400
@@ -83,6 +85,7 @@ class HealthSubject:
 async def examine(patient: HealthSubject) -> list[HealthCheck]:
     """Look at everything; one thing that is ill keeps no other from being looked at."""
     checks = [check_disk(patient.state), check_database(patient.database, patient.whole)]
+    # First: without a session every other answer would be the same refusal.
     token = await check_token(patient)
     checks.append(token)
     if not patient.sandbox:
@@ -113,6 +116,7 @@ def check_disk(folder: Path) -> HealthCheck:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
+            # A quota or a full disk shows itself at the write that reaches the disk, not at open.
             file.write(b"0" * 4096)
             file.flush()
             os.fsync(file.fileno())
@@ -135,10 +139,13 @@ def check_database(path: Path, whole: Callable[[Path], None]) -> HealthCheck:
     A missing one is well: the first run makes it.
     """
     try:
+        # Before `exists`: a database that is lost (its log is still there) must not count as none
+        # yet.
         whole(path)
         if not path.exists():
             return HealthCheck("database", OK, f"none yet at {path}")
         with contextlib.closing(
+            # Read-only, and with a wait: a desk may trade on it meanwhile.
             sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=2.0)
         ) as db:
             verdict = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
@@ -199,6 +206,7 @@ async def check_clock(patient: HealthSubject) -> HealthCheck:
         server_time = await patient.server_time()
     except PatangError as error:
         return HealthCheck("clock", WARN, f"the broker tells no time: {error}")
+    # The broker's stamp lies somewhere between question and answer: half the way is the doubt.
     doubt = (patient.clock.now() - asked) / SECOND / 2
     skew = (asked + (patient.clock.now() - asked) / 2 - (server_time + SECOND / 2)) / SECOND
     text = (
@@ -233,6 +241,7 @@ def check_address(outgoing: Address | None, registered: Address | None) -> Healt
         )
     if outgoing == registered:
         return HealthCheck("address", OK, f"orders leave from {outgoing}, as registered")
+    # Behind a router the exchange sees the router's address, which this machine cannot know.
     if outgoing.is_private:
         text = f"this machine is {outgoing} behind a router; orders must leave as {registered}"
         return HealthCheck("address", WARN, text, "compare with the router's address")
@@ -260,6 +269,7 @@ async def check_instruments(patient: HealthSubject) -> list[HealthCheck]:
         ]
     text = f"{len(found)} on NSE"
     check = HealthCheck("instruments", OK, text)
+    # The broker makes the list anew in the morning; until then it may be there in part.
     if len(found) < FEW_INSTRUMENTS and not patient.sandbox:
         check = HealthCheck(
             "instruments", WARN, f"only {text}", "the list is incomplete: try again after 08:30 IST"
@@ -315,6 +325,7 @@ class _ConnectionProbe:
 
     def notice(self, level: str, text: str) -> None:
         """Keep errors."""
+        # A notice that is no error (subscribed, reconnecting) is no reason to name.
         if level != "info":
             self.notices.append(text)
 
@@ -336,6 +347,7 @@ async def check_feed(patient: HealthSubject) -> HealthCheck:
     finally:
         running.cancel()
         connected.cancel()
+        # The cancelled feed closes its sockets here, before the next check asks for one.
         await asyncio.gather(running, connected, return_exceptions=True)
     if ear.up.is_set():
         return HealthCheck("feed", OK, "connected")
