@@ -280,6 +280,8 @@ def _position_differences(
     divided: DivisionState,
 ) -> Iterator[BookDifference]:
     theirs, costs, names = _broker_shares(books)
+    # `theirs` is a net figure: what we hold on both sides is compared as a sum, and told apart for
+    # the choices.
     ours, parts = held_shares(kernel), held_by_side(kernel)
     fired, unbooked = (
         fired_tokens(kernel, books),
@@ -294,6 +296,8 @@ def _position_differences(
         symbol = symbol_of(kernel, token, names.get(token, str(token)))
         key = f"{symbol}:{product}" if known.get(symbol) == token else f"{symbol}@{token}:{product}"
         owners = apart.get(key, 0)
+        # A doubtful division is shown even where the figures agree: before the credit both books
+        # have the old number.
         even = there == here and not owners and token not in divided.doubts
         if even or here != before[token, product] or token in fired:
             continue
@@ -315,6 +319,8 @@ def _position_differences(
                 cause=divided.doubts[token],
             )
             continue
+        # The exchange has the ex-date, the depository credits days later; nobody can do anything
+        # about it, so there is no choice.
         if figure and figure == -divided.awaited.get((token, product), 0):
             yield BookDifference(
                 key,
@@ -345,7 +351,11 @@ def _position_differences(
             if ours_gone
             else []
         )
+        # An older order of somebody else has long been in the positions: it cannot be what moved
+        # them now.
         recent = [each for each in taken if kernel.order_store.now - each.ts < LATE + SKEW]
+        # What may be our own stop is no witness: its trades will be booked, and the difference with
+        # them goes.
         fresh = sum(int(each.filled) for each in recent if not _may_be_stop(kernel, each))
         yield BookDifference(
             key,
@@ -590,6 +600,7 @@ def _order_differences(kernel: Kernel, books: BooksSnapshot) -> Iterator[BookDif
             )
     listed = {update.order_id for update in books.orders}
     for order in out.orders.values():
+        # A book that was read a moment before the order was accepted does not list it yet.
         gone = order.order_id and order.order_id not in listed and order.status in LIVE
         if gone and out.now - order.created >= LATE:
             text = f"{order.side.name} {order.quantity}, {order.filled} filled"
@@ -697,6 +708,7 @@ def _funds_differences(
     """
     now = kernel.order_store.now
     if any(
+        # A working order blocks cash, and a fresh fill reaches the funds later than the order book.
         update.status in LIVE or (update.filled and now - update.ts < LATE)
         for update in books.orders
     ):
@@ -711,17 +723,21 @@ def _funds_differences(
         # taken in yet
         return
     ledger = kernel.ledger
+    # The broker takes the day's charges at night; ours are in the ledger with each fill.
     least = most = int(ledger.cash + ledger.charges)
     for ladder in kernel.state.ladders.values():
         if ladder.plan.product in {Product.MIS, Product.MTF}:
             value = sum(abs(int(rung.quantity)) * rung.average for rung in ladder.rungs) * 100
             least, most = (
+                # Long: the broker blocks between nothing and all of it. Short: its proceeds are not
+                # paid out, and as much again may be blocked.
                 (least, most + int(value))
                 if ladder.sign > 0
                 else (least - 2 * int(value), most - int(value))
             )
     for order in kernel.order_store.orders.values():
         if (
+            # The part that repays the loan is not known here: at most the whole sale.
             order.product is Product.MTF
             and order.side is Side.SELL
             and order.created >= kernel.state.open
