@@ -342,6 +342,7 @@ def order_brokerage(rates: ChargeRates, value: i64) -> i64:
 
 def _raw_brokerage(rates: ChargeRates, value: i64) -> i64:
     """Return the brokerage of one order in billionths of a paisa."""
+    assert value >= 0, "a value has no side"
     charged = rates.flat * NANO + value * rates.brokerage
     if 0 <= rates.cap * NANO < charged:
         return rates.cap * NANO

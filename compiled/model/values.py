@@ -127,6 +127,9 @@ class TradingHours:
         clears: bool = False,
         squared: i64 = 0,
     ) -> None:
+        assert opens <= closes, "trading ends before it begins"
+        assert pause <= resumes, "a pause ends before it begins"
+        assert auction <= auction_ends, "an auction ends before it begins"
         self.opens = opens
         self.closes = closes
         self.pause = pause
@@ -134,6 +137,7 @@ class TradingHours:
         self.auction = auction
         self.auction_ends = auction_ends
         self.ends = ends if ends > 0 else closes
+        assert self.closes <= self.ends, "orders end before trading does"
         self.square_off = square_off
         self.last_entry = last_entry
         self.clears = clears

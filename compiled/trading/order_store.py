@@ -53,6 +53,8 @@ class BookedFill:
         charges: i64,
         realised: i64,
     ) -> None:
+        assert quantity > 0, "a fill moves shares"
+        assert price >= 0.0, "a fill has a price"
         self.ts = ts
         self.trade_id = trade_id
         self.order = order
@@ -72,6 +74,8 @@ class OrderStore:
     """
 
     def __init__(self, tag_prefix: str, first: i64, modifies: i64, exits: ExitEscalation) -> None:
+        # 0 stands for no intent, no rung and no ladder.
+        assert first > 0, "numbers begin above 0"
         self.tag_prefix = tag_prefix
         self.next_intent = first
         self.modifies = modifies
@@ -170,7 +174,13 @@ class OrderStore:
         terms: OrderTerms = PLAIN,
     ) -> Order:
         """Ask for a new order."""
+        assert quantity > 0, "an order is for shares"
+        # Written so that a NaN fails them.
+        assert price >= 0.0, "an order for less than nothing"
+        assert trigger >= 0.0, "a trigger below nothing"
         intent = self.take_number()
+        # A number given out twice is a tag given out twice, and each would answer for the other.
+        assert intent not in self.orders, "an intent's number is taken"
         order = Order(
             intent,
             self.intent_tag(intent),
@@ -237,6 +247,8 @@ class OrderStore:
 
     def keep_fill(self, fill: BookedFill) -> None:
         """Keep a fill as it was booked."""
+        order = fill.order
+        assert fill.quantity <= order.traded <= order.filled, "a fill its order does not count"
         self.fills.append(fill)
         self.digest_fill(
             fill.order.intent,
@@ -308,6 +320,7 @@ class OrderStore:
         Return False where its budget of modifications is used up. While the last request about it
         has no answer yet, the change waits for that.
         """
+        assert order.live, "a change of an order that is over"
         if order.modifies >= self.modifies:
             return False
         if order.pending is not None or not order.order_id:
@@ -356,6 +369,8 @@ class OrderStore:
         legs: list[GttLeg],
     ) -> Gtt:
         """Ask for a new GTT."""
+        # The broker has none for intraday positions: their stops are orders.
+        assert product is not Product.MIS, "a GTT for an intraday position"
         gtt = Gtt(
             self.take_number(),
             strategy,
@@ -397,6 +412,7 @@ class OrderStore:
 
     def modify_gtt(self, gtt: Gtt, last_price: float, legs: list[GttLeg]) -> None:
         """Ask for other legs on a live GTT."""
+        assert gtt.gtt_id > 0, "a change of a GTT the broker has not named"
         gtt.last_price = last_price
         gtt.pending = legs
         gtt.asked = True
