@@ -2,7 +2,7 @@
 
 from typing import Final, final
 
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from compiled.indicators.rolling import (
     RollingSpread,
@@ -16,6 +16,9 @@ from compiled.model.values import Bar
 NEAR: Final = 1e-9
 
 
+# An author writes indicators in plain Python. That they may costs the compiled ones less than one
+# instruction in a hundred.
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Indicator:
     """A streaming indicator, whose updates all cost the same and allocate nothing.
 
