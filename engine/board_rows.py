@@ -34,7 +34,7 @@ class BoardHeader(NamedTuple):
     place: str = ""
     """Where prices and orders really go, where the mode's name does not say it.
 
-    No Kite, but a sandbox.
+    No broker, but a sandbox.
     """
     then: str = ""
     """The phase after this one."""

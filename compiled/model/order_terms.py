@@ -7,7 +7,7 @@ from mypy_extensions import i64, mypyc_attr
 
 
 class Variety(IntEnum):
-    """Kite's kinds of order."""
+    """The kinds of order a broker takes."""
 
     REGULAR = 1
     AMO = 2

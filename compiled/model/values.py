@@ -40,7 +40,7 @@ class OrderType(IntEnum):
 
 
 class Product(IntEnum):
-    """Zerodha product of a position."""
+    """Product of a position: delivery, intraday, carried derivatives, financed delivery."""
 
     CNC = 1
     MIS = 2

@@ -19,7 +19,7 @@ U32: Final[i64] = 0xFFFFFFFF
 
 
 def read_book(floor: InstrumentVenue, depth: bytes, offset: i64) -> bool:
-    """Read Kite's block of ten levels at `offset`; return whether there is a level in it."""
+    """Read a block of ten levels at `offset`; return whether there is a level in it."""
     instrument = floor.instrument
     # One factor takes a price on the wire to a grid index, in one multiplication a level.
     scale = E4 / (floor.wire_divisor * float(instrument.tick_e4))
@@ -38,7 +38,7 @@ def read_book(floor: InstrumentVenue, depth: bytes, offset: i64) -> bool:
 
 
 def read_touch(floor: InstrumentVenue, depth: bytes, offset: i64) -> tuple[float, float]:
-    """Return the best bid and ask of Kite's block of ten levels at `offset`.
+    """Return the best bid and ask of a block of ten levels at `offset`.
 
     They are rupees, 0.0 for none.
     """

@@ -16,7 +16,7 @@ from engine.ports import Broker, BrokerHolding, BrokerPosition
 LIVE: Final = frozenset({OrderStatus.OPEN, OrderStatus.TRIGGER_PENDING})
 DELIVERED: Final = frozenset({Product.CNC.name, Product.MTF.name})
 COVER: Final = "CO"
-"""What Kite calls the product of a cover order; ours is intraday with a plan that says so."""
+"""The product of a cover order in the broker's books; ours is intraday, and its plan says so."""
 LATE: Final = 15 * SECOND
 """How far apart the broker's books may be.
 

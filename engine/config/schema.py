@@ -109,7 +109,7 @@ class BrokerSettings(Struct, frozen=True, kw_only=True):
         str,
         variable_name(
             "Environment variable that holds the application's secret, for the login; empty: "
-            "KITE_API_SECRET."
+            "the broker's usual one (KITE_API_SECRET)."
         ),
     ] = ""
     # Kite knows the address by the application's settings, so that it cannot be any free port.
@@ -122,7 +122,7 @@ class BrokerSettings(Struct, frozen=True, kw_only=True):
         ),
     ] = 8765
     static_ip: Annotated[
-        str, described_as("Address registered with Kite for orders; empty: none is known.")
+        str, described_as("Address registered with the broker for orders; empty: none is known.")
     ] = ""
     bind_ip: Annotated[
         str,
@@ -307,7 +307,7 @@ class FeedSettings(Struct, frozen=True, kw_only=True):
             6,
             60,
             "Silence, heartbeats included, after which a connection is dropped and made anew; "
-            "Kite's come every few seconds.",
+            "a broker's come every few seconds.",
         ),
     ] = 10.0
     spans_s: Annotated[
@@ -362,7 +362,7 @@ class FeedSettings(Struct, frozen=True, kw_only=True):
 
 
 class GovernorSettings(Struct, frozen=True, kw_only=True):
-    """The account's order budget; the bounds are Zerodha's limits."""
+    """The account's order budget; the bounds are the exchanges' and the broker's."""
 
     # Ten a second is the exchange's bound for an account; the default stands one below.
     orders_per_second: Annotated[

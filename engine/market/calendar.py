@@ -307,7 +307,7 @@ class Calendar:
         cas: bool = False,
         expiring: bool = False,
     ) -> int | None:
-        """Return when Zerodha squares off MIS positions on `day`.
+        """Return when the broker squares off MIS positions on `day`.
 
         It is None without trading, or on a special day.
         """

@@ -170,11 +170,11 @@ class OrderRules:
         return row_on(rows, day, f"protection band of {kind}", FILE).steps
 
     def order_limits(self, day: date) -> OrderLimits:
-        """Return Zerodha's limits on orders."""
+        """Return the broker's limits on orders."""
         return row_on(self._table.orders, day, "order limits", FILE)
 
     def gtt_limits(self, day: date) -> GttLimits:
-        """Return Zerodha's limits on GTTs."""
+        """Return the broker's limits on GTTs."""
         return row_on(self._table.gtt, day, "GTT limits", FILE)
 
 

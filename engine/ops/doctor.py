@@ -62,9 +62,9 @@ class HealthSubject:
 
     `expires` (ns UTC, 0: never) ends the session, `server_time` asks the broker for its clock (ns).
     `whole` raises `PatangError` for a database that is lost, cut short or none of ours. `outgoing`
-    is the local address requests leave from, `registered` the one Kite takes orders from (None: not
-    known). `sandbox`: an exchange of our own, with few instruments, a clock of its own, and no
-    registered address.
+    is the local address requests leave from, `registered` the one the broker takes orders from
+    (None: not known). `sandbox`: an exchange of our own, with few instruments, a clock of its own,
+    and no registered address.
     """
 
     broker: Broker
@@ -223,11 +223,13 @@ async def check_clock(patient: HealthSubject) -> HealthCheck:
 
 
 def check_address(outgoing: Address | None, registered: Address | None) -> HealthCheck:
-    """Compare the address that requests leave from with the one Kite takes orders from.
+    """Compare the address that requests leave from with the one the broker takes orders from.
 
     Behind NAT it cannot be seen.
     """
-    where = "register this machine's static address with Kite, and name it in broker.static_ip"
+    where = (
+        "register this machine's static address with the broker, and name it in broker.static_ip"
+    )
     if outgoing is None:
         return HealthCheck(
             "address", WARN, "no way out of this machine is known", "check the network"
@@ -236,7 +238,7 @@ def check_address(outgoing: Address | None, registered: Address | None) -> Healt
         return HealthCheck(
             "address",
             WARN,
-            "no static address is configured: Kite takes orders from a registered one",
+            "no static address is configured: the broker takes orders from a registered one",
             where,
         )
     if outgoing == registered:
@@ -264,7 +266,7 @@ async def check_instruments(patient: HealthSubject) -> list[HealthCheck]:
                 "instruments",
                 FAIL,
                 str(error),
-                "try again; Kite makes the list anew at about 08:00 IST",
+                "try again; the list is made anew at about 08:00 IST",
             )
         ]
     text = f"{len(found)} on NSE"
@@ -287,10 +289,10 @@ async def check_instruments(patient: HealthSubject) -> list[HealthCheck]:
 
 
 async def check_history(patient: HealthSubject) -> HealthCheck:
-    """Ask for a candle of a share: Kite's plans are sold with and without historical data."""
+    """Ask for a candle of a share: brokers sell their interface with and without history."""
     mend = (
         "without it strategies begin with the minutes this desk has kept, or cold: look at your "
-        "Kite Connect plan"
+        "plan with the broker"
     )
     now = patient.clock.now()
     try:
