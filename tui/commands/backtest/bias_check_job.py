@@ -100,6 +100,10 @@ class BiasCheckJob:
             finally:
                 line.close()
                 self.was_stopped = interruption.has_come
+                if self.was_stopped:
+                    self.warnings.append(
+                        "stopped before the last test: the verdict is of those that were run"
+                    )
 
     def _check_subject(self, prepared: PreparedBacktest, *, worldly: bool) -> BiasSubject:
         @contextlib.contextmanager
