@@ -736,8 +736,8 @@ def _funds_differences(
                 else (least - 2 * int(value), most - int(value))
             )
     for order in kernel.order_store.orders.values():
+        # The part that repays the loan is not known here: at most the whole sale.
         if (
-            # The part that repays the loan is not known here: at most the whole sale.
             order.product is Product.MTF
             and order.side is Side.SELL
             and order.created >= kernel.state.open
