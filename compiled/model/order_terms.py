@@ -48,6 +48,7 @@ class OrderTerms:
         return self.autoslice or self.variety is Variety.ICEBERG
 
 
+# One object for all: an order without terms of its own costs none.
 PLAIN: Final = OrderTerms()
 SLICED: Final = OrderTerms(autoslice=True)
 

@@ -43,6 +43,7 @@ class DeskView:
         pending = self._count_positions(usage, None)
         usage.recent = self.recent_entries(candidate.strategy)
         usage.trades = self.state.entry_count
+        # What is on its way will be paid for from the same cash.
         usage.funds = self.state.ledger.cash - pending
         return usage
 
@@ -130,6 +131,7 @@ class DeskView:
         One bare by plan needs none, where the broker takes stops at all. Stops, exits and doubles
         at the broker oversell together.
         """
+        # A set, as one rung may lack a stop and have a stray beside it, and is one position.
         found = {int(gtt.rung) for gtt in self.state.stray_gtts.values()}
         for order in self.state.strays.values():
             if order.live and order.purpose is not OrderPurpose.ENTRY:
@@ -180,6 +182,7 @@ class DeskView:
             if (
                 market.is_late
                 and market.lag > self.state.late_after
+                # Outside its hours an instrument is silent, not late.
                 and market.instrument.hours.is_trading(self.order_store.now)
             ):
                 count += 1

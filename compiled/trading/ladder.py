@@ -83,6 +83,7 @@ class EntryPlan:
 
 AT_MARKET: Final = EntryPlan()
 
+# The broker answers before the exchange does, which may still turn an order away.
 PROVEN: Final = 10
 """Seconds after which an order that still stands has been taken by the exchange, too."""
 

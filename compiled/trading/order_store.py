@@ -115,6 +115,7 @@ class OrderStore:
 
     def _digest_action(self, what: i64, intent: i64) -> None:
         """Take the beginning of a record into the digest."""
+        # Seven actions fit into the four bits beside the number.
         self._digest.put(16 * intent + what)
         self._digest.put(self.now)
 
@@ -274,6 +275,7 @@ class OrderStore:
     def register(self, order: Order) -> None:
         """Make an order findable by number, tag and the broker's id."""
         self.orders[order.intent] = order
+        # An order that the broker makes (a slice, a GTT's) has no tag of ours.
         if order.tag:
             self.by_tag[order.tag] = order
         if order.order_id:
@@ -307,6 +309,7 @@ class OrderStore:
 
     def disown_order(self, order: Order) -> None:
         """Forget the broker's id of an order: it belongs to another one."""
+        # Another order may be listed under that id by now.
         if self.by_order_id.get(order.order_id) is order:
             del self.by_order_id[order.order_id]
         order.order_id = order.listed = ""
@@ -328,6 +331,7 @@ class OrderStore:
             return True
         order.wanted = None
         order.pending = change
+        # Counted when it is asked for: an answer that is lost may have been a change all the same.
         order.modifies += 1
         order.moved = self.now
         self.changed_orders[order.intent] = order
@@ -351,6 +355,7 @@ class OrderStore:
     def _cancel_one_order(self, order: Order) -> None:
         if order.cancelling or not order.live or self.now < order.retry_at:
             return
+        # The broker cancels by its own id: without one it is remembered until there is.
         if not order.order_id:
             order.unwanted = True
             return
@@ -426,6 +431,7 @@ class OrderStore:
         """Ask for the deletion of a live GTT, once."""
         if gtt.asked or gtt.deleting or not gtt.gtt_id or self.now < gtt.retry_at:
             return
+        # Both: `asked` until there is an answer, `deleting` until a list shows what became of it.
         gtt.deleting = True
         gtt.asked = True
         self.changed_gtts[gtt.intent] = gtt

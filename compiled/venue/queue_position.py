@@ -108,6 +108,7 @@ def _traded_volume(floor: InstrumentVenue, price: i64, volume: i64) -> i64:
     day = floor.day_volume
     if volume > day:
         floor.day_volume = volume
+    # (i64(0), as a plain 0 on one side would box the other.)
     # The first volume of a session is no trade of this moment, and a lower one is a late packet.
     return (volume - day) * floor.instrument.multiplier if 0 <= day < volume else i64(0)
 
