@@ -25,9 +25,11 @@ def aggregate_by_config(scored: pd.DataFrame) -> pd.DataFrame:
     moves a mean; ties by the worst symbol, then by the first trial id.
     """
     require_columns(scored, ("raw_annual_return", "score", "rejected"), "score_rows")
+    # Means of floats depend on the order of what is added: in one order, equal tables are equal.
     table = scored.sort_values("trial", ignore_index=True)
     table["is_rejected"] = table["rejected"] != ""
     by = list(CONFIGURATION)
+    # A symbol that was tried in more windows would else count more than the others.
     symbols = table.groupby([*by, "symbol"])[["score", "raw_annual_return"]].mean().reset_index()
     symbols["is_positive"] = symbols["raw_annual_return"] > 0.0
     found = symbols.groupby(by).agg(
@@ -91,6 +93,7 @@ def decide_next_day(
         if not reason and shares.get(_configuration_of(row), 1.0) < min_positive_share:
             share = shares[_configuration_of(row)]
             reason = f"its configuration earns on {share:.0%} of its symbols alone"
+        # The symbol before the day: a full day would hide that its symbol was full anyway.
         if not reason and taken[row["symbol"]] >= per_symbol:
             reason = f"{row['symbol']} has its {per_symbol} already"
         if not reason and taken.total() >= count:

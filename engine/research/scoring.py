@@ -43,6 +43,7 @@ __all__ = (
 )
 
 DEFAULT_SETTINGS: Final = ScoringSettings()
+# Read-only: a caller who adds a gate to them would add it to every table that is scored after.
 DEFAULT_GATES: Final[Mapping[str, float]] = MappingProxyType(asdict(GateSettings()))
 """The bound of each gate; 0 stands for none, but for `min_annual_return`."""
 DEFAULT_WEIGHTS: Final[Mapping[str, float]] = MappingProxyType(asdict(WeightSettings()))
@@ -100,7 +101,8 @@ def score_rows(
     raw = raw_figures(table)
     winsorised, z, cohorts = _cohort_scores(table, raw, percentiles)
     weight = pd.DataFrame(known, index=table.index, columns=list(TERMS))
-    term = z * weight + 0.0  # -0.0 would be shown as such
+    # A weight below 0 makes -0.0 of a z-score of 0, which looks like a figure; the sum is 0.0.
+    term = z * weight + 0.0
     total = _sum_of_terms(term)
     age = ages(table, as_of)
     decay = 0.5 ** (age / half_life_days) if half_life_days else np.ones(len(table))
@@ -110,9 +112,10 @@ def score_rows(
     figures = {"raw": raw, "winsorised": winsorised, "z": z, "weight": weight, "term": term}
     parts = [figure.add_prefix(f"{name}_") for name, figure in figures.items()]
     shown = pd.concat([*parts, cohorts, pd.DataFrame(sums)], axis=1)
+    # Without gates every trial stays; the later steps read the column.
     if "rejected" not in table.columns:
         shown["rejected"] = ""
-    # A table that was scored before has these columns already.
+    # A table that was scored before, with other weights, has these columns already.
     return ranked(pd.concat([table.drop(columns=shown.columns, errors="ignore"), shown], axis=1))
 
 
@@ -189,6 +192,7 @@ def _filled_in(
     for name, value in given.items():
         if name not in defaults:
             raise ConfigError(f"there is no {kind} {name}{nearest_hint(name, defaults)}")
+        # isfinite raises for a text, as one from a file that nobody has checked.
         try:
             is_finite = math.isfinite(value)
         except TypeError:
@@ -201,6 +205,7 @@ def _filled_in(
 def _broken_gate(name: str, values: Floats, bound: float) -> tuple[Truths, str]:
     """Return which values break a gate, and how they stand to its bound then."""
     if name == "min_annual_return":
+        # A trial that came out at exactly 0 has earned nothing: the one bound that is not kept at it.
         return values <= bound, "not above"
     if bound == 0.0:
         return np.zeros(len(values), dtype=np.bool_), ""

@@ -132,6 +132,7 @@ def ages(table: pd.DataFrame, as_of: date | None) -> Floats:
 
 def _ordinal(value: object, trial: str) -> int:
     """Return the number of a day that is an ISO text, a date, or a time of pandas."""
+    # A time of pandas is a date as well; so is its NaT, whose ordinal raises as a wrong text does.
     try:
         day = value if isinstance(value, date) else date.fromisoformat(str(value))
         return int(day.toordinal())
