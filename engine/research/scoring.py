@@ -205,7 +205,7 @@ def _filled_in(
 def _broken_gate(name: str, values: Floats, bound: float) -> tuple[Truths, str]:
     """Return which values break a gate, and how they stand to its bound then."""
     if name == "min_annual_return":
-        # A trial that came out at exactly 0 has earned nothing: the one bound that is not kept at it.
+        # The one bound that is not kept at it: a trial that came out at exactly 0 earned nothing.
         return values <= bound, "not above"
     if bound == 0.0:
         return np.zeros(len(values), dtype=np.bool_), ""
