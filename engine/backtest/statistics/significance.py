@@ -63,15 +63,16 @@ def best_of_trials(trials: int, deviation: float) -> float:
 
 
 def min_track_record(
-    sharpe: float, skew: float, kurtosis: float, sure: float = 0.95
+    sharpe: float, skew: float, kurtosis: float, sure: float = 0.95, target: float = 0.0
 ) -> float | None:
-    """Return the days after which such a Sharpe ratio is above 0 with that probability.
+    """Return the days after which such a Sharpe ratio is above `target` with that probability.
 
-    It is None where the ratio is not above 0.
+    It is None where the ratio is not above it.
     """
-    if sharpe <= 0.0:
+    if sharpe <= target:
         return None
-    return 1.0 + _sharpe_variance(sharpe, skew, kurtosis) * (NORMAL.inv_cdf(sure) / sharpe) ** 2
+    spread = _sharpe_variance(sharpe, skew, kurtosis)
+    return 1.0 + spread * (NORMAL.inv_cdf(sure) / (sharpe - target)) ** 2
 
 
 def _sharpe_variance(sharpe: float, skew: float, kurtosis: float) -> float:
