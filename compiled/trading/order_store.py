@@ -181,7 +181,7 @@ class OrderStore:
         assert trigger >= 0.0, "a trigger below nothing"
         intent = self.take_number()
         # A number given out twice is a tag given out twice, and each would answer for the other.
-        assert intent not in self.orders, "an intent's number is taken"
+        assert self.orders.get(intent) is None, "an intent's number is taken"
         order = Order(
             intent,
             self.intent_tag(intent),
