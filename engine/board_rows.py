@@ -23,9 +23,9 @@ class BoardHeader(NamedTuple):
     charges: int = 0
     naked: int = 0
     feed_age: int = -1
+    """Nanoseconds since the last market data frame, -1 before the first."""
     feed_lag: int = 0
     """How late the feed is by the exchange's stamps, ns; 0: in time."""
-    """Nanoseconds since the last market data frame, -1 before the first."""
     kill: str = ""
     """"", "halt" or "flatten"."""
     kill_reason: str = ""
@@ -34,7 +34,7 @@ class BoardHeader(NamedTuple):
     place: str = ""
     """Where prices and orders really go, where the mode's name does not say it.
 
-    No Kite, but a sandbox.
+    No broker, but a sandbox.
     """
     then: str = ""
     """The phase after this one."""
@@ -319,6 +319,7 @@ class BoardSection(Generic[Row]):
             self.rows.append(row)
             self.versions.append(1)
             self._index[key] = len(self.rows) - 1
+        # Comparing here saves every screen a repaint.
         elif self.rows[index] == row:
             return
         else:
@@ -334,6 +335,7 @@ class BoardSection(Generic[Row]):
         left = [
             (key, self.rows[i], self.versions[i]) for key, i in self._index.items() if key in keys
         ]
+        # New lists: a reader that holds the old ones goes on undisturbed.
         self.rows, self.versions = [row for _, row, _ in left], [v + 1 for _, _, v in left]
         self._index = {key: i for i, (key, _, _) in enumerate(left)}
         self.version += 1
@@ -362,6 +364,7 @@ class Board:
         self.trades = DayTrades()
         self.alarms: dict[str, int] = {}
         """Alarm → how often it was raised today, in the order of the first time."""
+        # Bounded: a day of trouble logs without end, and the journal keeps everything.
         self.events: deque[EventRow] = deque(maxlen=2_000)
         self.events_dropped = 0
         self.event_seq = 0

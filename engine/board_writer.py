@@ -15,6 +15,7 @@ from engine.board_rows import (
     Row,
 )
 
+# Bounded: an alarm whose words hold figures makes a new entry each time.
 ALARMS_KEPT: Final = 100
 
 
@@ -79,6 +80,7 @@ class BoardWriter:
         board.event_seq += 1
         if level == "alarm" and (text in board.alarms or len(board.alarms) < ALARMS_KEPT):
             board.alarms[text] = board.alarms.get(text, 0) + 1
+        # The oldest falls out: readers learn how many they have missed.
         if len(board.events) == board.events.maxlen:
             board.events_dropped += 1
         board.events.append(EventRow(board.event_seq, ts, level, text))
@@ -88,6 +90,7 @@ class BoardWriter:
         """Show how often a line of the event log has been repeated, if it is still there."""
         self._check_thread()
         board = self.board
+        # Numbers have no gaps, so the place follows from the first.
         at = seq - board.events[0].seq if board.events else -1
         if 0 <= at < len(board.events):
             board.events[at] = board.events[at]._replace(times=times)

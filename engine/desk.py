@@ -70,6 +70,7 @@ __all__ = ["Desk", "EnginePorts", "EngineSettings"]
 
 CLEARANCE = 0.05
 """Percent of the last price by which a trigger clears the broker's least distance."""
+# Zerodha takes 5,000 orders a day.
 TAG_DIGITS = 6
 """Of a tag's intent: more than a day's orders have."""
 OPENING_TRIES = 5
@@ -111,6 +112,7 @@ class Desk:
         self._shares: ShareRegister
         self._log = EventLog(ports.journal, ports.clock)
         self._failure = failure
+        # Taken from any thread: `next` of a count is atomic under the interpreter's lock.
         self._numbers = itertools.count(1)
         self._requests: deque[NumberedRequest] = deque()
         self._outcomes: dict[int, OperatorOutcome] = {}
@@ -123,6 +125,7 @@ class Desk:
         self._loop: DayLoop | None = None
         self._events: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run_thread, name="engine", daemon=True)
+        # The latch may be pulled by any thread while the loop naps.
         ports.kill.listeners.append(lambda _: self._wake_loop())
 
     # what anyone may ask, from any thread
@@ -234,6 +237,8 @@ class Desk:
             return
         if error is not None:
             self.error = error
+            # Before it has opened it has sent nothing: a latch would only have to be released
+            # again.
             if self._opened:
                 self.ports.kill.trigger(HALT, f"the engine died: {error_text(error)}", "engine")
             self._failure("engine", error)
@@ -301,6 +306,7 @@ class Desk:
             finally:
                 loop.state = "stopping"
                 _cancel_tasks([*daily, *beside])
+        # After the tasks are gone: nothing sends or books any more while the last rows are written.
         await loop.finish()
 
     async def _subscribe_feed(self, watched: list[Instrument]) -> set[int]:
@@ -319,6 +325,7 @@ class Desk:
         await feed.subscribe(
             int(i.token) for i in watched if modes.get(int(i.token), "full") == "full"
         )
+        # Full first: what is traded must hear before what is only watched.
         for mode in ("quote", "ltp"):
             if tokens := [token for token, asked in modes.items() if asked == mode]:
                 await feed.subscribe(tokens, mode)
@@ -358,6 +365,7 @@ class Desk:
                 return await self._open_day()
             except PatangError as error:
                 self._log.add_repeated("alarm", "opening", f"the day cannot be opened yet: {error}")
+            # A minute between two tries; looked at every second, so that a stop is heeded.
             again = clock.now() + MINUTE
             while clock.now() < again and not self._stopping:
                 await clock.sleep_until(min(again, clock.now() + SECOND))
@@ -385,9 +393,11 @@ class Desk:
         """
         ports, now = self.ports, self.ports.clock.now()
         broker, journal = ports.broker, ports.journal
+        # Before anything else: a journal of another account would make its positions ours.
         check_account(journal, await self._read_patiently(broker.account))
         today = ist_day(now)
         day = ports.calendar.latest_trading_day(today)
+        # A desk of one day has nothing to do on a holiday.
         if day != today and ports.tomorrow is None:
             raise DataError(f"{today} is no trading day: the exchange is closed")
         actions = (
@@ -401,12 +411,16 @@ class Desk:
         hours = InstrumentHours(ports.calendar, rules, await derivative_names(broker, rules, day))
         own = hours.hours_of_day(day, watched, int(self.settings.square_off_before_s * SECOND))
         first = watched if ports.pacer is not None else watched[:PART]
+        # Quotes are read for the first part alone; the rest follows with the warm-up, beside the
+        # day.
         fill_in_bands(first, await self._read_patiently(lambda: broker.bands(first)))
         cash, known = await self._read_patiently(lambda: opening_cash(journal, broker, day))
         slots = self.slots = [
             slot for strategy in self.strategies if (slot := self._strategy_state(strategy, chosen))
         ]
         limits, prefix = self.settings.rules, f"P{self.settings.tag_salt}{day:%y%m%d}"
+        # A tag that comes back cut proves nothing: an order of unknown outcome could never be
+        # found.
         if limits.tag_length < len(prefix) + TAG_DIGITS:
             raise OperatorError(
                 f"the broker's books return {limits.tag_length} characters of a tag: too few to "
@@ -435,6 +449,7 @@ class Desk:
         self.kernel.order_store.begin_moment(now)
         if ports.has_receipt_times:
             self.kernel.state.late_after = int(self.settings.late_after_s * SECOND)
+        # Until the books have been read and agree, nothing may enter.
         self.kernel.state.is_blind = True
         loop = self._build_loop(hours)
         loop.changes, loop.configured = changes, self._configured
@@ -522,6 +537,7 @@ class Desk:
         self._shares = ShareRegister(journal, listed)
         held, self._holdings = await held_tokens(broker, journal, self._shares, self._log.add_event)
         held -= {int(i.token) for i in chosen}
+        # What is held comes first where the feed cannot serve everything: it has stops to trail.
         urgent = [i for i in listed if int(i.token) in held] + unlisted_instruments(journal, listed)
         if missing and not chosen and not urgent:
             raise DataError(no_such_symbols(missing))
@@ -559,6 +575,7 @@ class Desk:
         for gtt in self.kernel.order_store.gtts.values():
             if gtt.live and gtt.gtt_id and not gtt.proven:
                 self.gateway.lookups.expect_proof(int(gtt.intent), restored=True)
+        # The broker counts the account's day, not the process's.
         self.gateway.governor.orders_today = sum(
             1 for order in orders if order.tag and order.created >= start
         )
@@ -694,6 +711,7 @@ class Desk:
             await self._settle_start_cash(loop, begins)
         clock = self.ports.clock
         lockstep = self.ports.pacer is not None
+        # A difference seen once may be on its way; a stepped exchange has nothing on its way.
         if await loop.reconciler.compare_once(at_once=lockstep) and not lockstep:
             await clock.sleep_until(clock.now() + SOON)
             await loop.poller.poll(gtts=True)
@@ -723,7 +741,7 @@ class Desk:
             day=day,
             now=now,
         ):
-            symbol = self.kernel.state.markets[division.token].instrument.symbol
+            symbol = self.kernel.view.instrument(division.token).symbol
             loop.inbox.append(loop.reconciler.record_division(division, symbol))
             self._log.add_event("alarm", "divided", text)
         loop.turn()
@@ -737,6 +755,7 @@ class Desk:
         ledger, booked = self.kernel.ledger, -1
         cash = int(ledger.start_cash)
         for _ in range(OPENING_TRIES):
+            # The cash read between two looks that found the same trades belongs to those trades.
             if len(loop.early) in {0, booked}:
                 break
             booked = len(loop.early)
@@ -759,6 +778,7 @@ class Desk:
                 loop.turn()
                 if not lookups.is_seeking and (not sought or self.ports.pacer is not None):
                     return
+            # A first opening has an operator before it, who can log in; over night the desk waits.
             if not self._opened and isinstance(loop.poller.error, OperatorError):
                 raise loop.poller.error
             if self.ports.pacer is not None:
@@ -781,6 +801,7 @@ class Desk:
         orders, fills = taken_counts(kernel)
         return {
             "digest": kernel.digest(),
+            # The kernel knows the orders of earlier days whose positions it still holds.
             "orders": orders - self._past[0],
             "fills": fills - self._past[1],
             "round_trips": int(kernel.state.round_trips),
@@ -841,6 +862,7 @@ def _cancel_tasks(tasks: Iterable[asyncio.Task[None]]) -> None:
 
 def _unwrapped_error(error: BaseException) -> BaseException:
     """Return the error a task group wraps."""
+    # The first is the cause: the others are tasks that were cancelled for it.
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error

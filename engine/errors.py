@@ -35,6 +35,8 @@ def in_words(error: Exception) -> str:
 
     The inner words of the library that tried are left out.
     """
+    # `str` of an OSError begins with "[Errno 28]" and repeats the path that the caller names
+    # anyway.
     if isinstance(error, OSError) and error.strerror:
         mend = MENDS.get(error.errno or 0)
         return error.strerror.lower() + (f": {mend}" if mend else "")

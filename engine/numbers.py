@@ -6,11 +6,11 @@ from typing import Final
 from engine.indian_time import IST
 
 SECOND: Final = 1_000_000_000
-"""Seconds east of UTC; India keeps no daylight saving time."""
 
 
 def group_digits(digits: str) -> str:
     """Put commas into a string of digits the Indian way: the last three, then twos."""
+    # Lakh and crore: 12,34,567.
     if len(digits) <= 3:
         return digits
     head, tail = digits[:-3], digits[-3:]
@@ -80,6 +80,7 @@ def compact(n: int) -> str:
     """
     if n < 0:
         return ""
+    # The bounds lie where rounding to two places would need another digit: 99,995 is 1.00 L.
     if n < 99_995:
         return count(n)
     if n < 9_999_500:
@@ -120,6 +121,7 @@ def instant(ns: int) -> str:
 
 def countdown(ns: int) -> str:
     """Format a countdown, rounded up to whole seconds: 4:12, 1:04:12."""
+    # Rounded up: a countdown that shows 0:00 is over.
     seconds = max(-(-ns // SECOND), 0)
     hours, minutes = divmod(seconds // 60, 60)
     return f"{hours}:{minutes:02d}:{seconds % 60:02d}" if hours else f"{minutes}:{seconds % 60:02d}"

@@ -219,8 +219,10 @@ KINDS: Final[dict[str, type[DeskRequest]]] = {
 
 def read_request(text: str | bytes) -> DeskRequest:
     """Read a request from its JSON; raise `ValueError` with one line for whoever wrote it."""
+    # Read loosely, then checked field by field: the answer names the field and its bounds.
     table = read_object(text)
     name = table.pop(TAG, "")
+    # A list or an object in its place cannot be looked up at all.
     kind = KINDS.get(name) if isinstance(name, str) else None
     if kind is None:
         raise ValueError(f"no such request {shorten_value(name)}; there are {', '.join(KINDS)}")

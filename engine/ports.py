@@ -91,6 +91,8 @@ class BrokerRules(NamedTuple):
     limit_only: bool = False
     gtts: bool = True
     margins: bool = True
+    # The defaults are those of a broker without a bound, so that an adapter states only what it
+    # has.
     trigger_distance: float = 0.0
     """Least distance of a GTT's trigger from the last price, percent of it."""
     tag_length: int = 20

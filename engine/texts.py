@@ -28,6 +28,7 @@ def valid_text(text: str) -> str:
 
     Halves come from a shell, for a byte that is no UTF-8, and from JSON, which can write them.
     """
+    # Nearly every text is plain: the look at its bytes is a flag in the string.
     return text if text.isascii() else _HALF.sub(MARK, text)
 
 

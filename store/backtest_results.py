@@ -416,7 +416,8 @@ def _daily_columns(rows: Sequence[Sequence[float | None]]) -> DailyColumns:
     day, equity, gross, charges, exposure, turnover, closed = (
         np.array(column, np.int64) for column in columns[:7]
     )
-    benchmark, market = (np.array(column, np.float64) for column in columns[7:])  # None becomes NaN
+    # None becomes NaN
+    benchmark, market = (np.array(column, np.float64) for column in columns[7:])
     return DailyColumns(
         day,
         equity,

@@ -43,7 +43,8 @@ class DatabaseMark:
     def __init__(self, path: Path) -> None:
         self._log = log_of(path)
         self._file = -1
-        with contextlib.suppress(OSError):  # a disk that takes no mark takes no rows, which is told
+        # a disk that takes no mark takes no rows, which is told
+        with contextlib.suppress(OSError):
             # a link put there by others would have us write into another file
             flags = os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
             self._file = os.open(mark_of(path), flags, 0o600)

@@ -159,7 +159,8 @@ class SqliteJournal:
         try:
             with self._reading:
                 rows = self._reader.execute(sql, tuple(parameters)).fetchall()
-        except sqlite3.Error as error:  # a damaged page is no OperationalError
+        # a damaged page is no OperationalError
+        except sqlite3.Error as error:
             raise refusal(self._path, error) from error
         return [dict(zip(shape.columns, row, strict=True)) for row in rows]
 

@@ -132,8 +132,11 @@ def build(name: str, table: Mapping[str, Any]) -> Strategy:
     try:
         make = factory(name, table)
         return make(name, read_parameters(name, parameters_kind(make), table))
+    # Ours are in one line already, and ctrl-c is the operator's, not the strategy's.
     except (PatangError, KeyboardInterrupt):
         raise
+    # A file may call `exit`, or raise anything: that is its fault and must not end the command
+    # without a word.
     except BaseException as error:
         raise ConfigError(f"strategy {name} cannot be made: {failure_text(error)}") from error
 
@@ -153,6 +156,7 @@ def _author_line(error: BaseException) -> str:
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}: "
     steps = traceback.extract_tb(error.__traceback__)
+    # The last line of the author's own: a wrong argument is raised in ours, but written in his.
     own = [
         step
         for step in steps

@@ -116,6 +116,7 @@ class MoverTrack:
         self.fast = EMA(fast)
         self.slow = EMA(slow)
         self.closes: list[float] = []
+        # Before any time of the desk, so that the first entry needs no rest.
         self.last_exit = -DAY_SECONDS * SECOND
 
 
@@ -158,12 +159,14 @@ class MomentumLadder(Strategy):
             track = self.tracks[bar.token] = MoverTrack(self.fast, self.slow)
         track.fast.update(bar.close)
         track.slow.update(bar.close)
+        # `bars` + 1 closes span `bars` bars.
         track.closes = [*track.closes[-self.bars :], bar.close]
 
     def on_timer(self, ctx: Context, ts: int) -> None:
         """Scan: rank the movers, strongest first, and ask for a ladder on each with room left."""
         open_rungs = sum(rung.live for ladder in ctx.all_ladders() for rung in ladder.rungs)
         used = open_rungs * self.plan.capital
+        # Strongest first: the capital may run out before the list does.
         for momentum, token, side in sorted(self._find_movers(ctx, ts), reverse=True):
             if open_rungs >= self.most or used + self.plan.capital > self.total:
                 return
@@ -176,6 +179,7 @@ class MomentumLadder(Strategy):
         found = []
         for token, track in self.tracks.items():
             if ctx.ladders(token):
+                # While a ladder stands its end is not known: the last scan that saw it counts.
                 track.last_exit = ts
                 continue
             if (

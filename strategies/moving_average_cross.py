@@ -91,6 +91,8 @@ class MovingAverageCross(Strategy):
         token = bar.token
         swing = self.swings[token].value if self.swing_bars else 0.0
         side = Side.BUY if self.averages[token].above else Side.SELL
+        # With a `Cross` among the indicators only the bars at which it turns come here: a position
+        # is on the old side.
         if ctx.position(token):
             ctx.exit(token, "averages crossed back")
         elif side in self.sides:

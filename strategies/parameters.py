@@ -40,6 +40,7 @@ class DirectionalParameters(StrategyParameters, frozen=True, kw_only=True):
 
 def parameters_kind(make: Callable[..., object]) -> type[StrategyParameters]:
     """Return the struct that a strategy's constructor is annotated with."""
+    # A factory may be a function as well; its annotations count alike.
     called = make.__init__ if isinstance(make, type) else make  # type: ignore[misc]
     hints = get_type_hints(called).values()
     own = (
@@ -57,6 +58,7 @@ def read_parameters(
         return ConfigError(f"{dotted_key(key)}: {complaint}")
 
     at = ("strategy", name)
+    # `source` says where the code is, before there is a struct that could declare it.
     plain = {key: value for key, value in table.items() if key != SOURCE}
     parameters: StrategyParameters = read_struct(kind, plain, at, fault)
     for key, complaint in parameters.contradictions():

@@ -38,9 +38,11 @@ def user_folder(environ: Mapping[str, str] = os.environ) -> Path:
 
 def names() -> list[str]:
     """Return the names that need no `source`: shipped ones, and those of the user's files."""
+    # Files of tests and helpers lie beside the strategies.
     own = (
         path.stem for path in user_folder().glob("*.py") if not path.name.startswith(("_", "test_"))
     )
+    # The name of one that ships is taken: a file of that name would otherwise trade in its place.
     return [*SHIPPED, *sorted(name for name in own if name not in SHIPPED)]
 
 
@@ -84,10 +86,12 @@ def _load_file(path: Path) -> ModuleType:
         facts = path.stat()
     except OSError as error:
         raise ConfigError(f"{path}: {in_words(error)}") from None
+    # The file is run as this user, with the session of his broker in memory.
     if facts.st_uid not in {os.geteuid(), TRUSTED} or others_write(facts):
         raise ConfigError(
             f"{path}: others can write it, and it would trade: chmod go-w, and own it"
         )
+    # A name of its own: a file called json.py must not stand in the place of Python's.
     name = OWN + path.stem
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -108,6 +112,7 @@ def _only_strategy(module: ModuleType) -> Factory:
         for each in vars(module).values()
         if isinstance(each, type)
         and issubclass(each, Strategy)
+        # A file imports the base class, and perhaps another strategy to build on.
         and each.__module__ == module.__name__
     ]
     if len(found) == 1:

@@ -51,6 +51,7 @@ def replay(strategy: Strategy, closes: Sequence[float], spread: float = 0.05) ->
         settings=RunSettings(CASH, RiskLimits(), Slippage()),
     )
     run.run()
+    # A backtest goes on without a strategy that failed; a test has to fail with it.
     if run.failures:
         raise run.failures[0].error
     return reckon_run(run).trades
@@ -59,6 +60,7 @@ def replay(strategy: Strategy, closes: Sequence[float], spread: float = 0.05) ->
 def minutes(closes: Sequence[float], spread: float = 0.05) -> BarSeries:
     """Return minutes that close at these prices (₹), from 09:15 on, over as many sessions."""
     calendar = Calendar.load()
+    # On the grid of the exchange, or no order could be placed at the price.
     close = np.round(np.asarray(closes, np.float64) / 0.05) * 0.05
     opened = np.concatenate([close[:1], close[:-1]])
     starts = np.concatenate(
@@ -76,6 +78,7 @@ def minutes(closes: Sequence[float], spread: float = 0.05) -> BarSeries:
         high=high,
         low=low,
         close=close,
+        # Far more than an order of a test: volume never bounds a fill.
         volume=100_000 * whole,
         ticks=4 * whole,
         token=whole,

@@ -21,7 +21,8 @@ class HarmlessStream(io.TextIOWrapper):
         super().__init__(
             buffer, stream.encoding, "backslashreplace", line_buffering=stream.line_buffering
         )
-        self._stream = stream  # whose end would close the buffer
+        # whose end would close the buffer
+        self._stream = stream
 
     def write(self, text: str) -> int:
         """Write a text, a blank for each control character."""
@@ -44,7 +45,8 @@ def take_streams() -> None:
     """
     # a shell may start a program with any of them closed, and Python has None in its place then
     for name in ("stdin", "stdout", "stderr"):
-        if getattr(sys, name) is None:  # in this order each opens the number that is free: its own
+        # in this order each opens the number that is free: its own
+        if getattr(sys, name) is None:
             setattr(
                 sys,
                 name,

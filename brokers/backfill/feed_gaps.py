@@ -21,6 +21,7 @@ def merged_gaps(gaps: Iterable[FeedGap]) -> list[FeedGap]:
     """Return one gap per stretch and token, oldest first, in whole minutes; touching ones join."""
     found: list[FeedGap] = []
     for gap in sorted(gaps):
+        # A minute that was heard in part has a wrong bar, so it is read whole.
         start, end = gap.start // MINUTE * MINUTE, -(-gap.end // MINUTE) * MINUTE
         last = found[-1] if found else None
         if last is not None and last.token == gap.token and start <= last.end:

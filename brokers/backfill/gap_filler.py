@@ -52,6 +52,8 @@ class GapFiller:
         if not gaps:
             return
         for gap in gaps:
+            # Before it is read: the minutes that lack a bar meanwhile are its own, and not asked
+            # for twice.
             self._known[gap.token] = gap
             self._record_gap(gap, "open", 0)
         self._waiting += gaps
@@ -73,6 +75,7 @@ class GapFiller:
         """Fill until cancelled."""
         while True:
             await self._some.wait()
+            # All of them together, when the latest is final: Kite gives three histories a second.
             await self._clock.sleep_until(
                 max(gap.end for gap in self._waiting) // MINUTE * MINUTE + SETTLED
             )
@@ -109,6 +112,8 @@ class GapFiller:
         while True:
             try:
                 return await self._history(token, start, end, span)
+            # The session has ended; the minutes are still there when the next begins, and cost no
+            # try.
             except OperatorError:
                 await self._clock.sleep_until(self._clock.now() + DEAD)
 

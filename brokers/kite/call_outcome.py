@@ -39,8 +39,11 @@ class CallFailed(Exception):
     @property
     def is_refused(self) -> bool:
         """Return whether it is a definite no: an error type on a 4xx, but for patience and path."""
+        # Our own check has an error type and no answer: nothing has left, so it is as definite.
         if not self.sent:
             return bool(self.error)
+        # 408 and 429 are 4xx, and say nothing of the order: the one may have arrived, the other has
+        # not.
         decided = 400 <= self.status < 500 and self.status not in {408, 429}
         return decided and bool(self.error) and self.error not in _UNDECIDED
 
@@ -52,6 +55,8 @@ class CallFailed(Exception):
 
 def change_error(failed: CallFailed) -> PatangError:
     """Return the error of a call that was to change something."""
+    # In this order: what was turned away before it left is a refusal where it names a reason, else
+    # it may be sent again, and all the rest may have happened.
     if failed.is_refused:
         return _refusal_kind(failed)(failed.error, str(failed))
     if failed.never_happened:
@@ -64,6 +69,7 @@ def _refusal_kind(failed: CallFailed) -> type[OrderRefused]:
     if failed.error == TOKEN_EXCEPTION:
         return SessionLost
     text = str(failed).lower()
+    # Its error type is that of too few holdings, too, so the text has to tell.
     unauthorised = "authoris" in text and ("depository" in text or "cdsl" in text)
     return SaleUnauthorised if unauthorised else OrderRefused
 

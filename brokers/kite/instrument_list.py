@@ -25,6 +25,7 @@ async def todays_list(
     if stored is not None:
         return stored
     content = await fetch()
+    # Kept before it is used: a list that has lost half of its rows is refused here.
     await asyncio.to_thread(dumps.keep, _ist_moment(now).date(), content)
     return content
 
@@ -32,6 +33,7 @@ async def todays_list(
 def _stored_list(dumps: DumpFolder, exchange: str, now: int) -> bytes | None:
     made = _ist_moment(now).replace(hour=MADE[0], minute=MADE[1], second=0, microsecond=0)
     for version in reversed(dumps.versions(exchange)):
+        # One that was fetched earlier this morning may still be yesterday's.
         if version.day == made.date() and version.path.stat().st_mtime >= made.timestamp():
             return version.path.read_bytes()
     return None

@@ -155,6 +155,7 @@ class KiteBroker:
 
         None where `account` has not been read.
         """
+        # Some profiles lack it: nothing is concluded from that.
         return None if self._demat is None else self._demat == "consent"
 
     async def server_time(self) -> int:
@@ -176,6 +177,7 @@ class KiteBroker:
 
     async def place(self, order: Order) -> str:
         """Send a new order and return the broker's order id."""
+        # The plain call returns one id, and the other slices would be nobody's.
         if order.terms.autoslice:
             raise OrderRefused("AUTOSLICE", "a sliced order has several ids: use place_sliced")
         fields = self._order_request(order)
@@ -200,6 +202,7 @@ class KiteBroker:
     async def modify(self, order_id: str, change: OrderChange) -> None:
         """Change a working order; the desk counts, for Kite allows 25 modifications of one."""
         known = self._orders.get(order_id)
+        # Grid and route come from the order: guessed, the wrong price would be refused or rounded.
         if known is None:
             raise OrderRefused("ORDER", f"order {order_id} stands in no order book that was read")
         fields = change_fields(change, self._known_instrument(known.token))
@@ -214,6 +217,8 @@ class KiteBroker:
 
     async def cancel(self, order_id: str) -> None:
         """Cancel a working order."""
+        # Unlike a modification it is tried blindly: a cancellation can do no harm, and may be
+        # urgent.
         known = self._orders.get(order_id, KnownOrder(0))
         variety, parent = known.variety, known.parent
         await self._calls.send_change(
@@ -252,6 +257,7 @@ class KiteBroker:
         now = self._clock.now()
 
         def orders(kite: Any) -> list[tuple[OrderUpdate, KnownOrder]]:
+            # Read in the worker thread: a day's book of thousands would hold up the event loop.
             def read(written: object) -> tuple[OrderUpdate, KnownOrder]:
                 row = kite.order(written)
                 return order_update(row, now), _known_order(row)
@@ -330,6 +336,7 @@ class KiteBroker:
             found = await self._calls.read(
                 lambda kite: _listed_instruments(kite._parse_instruments(text), now)  # noqa: SLF001
             )
+        # An empty list would take every instrument away that is held.
         if not found:
             raise RetryableError(f"Kite lists no instruments on {exchange}")
         self.add_instruments(found)
@@ -375,6 +382,7 @@ class KiteBroker:
             )
         interval, days = INTERVALS[span], self.rules.history_days[span]
         bars: list[Bar] = []
+        # Kite refuses a longer range whole, rather than to cut it.
         for since in range(start, end, days * _DAY):
             until = min(since + days * _DAY, end)
             bars += await self._read_candles(token, since, until, interval, span)

@@ -167,6 +167,7 @@ class KiteFeed:
         self._renewed.set()
         for connection in self._connections:
             if connection.socket is not None:
+                # Kept, or the event loop would let go of a task that is still at work.
                 connection.closing = asyncio.ensure_future(connection.socket.close())
 
     async def _run_connections(self, sink: FeedSink) -> None:
@@ -187,6 +188,7 @@ class KiteFeed:
     def _client_session(self) -> ClientSession:
         straight = TraceConfig()
         straight.on_request_redirect.append(_refuse_redirect)
+        # The environment could name an authority of its own, and so read the token.
         trusted = (
             True if self._environment or not self._ws.startswith("wss:") else _public_authorities()
         )
@@ -205,6 +207,7 @@ class KiteFeed:
         """
         wanted = list(dict.fromkeys(map(int, tokens)))
         new = [token for token in wanted if token not in self._placed]
+        # Before the limit is checked: what is there already needs no room.
         for connection in self._connections:
             await self._change_mode(
                 connection,
@@ -264,12 +267,14 @@ class KiteFeed:
     ) -> str:
         """Serve one connection from handshake to end, and return what ended it."""
         stale = None if self._dead_after == float("inf") else self._dead_after
+        # As it is asked with: `renew` may put another in its place before the answer comes.
         token = self._secrets["access_token"]
         silence, late = asyncio.timeout(_HANDSHAKE), "no answer"
         try:
             async with silence, self._open_socket(connection, session) as socket:
                 silence.reschedule(_loop_deadline(stale))
                 late = f"silent for {self._dead_after:g} s"
+                # Before anything is asked for, so that the first tick already ends a gap.
                 connection.silence.expect(connection.tokens, connection.heard_at)
                 connection.unanswered = 0
                 await self._send_subscription(connection, list(connection.tokens))
@@ -306,6 +311,7 @@ class KiteFeed:
             headers={"X-Kite-Version": "3"},
             heartbeat=self._ping_every,
             timeout=ClientWSTimeout(ws_close=1.0),
+            # Text as bytes: what is no UTF-8 would otherwise end the connection.
             decode_text=False,
         ) as socket:
             connection.socket = socket
@@ -333,6 +339,7 @@ class KiteFeed:
     def _deliver_frame(self, connection: FeedConnection, data: bytes, sink: FeedSink) -> None:
         now = connection.heard_at = self._clock.now()
         connection.ticked_at = asyncio.get_running_loop().time()
+        # Of every frame, held or not: a gap ends when it is heard, not when the desk takes it.
         gaps = connection.silence.gaps_ended_by(data, now)
         self._holding = self._holding or connection.ticked_at > self._due + self._late_after
         if self._record is not None:
@@ -343,6 +350,7 @@ class KiteFeed:
             self.conflation.add(data)
         else:
             self._deliver_ticks(data, now, sink)
+        # After the ticks: what is late already is not to wait for the writing down of a gap.
         if gaps and self._on_gap is not None:
             self._on_gap(gaps)
 
@@ -392,11 +400,14 @@ class KiteFeed:
         self, connection: FeedConnection, before: float, sink: FeedSink
     ) -> None:
         """Ask for tokens silent since `before` (loop time), unless asked for since."""
+        # Single tokens may be illiquid; all of a connection silent at once is a server that forgot
+        # them.
         unheard = connection.silence.tokens
         tokens = unheard or (list(connection.tokens) if connection.ticked_at < before else [])
         if not tokens or connection.socket is None or connection.asked_at >= before:
             return
         connection.unanswered += 1
+        # Once a connection: a share that does not trade today would be told of all day.
         if connection.unanswered == 2 and unheard:
             text = f"no tick of {len(unheard)} instruments, although they were asked for again"
             sink.notice("warn", f"feed connection {connection.number}: {text}")

@@ -31,6 +31,7 @@ def terms_fields(order: Order, instrument: Instrument) -> dict[str, Any]:
         fields["validity_ttl"] = int(terms.minutes)
     if terms.variety is Variety.ICEBERG:
         lots = int(order.quantity) // int(instrument.lot)
+        # Up to whole lots: rounded down, the legs would not hold the whole order.
         leg = -(-lots // int(terms.legs)) * int(instrument.lot) // int(instrument.multiplier)
         fields |= {"iceberg_legs": int(terms.legs), "iceberg_quantity": leg}
     if terms.disclosed:
@@ -78,6 +79,7 @@ def read_slices(answer: object) -> SlicedOrder:
     shape.
     """
     if isinstance(answer, dict):
+        # Kite's parent is a slice like its children.
         parts = [{"order_id": answer["order_id"]}, *(answer.get("children") or [])]
     elif isinstance(answer, list):
         parts = answer
@@ -95,8 +97,10 @@ def read_slices(answer: object) -> SlicedOrder:
     unknown = tuple(
         OrderUnknown(str(each)) for each in failures if not isinstance(each, OrderRefused)
     )
+    # Doubt first: where one slice may exist, the order is looked up and never sent again.
     if not order_ids:
         raise (*unknown, *refused, TypeError("no slices"))[0]
+    # A parent that is repeated among its children is one slice.
     return SlicedOrder(tuple(dict.fromkeys(order_ids)), refused, unknown)
 
 

@@ -46,8 +46,12 @@ class RequestPacer:
 
     def shift_clock(self, by: int) -> None:
         """Take note that the clock was set on by so many ns."""
+        # In their old distance: else a clock set on would let everything leave at once, and one set
+        # back nothing.
         self._left.extend([self._left.popleft() + by for _ in range(len(self._left))])
 
     def _next_admission(self, *, change: bool) -> int:
+        # Reads leave room that only changes may use: a modification or cancellation is not to wait
+        # behind a poll.
         most = self._rate.most - (0 if change else self._rate.kept)
         return self._left[-most] + WINDOW if len(self._left) >= most else 0

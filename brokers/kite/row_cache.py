@@ -23,6 +23,7 @@ class RowCache(Generic[T]):
     def read_rows(self, rows: Sequence[object], day: int, read: Callable[[Any], T]) -> list[T]:
         """Return what `read` makes of the rows; `day` is its other argument."""
         of, old, made = self._last
+        # Of another day everything is read anew: the day decides what a lot of MCX holds.
         known = min(len(old), len(rows)) if of == day else 0
         found = [made[at] if rows[at] == old[at] else read(rows[at]) for at in range(known)]
         found += [read(row) for row in rows[known:]]

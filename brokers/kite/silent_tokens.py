@@ -30,10 +30,12 @@ class SilentTokens:
         Since 0: it never had a tick, so there is no gap.
         """
         for token in tokens:
+            # Lost twice before its first tick it has one gap, from the first loss on.
             self._missed.setdefault(token, since)
 
     def gaps_ended_by(self, frame: bytes, now: int) -> list[FeedGap]:
         """Take a frame; return the gaps that it ends."""
+        # The usual case, met by every frame: nothing is taken apart twice.
         if not self._missed:
             return []
         gaps = []

@@ -20,6 +20,7 @@ def signed(value: Any, each: int = 1, most: int = WHOLE) -> int:
     Raise `ValueError` for anything else, `True`, text and fractions included.
     """
     if (
+        # `True` is an int to Python; NaN fails every comparison, so it is asked for the positive.
         isinstance(value, bool)
         or not isinstance(value, int | float)
         or not abs(value) * each <= most
@@ -63,6 +64,7 @@ def price(value: Any) -> float:
 
     Raise `ValueError` for a negative or too large one.
     """
+    # A price that is missing or null is none.
     number = real(0.0 if value is None else value)
     if not 0.0 <= number <= PRICE:
         raise ValueError(f"{'a negative price' if number < 0.0 else 'out of bounds'}: {value!r}")
@@ -91,6 +93,7 @@ def worth(price: float, quantity: int) -> None:
 
 def number_of(value: Any) -> int:
     """Return an id that is a number, as such or as text."""
+    # Nineteen digits may not fit 64 bits, and Python would take digits of other scripts.
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 19:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= NUMBER:

@@ -85,6 +85,7 @@ def order_status(text: str, order_type: str = "") -> OrderStatus:
     Its list of interim statuses is open: any status that is no end is live. A stop has been
     triggered when Kite says OPEN; any other unknown status comes before that.
     """
+    # A stop that is taken for live at the exchange too early would count as protection that works.
     waits = text != "OPEN" and order_type in {"SL", "SL-M"}
     return _STATUS.get(text, OrderStatus.TRIGGER_PENDING if waits else OrderStatus.OPEN)
 
@@ -126,6 +127,7 @@ def units_per_lot(row: Row, now: int) -> int:
 
 def order_update(row: Row, now: int) -> OrderUpdate:
     """Read a row of the order book; `now` (ns) stands in for a missing time."""
+    # The exchange's time of the change; an order that it has never seen has Kite's own alone.
     stamp = row.get("exchange_update_timestamp") or row.get("order_timestamp")
     each = units_per_lot(row, now)
     return OrderUpdate(
@@ -140,6 +142,7 @@ def order_update(row: Row, now: int) -> OrderUpdate:
         price=strict_figures.price(row.get("price")),
         trigger=strict_figures.price(row.get("trigger_price")),
         average=strict_figures.price(row.get("average_price")),
+        # The raw text is the order system's own, and all there is where Kite has no words for it.
         reason=str(row.get("status_message") or row.get("status_message_raw") or ""),
         parent=str(row.get("parent_order_id") or ""),
         product=str(row.get("product") or ""),
@@ -179,6 +182,7 @@ def gtt_update(row: Row, now: int, token_of: Callable[[str, str], int]) -> GttUp
     the order: a leg that failed has no order id, and its rejection is the reason.
     """
     condition = row["condition"]
+    # Others send their legs in any order.
     pairs = sorted(
         zip(condition["trigger_values"], row["orders"], strict=True),
         key=lambda pair: strict_figures.price(pair[0]),
@@ -260,6 +264,7 @@ def holdings(row: Row) -> list[BrokerHolding]:
     and an average of their own, and come as a holding of their own.
     """
     parts = row["quantity"], row["t1_quantity"], row.get("used_quantity") or 0
+    # Either may lack T1 shares; what is too few would look like a sale by somebody else.
     opening = max(
         strict_figures.count(row.get("opening_quantity", 0)),
         sum(strict_figures.count(part) for part in parts),
@@ -286,10 +291,13 @@ def holdings(row: Row) -> list[BrokerHolding]:
     financed = sum(
         strict_figures.count(margin.get(part) or 0) for part in ("quantity", "used_quantity")
     )
+    # Financed shares are another position with stops of its own: they must not melt into one
+    # average.
     if not financed:
         return [own]
     price = strict_figures.price(margin.get("average_price"))
     strict_figures.worth(price, financed)
+    # Financed shares need no authorisation by the day.
     bought = own._replace(quantity=financed, average=price, product="MTF", unauthorised=0)
     return [own, bought] if own.quantity else [bought]
 
@@ -303,6 +311,7 @@ def instrument(row: Row, day: date) -> Instrument | None:
     each = multiplier(day, row["exchange"], row["tradingsymbol"])
     if not each or not is_symbol(row["tradingsymbol"]):
         return None
+    # Of an index: it is never ordered, and only shown on this grid.
     tick = float(row["tick_size"]) or 0.01
     lot = each if row["exchange"] == "MCX" else int(row["lot_size"]) or 1
     if not FINEST <= tick <= COARSEST or not 0 < lot <= ORDER:
@@ -334,6 +343,7 @@ def bar(row: Row, token: int, span: int) -> Bar:
         0.0 < first <= PRICE and 0.0 < high <= PRICE and 0.0 < low <= PRICE and 0.0 < last <= PRICE
     ):
         raise ValueError(f"out of bounds: {first:g}, {high:g}, {low:g}, {last:g}")
+    # Kite's history has volumes beyond 64 bits.
     if not 0 <= volume <= strict_figures.MOST:
         raise ValueError(f"out of bounds: {volume}")
     return Bar(
@@ -354,6 +364,7 @@ def order_fields(order: Order, instrument: Instrument, account: AccountDefaults)
     MARKET and SL-M always carry a market protection: without one Kite refuses them since April
     2026; -1 lets Kite choose the band.
     """
+    # The tag is how an order of unknown outcome is found: without one it must not leave.
     if not order.tag or len(order.tag) > TAG_LIMIT:
         raise OrderRefused("TAG", f"the tag {order.tag!r} must have 1 to {TAG_LIMIT} characters")
     fields: Row = {
@@ -368,6 +379,7 @@ def order_fields(order: Order, instrument: Instrument, account: AccountDefaults)
     }
     if order.order_type in _PRICED:
         fields["price"] = _checked_price(instrument, order.price, "price")
+    # Of a cover order it is the stop of the second leg.
     if order.order_type in _TRIGGERED or order.terms.variety is Variety.COVER:
         fields["trigger_price"] = _checked_price(instrument, order.trigger, "trigger")
     if order.order_type in _PROTECTED:
@@ -397,6 +409,7 @@ def margin_fields(order: Order, instrument: Instrument) -> Row:
 def blocked_margin(row: Row) -> int:
     """Read what an order would block, charges included, in paise."""
     charges = (row.get("charges") or {}).get("total") or 0.0
+    # Kite's total is the margin alone, and an order blocks its charges too.
     return nearest((strict_figures.real(row["total"]) + strict_figures.real(charges)) * 100.0)
 
 
@@ -425,12 +438,14 @@ def gtt_fields(gtt: Gtt, legs: Sequence[GttLeg], instrument: Instrument) -> Row:
     """
     if len(legs) not in {1, 2}:
         raise OrderRefused("LEGS", f"a GTT has one or two legs, not {len(legs)}")
+    # Kite wants the lower trigger first, whichever of them is the stop.
     legs = sorted(legs, key=lambda leg: leg.trigger)
     return {
         "trigger_type": "single" if len(legs) == 1 else "two-leg",
         "tradingsymbol": instrument.symbol,
         "exchange": instrument.exchange,
         "trigger_values": [_checked_price(instrument, leg.trigger, "trigger") for leg in legs],
+        # Kite tells from it whether a single trigger waits above or below.
         "last_price": instrument.snap(gtt.last_price),
         "orders": [
             {
@@ -448,6 +463,7 @@ def gtt_fields(gtt: Gtt, legs: Sequence[GttLeg], instrument: Instrument) -> Row:
 def kite_quantity(instrument: Instrument, quantity: int) -> int:
     """Return a quantity as Kite counts it; raise `OrderRefused` for a part of a lot of MCX."""
     lots, rest = divmod(int(quantity), int(instrument.multiplier))
+    # Cut down it would leave shares without a stop, or sell fewer than were asked for.
     if rest:
         raise OrderRefused(
             "LOT", f"{quantity} of {instrument.symbol} are no whole lots of {instrument.multiplier}"

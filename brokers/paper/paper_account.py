@@ -78,6 +78,8 @@ class PaperAccount:
     @property
     def funds(self) -> int:
         """Return what can be spent, in paise; an intraday position blocks only its margin."""
+        # Cash has paid the whole value of a purchase and got that of a short sale: all but the
+        # margin goes back.
         free = 100 - INTRADAY_PERCENT
         return self.cash + sum(
             int(p.value) * (free if p.quantity > 0 else 100 + INTRADAY_PERCENT) // 100
@@ -89,6 +91,7 @@ class PaperAccount:
         """Pay the charges, deliver what was bought, and carry the rest."""
         self.cash -= self.charges
         self._notes.begin_day()
+        # First the charges: they are of the day that ends, and its notes close with it.
         ended, self.positions = self.positions, {}
         for at, position in ended.items():
             quantity, value = int(position.quantity), int(position.value)
@@ -101,6 +104,7 @@ class PaperAccount:
         """Add to a holding at cost, or take from it at its average."""
         held = self.holdings.get(at, DeliveredLot(0, 0))
         cost = (
+            # A sale leaves at the holding's average, so that what stays keeps its own.
             value if quantity > 0 or not held.quantity else held.value * quantity // held.quantity
         )
         if held.quantity + quantity:

@@ -52,6 +52,7 @@ class PaperPages:
         """Yield the states of a kind, of one day or of all, in the order of their numbers."""
         where, values = ("kind = ? AND day = ?", (kind, day)) if day else ("kind = ?", (kind,))
         rows = self._journal.load("paper", where, values)
+        # Names are numbers of growing length: shorter ones are older, so 9 comes before 10.
         for row in sorted(rows, key=lambda row: (len(str(row["name"])), str(row["name"]))):
             yield json.loads(str(row["state"]))
 
@@ -147,6 +148,7 @@ def standing_of(state: Fields, instrument: Instrument) -> RestingOrder:
         stands["protection"],
         stands["ioc"],
     )
+    # At the market, or sent by its trigger: it takes from the book, where a limit waits in it.
     order.taking = order.limit == 0 or order.trigger != 0
     return order
 

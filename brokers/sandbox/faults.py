@@ -148,6 +148,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ConfigError(f"fault {self.kind}: chance and share are between 0 and 1")
         if min(self.skip, self.times, self.lasts) < 0:
             raise ConfigError(f"fault {self.kind}: skip, times and lasts cannot be negative")
+        # A clock may be wrong in both directions; a wait is never negative.
         if self.kind != "skew" and not 0.0 <= self.seconds_or(0.0) <= 86_400.0:
             raise ConfigError(f"fault {self.kind}: seconds are between 0 and 86400")
         if self.at:
@@ -198,6 +199,7 @@ def fault_from_text(text: str) -> Fault:
 
 def _read_lenient(fields: dict[str, Any], source: str) -> Fault:
     try:
+        # A command line has texts alone: numbers and truth values are read out of them first.
         typed = msgspec.to_builtins(msgspec.convert(fields, Fault, strict=False))
     except msgspec.ValidationError:
         typed = fields
@@ -253,6 +255,8 @@ class FaultRules:
         self._rules: list[FaultRule] = []
         self._made = 0
         self._instant = 0
+        # Draws follow from seed, rule and occasion: the same day has the same faults, however fast
+        # it runs.
         self._repeats: Counter[str] = Counter()
         for fault in faults:
             self.add(fault, 0)
@@ -284,6 +288,7 @@ class FaultRules:
         for rule in self._rules:
             if (
                 rule.fault.occasion == occasion
+                # Silence is a state and not a strike: `is_silent` is asked for it.
                 and rule.fault.kind != "silent"
                 and self._rule_strikes(rule, text, fields, now)
             ):
@@ -296,6 +301,7 @@ class FaultRules:
         fault = rule.fault
         if not rule.holds(now) or not _matches_fault(fault, text, fields):
             return False
+        # Occasions are counted before chance is asked, or `skip` would depend on it.
         rule.seen += 1
         if rule.seen <= fault.skip or not self._draw_chance(
             rule, f"{text}|{sorted(fields.items(), key=str)}", now
@@ -347,6 +353,7 @@ class FaultRules:
 
 def _matches_fault(fault: Fault, text: str, fields: Mapping[str, Any]) -> bool:
     if fault.occasion == REQUEST and fault.on:
+        # A path without a method means all of them.
         pattern = fault.on if " " in fault.on else f"* {fault.on}"
         if not fnmatchcase(text, pattern):
             return False

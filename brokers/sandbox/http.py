@@ -141,6 +141,7 @@ def decimal_field(form: Form, key: str, default: float = 0.0) -> float:
     """Return a field as a number."""
     value = form.get(key, "")
     number = float(value) if DECIMAL.fullmatch(value) else default
+    # The bound also keeps out what is no number to a comparison.
     if (value and not DECIMAL.fullmatch(value)) or not abs(number) < MOST:
         raise invalid(f"Invalid `{key}`.")
     return number
@@ -153,6 +154,7 @@ def parse_json(text: str | bytes) -> Any:
     """
     try:
         value = json.loads(text)
+        # Half a surrogate pair reads well and fails wherever it is written.
         json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("nested too deep") from None

@@ -39,6 +39,7 @@ def day_of(ts: int) -> str:
     return moment(ts).date().isoformat()
 
 
+# Rows of one book share most of their stamps, and a polled book is written again and again.
 @lru_cache(maxsize=4_096)
 def text(ts: int) -> str:
     """Return "YYYY-mm-dd HH:MM:SS" as Kite writes it."""

@@ -99,15 +99,19 @@ def _settle_overnight(one: ProductPosition, exchange: "SandboxExchange") -> tupl
 
     Intraday leftovers settle at the last price, expired contracts at their final settlement price.
     """
+    # Delivery is paid in full; its shares go on as holdings.
     if one.product == "CNC":
         return one.sell_value - one.buy_value, False
     contract = one.listing.contract
+    # Before the products: an intraday position in an expired contract settles at the final price,
+    # too.
     if contract is not None and contract.expiry.isoformat() <= exchange.config.date:
         day, new = session_phases.ist_date(exchange.config.date), exchange.config.choices.new_hours
         price = final_price(one.listing, day, exchange.listings, new=new)
         return one.realised + one.worth(price) - one.cost, False
     if one.product in {"MIS", "CO"}:
         return one.realised + one.unrealised, False
+    # What is carried takes its cost along; only what was realised today becomes cash.
     return one.realised, bool(one.quantity)
 
 
@@ -121,6 +125,7 @@ def _evening_holdings(
     held: dict[str, CarriedHolding] = {}
     for holding in portfolio.holdings.values():
         left = holding.total - portfolio.sold_quantity(holding)
+        # On a settlement holiday shares trade, but none of an earlier day arrive.
         waits = 0 if settled else min(holding.unsettled, left)
         held[isin(holding.listing)] = CarriedHolding(
             holding.listing.key, left - waits, holding.average, waits

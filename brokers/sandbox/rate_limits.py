@@ -54,6 +54,7 @@ class RequestRateLimits:
 
     def add_orders(self, orders: int, now: int) -> None:
         """Count the later legs or slices of an order towards the day, not the second."""
+        # Dated a minute back, so that neither the second nor the minute counts them.
         self._seen["order"].extendleft([now - MINUTE] * orders)
 
     def admit_request(self, name: str, now: int) -> None:
@@ -78,6 +79,7 @@ class RequestRateLimits:
         """Admit a request from a bucket of `BURST` at least, filled at the documented rate."""
         span, most = self._windows[name][0]
         each = span // most
+        # The bucket as one number, the moment at which it would be full again.
         full = max(self._full.get(name, 0), now) + each
         if full - now > each * max(most, BURST):
             self._refuse_request(name, "Too many requests")

@@ -17,6 +17,8 @@ class ActionScheduler:
 
     def add(self, due: int, action: Action) -> None:
         """Have something done at an instant."""
+        # Ties go by the count, so that a heap does not have to compare functions, and a day is the
+        # same again.
         self._made += 1
         heapq.heappush(self._heap, (due, self._made, action))
 

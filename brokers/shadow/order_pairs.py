@@ -22,6 +22,7 @@ class PairHalf:
         """Add a fill."""
         self.filled += quantity
         self.value += paise(price, quantity)
+        # The delay of a pair compares first fills: how long the last takes is a matter of size.
         self.first = self.first or ts
         self.last = ts
 
@@ -154,12 +155,15 @@ class ShadowSummary(NamedTuple):
 
 def shadow_summary(pairs: Iterable[OrderPair]) -> ShadowSummary:
     """Sum pairs up; those without a twin (`twin.status` "none") are left out."""
+    # A restart ends a twin whose real order went on: nothing of the two can be compared.
     known = [pair for pair in pairs if pair.twin.status != "none"]
     filled = [
         (pair, twin_difference(pair)) for pair in known if pair.real.filled and pair.twin.filled
     ]
     cost = sum(
-        min(pair.real.filled, pair.twin.filled) * (told.price or 0.0) for pair, told in filled
+        # On the shares that both have: the rest is a difference in fills and not in price.
+        min(pair.real.filled, pair.twin.filled) * (told.price or 0.0)
+        for pair, told in filled
     )
     bps = [told.bps for _, told in filled if told.bps is not None]
     answers = [pair.answered - pair.sent for pair in known if pair.answered]

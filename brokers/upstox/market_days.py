@@ -100,10 +100,13 @@ class MarketDays:
         Raise `ConnectionFailed`, or `OperatorError` where the token is refused.
         """
         try:
+            # A redirect would take the token to another host.
             async with self._session.get(self._rest + path, allow_redirects=False) as answer:
+                # One more than is taken, so that too long can be told from just long enough.
                 content = await answer.content.read(MOST_BYTES + 1)
                 status = answer.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            # The type alone: the text of an error may hold what was sent.
             raise ConnectionFailed(f"Upstox cannot be reached: {type(error).__name__}") from None
         if status in REFUSED:
             raise OperatorError(

@@ -1,4 +1,4 @@
-"""Reckon Zerodha's charges from a dated table.
+"""Reckon the broker's charges from a dated table.
 
 The exact estimate per order, and the contract note per day.
 
@@ -202,7 +202,7 @@ def _day_after(day: int) -> int:
 def estimate_charges(
     rates: ChargeRates, side: Side, quantity: i64, price: float
 ) -> ChargeBreakdown:
-    """Return the charges of one executed order, unrounded, as Kite's charges calls do."""
+    """Return the charges of one executed order, unrounded, as the broker's preview does."""
     turnover = float(quantity) * price / float(NANO)
     brokerage = float(rates.flat) / 100.0 + turnover * float(rates.brokerage)
     if rates.cap >= 0:
@@ -256,7 +256,7 @@ def order_charges(rates: ChargeRates, side: Side, quantity: i64, value: i64) -> 
 
 
 def contract_note(rates: ChargeRates, buys: list[int], sells: list[int]) -> ChargeBreakdown:
-    """Return the charges of a day's contract note in one segment, rounded as Zerodha rounds them.
+    """Return the charges of a day's contract note in one segment, rounded as the broker does.
 
     `buys` and `sells` hold the traded value of each executed order in paise. Brokerage is rounded
     per order, all else on the day's sum: STT to the paisa and then to the rupee, stamp duty to the
@@ -342,6 +342,7 @@ def order_brokerage(rates: ChargeRates, value: i64) -> i64:
 
 def _raw_brokerage(rates: ChargeRates, value: i64) -> i64:
     """Return the brokerage of one order in billionths of a paisa."""
+    assert value >= 0, "a value has no side"
     charged = rates.flat * NANO + value * rates.brokerage
     if 0 <= rates.cap * NANO < charged:
         return rates.cap * NANO

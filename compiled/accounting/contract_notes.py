@@ -53,6 +53,7 @@ class SegmentNote:
         # Brokerage has a cap per order, not per fill: an order's parts are added up before it is
         # computed, and the difference to before is charged.
         part.value += value
+        assert part.value >= 0, "more leaves a note than the order had entered"
         brokerage = order_brokerage(self.rates, min(part.value, LIMIT))
         self._add_value(side, value, brokerage - part.brokerage)
         part.brokerage = brokerage
@@ -67,6 +68,8 @@ class SegmentNote:
         else:
             self.sold += value
         self.brokerage += brokerage
+        assert self.bought >= 0, "a note of less than no purchases"
+        assert self.sold >= 0, "a note of less than no sales"
 
     def reckon(self) -> i64:
         """Add it up again; return by how much its total has changed."""
@@ -82,6 +85,7 @@ class DeliveryFill:
     def __init__(
         self, ts: i64, trade: str, order: i64, side: Side, quantity: i64, value: i64
     ) -> None:
+        assert quantity > 0, "a fill moves shares"
         self.ts = ts
         self.trade = trade
         self.order = order
@@ -158,6 +162,7 @@ class DayNetting:
 
     def _set_netted(self, fill: DeliveryFill, netted: i64) -> None:
         """Have so many shares of a fill intraday."""
+        assert 0 <= netted <= fill.quantity, "more shares are intraday than were traded"
         moved = pro_rata(fill.value, netted, fill.quantity)
         value = moved - fill.moved
         fill.netted = netted

@@ -19,6 +19,7 @@ def pro_rata(amount: i64, part: i64, whole: i64) -> i64:
 
     It is exact for `whole` < 2^31.
     """
+    assert 0 <= part <= whole, "a part is larger than its whole"
     size = amount if amount >= 0 else -amount
     # Quotient and remainder are taken apart: amount times part would leave 63 bits for a large
     # cost.
@@ -85,6 +86,7 @@ class Position:
 
     def trade(self, side: Side, quantity: i64, value: i64) -> i64:
         """Book a fill worth `value` paise; return its realised P&L (average method) in paise."""
+        assert quantity > 0, "a fill moves shares"
         if side is Side.BUY:
             self.buy_quantity += quantity
             self.buy_value += value
@@ -102,16 +104,41 @@ class Position:
         self.carried_value += value
         return self._book_quantity(quantity, value)
 
-    def restate(self, quantity: i64) -> None:
-        """Let its shares be so many for the same cost, at the last price they are marked at."""
+    def restate(self, quantity: i64) -> i64:
+        """Let its shares be so many for the same cost, at the last price they are marked at.
+
+        Return the P&L it realises in paise: where none are left, their cost is lost.
+        """
+        cost: i64 = 0
+        for i in range(self._oldest, len(self._lots), 2):
+            cost += self._lots[i + 1]
+        sign: i64 = 1 if self.quantity > 0 else -1
+        realised: i64 = 0
         self.carried_quantity += quantity - self.quantity
         self.quantity = quantity
-        sign: i64 = 1 if quantity > 0 else -1
-        # A division leaves no telling which shares were bought when: they become one lot at the
-        # same cost.
-        self._lots = append(append(vec[i64](), sign * quantity), sign * self.value)
+        self._lots = vec[i64]()
         self._oldest = 0
+        if quantity == 0:
+            # A fraction of a share that a consolidation leaves is paid out in cash, and its cost
+            # must not weigh on shares that are bought later.
+            realised = -self.value
+            self.realised += realised
+            self.realised_fifo -= sign * cost
+            self.value = 0
+        else:
+            # A division leaves no telling which shares were bought when: they become one lot at
+            # the same cost.
+            self._lots = append(append(self._lots, sign * quantity), cost)
         self.marked = self.unrealised
+        self._assert_law()
+        return realised
+
+    def _assert_law(self) -> None:
+        paid = self.carried_value + self.buy_value - self.sell_value
+        assert paid + self.realised == self.value, "the cost of a position is not what was paid"
+        if self.quantity == 0:
+            assert self.value == 0, "a flat position has a cost"
+            assert self.realised == self.realised_fifo, "two methods differ on a flat position"
 
     def _book_quantity(self, quantity: i64, cost: i64) -> i64:
         sign: i64 = 1 if self.quantity > 0 else -1
@@ -119,6 +146,7 @@ class Position:
         size = -sign * quantity
         if held == 0 or size < 0:
             self._open_lot(quantity, cost)
+            self._assert_law()
             return 0
         closed = min(held, size)
         # Both sides of the close are cut by the same shares; the remainder stays with the open
@@ -132,6 +160,7 @@ class Position:
         # A fill larger than the position turns it: its rest opens the other side.
         if size > closed:
             self._open_lot(quantity + sign * closed, cost - paid)
+        self._assert_law()
         return -released - paid
 
     def _open_lot(self, quantity: i64, cost: i64) -> None:
@@ -176,6 +205,8 @@ class Ledger:
     def __init__(self, cash: i64) -> None:
         self.start_cash = cash
         self.cash = cash
+        self.proceeds: i64 = 0
+        """Σ sell value - Σ buy value: the second account of what moves `cash`."""
         self.charges: i64 = 0
         self.realised: i64 = 0
         self.unrealised: i64 = 0
@@ -225,8 +256,10 @@ class Ledger:
         realised = position.trade(side, quantity, value)
         if side is Side.BUY:
             self.cash -= value
+            self.proceeds -= value
         else:
             self.cash += value
+            self.proceeds += value
         self.realised += realised
         self.unrealised += position.mark(position.last)
         return realised
@@ -242,6 +275,7 @@ class Ledger:
         account.charges += amount
         self.charges += amount
         self.cash -= amount
+        assert self.cash == self.start_cash + self.proceeds - self.charges, "cash is missing"
 
     def deposit(self, amount: i64) -> None:
         """Book cash that was paid in, or out (negative), in paise."""
@@ -290,9 +324,10 @@ class Ledger:
         """
         before = position.marked
         position.last = last
-        position.restate(quantity)
-        # The account's position has no part in the sum of unrealised P&L, which goes by strategies.
+        realised = position.restate(quantity)
+        # The account's position has no part in the sums of P&L, which go by strategies.
         if position.strategy:
+            self.realised += realised
             self.unrealised += position.marked - before
 
     def position(self, strategy: str, token: i64) -> Position | None:

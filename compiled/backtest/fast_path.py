@@ -284,6 +284,9 @@ class FastPath(OrderEntry):
         product: Product,
         strategy: str,
     ) -> None:
+        assert line.sent == 0, "an order beside one that waits"
+        assert shares != 0, "an order is for shares"
+        assert line.held == 0 or shares == -line.held, "an exit closes the whole position"
         out = self.order_store
         quantity = shares if shares > 0 else -shares
         line.intent = out.take_number()
@@ -436,6 +439,7 @@ class FastPath(OrderEntry):
             )
         line.sent = 0
         self.sent -= 1
+        assert self.sent >= 0, "more orders have traded than were sent"
 
     def _charge_trade(
         self,

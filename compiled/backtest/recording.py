@@ -88,7 +88,7 @@ class TickColumns:
     `depth` is empty or 120 bytes a tick.
 
     A slot is an index into `tokens`. Times are ns UTC, last prices rupees (f64), volumes the day's
-    cumulative shares (i64, -1: unknown); depth is Kite's block of ten levels.
+    cumulative shares (i64, -1: unknown); depth is a block of ten levels.
     """
 
     def __init__(

@@ -58,6 +58,7 @@ def batch(
     """
     count = len(close)
     outputs: i64 = len(indicator.names())
+    # One block for all outputs, cut at the end: the loop over the bars allocates nothing.
     flat = zero_vec(outputs * count)
     for i in range(count):
         indicator.step(high[i], low[i], close[i], volume[i])

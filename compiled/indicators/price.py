@@ -2,7 +2,7 @@
 
 from typing import Final, final
 
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from compiled.indicators.rolling import (
     RollingSpread,
@@ -13,9 +13,13 @@ from compiled.indicators.rolling import (
 )
 from compiled.model.values import Bar
 
+# Sums of the same prices in another order differ by rounding, which is no crossing.
 NEAR: Final = 1e-9
 
 
+# An author writes indicators in plain Python. That they may costs the compiled ones less than one
+# instruction in a hundred.
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Indicator:
     """A streaming indicator, whose updates all cost the same and allocate nothing.
 
@@ -88,6 +92,7 @@ class EMA(Indicator):
             self.value += (price - self.value) * self._weight
             return self.value
         self._sum += price
+        # Begun with a mean, as in TA-Lib: one price alone would weigh on several periods.
         self._count += 1
         if self._count == self._period:
             self.value = self._sum / float(self._period)
@@ -116,11 +121,13 @@ class WMA(Indicator):
     def update(self, price: float) -> float:
         """Take the next price."""
         window = self._window
+        # Each price of the old window loses one step of weight: together that is their sum.
         before = window.value
         window.push(price)
         if not window.full:
             return self.value
         self.ready = True
+        # Afresh once a turn: a running sum would carry its rounding errors along for ever.
         if window.turned:
             self._weighted = window.weighted()
         else:
@@ -153,6 +160,7 @@ class ROC(Indicator):
         i = self._next
         if self._full:
             before = ring[i]
+            # TA-Lib has 0 as well where there is no price to compare with.
             self.value = (price / before - 1.0) * 100.0 if before != 0.0 else 0.0
             self.ready = True
         ring[i] = price
@@ -177,6 +185,7 @@ class RSI(Indicator):
 
     def __init__(self, period: i64 = 14) -> None:
         super().__init__()
+        # TA-Lib takes no period below 2 either.
         self._gain = WilderAverage(checked_period(period, 2))
         self._loss = WilderAverage(period)
         self._last = 0.0
@@ -195,6 +204,7 @@ class RSI(Indicator):
         loss.push(-change if change < 0.0 else 0.0)
         if gain.full:
             moved = gain.value + loss.value
+            # 1e-14 is what TA-Lib counts as nothing.
             self.value = 100.0 * (gain.value / moved) if moved > 1e-14 else 0.0
             self.ready = True
         return self.value
@@ -225,6 +235,7 @@ class MACD(Indicator):
         """Take the next price."""
         slow = self._slow
         slow.update(price)
+        # The fast average sits out the first prices, as in TA-Lib, and both are ready at one.
         if self._late > 0:
             self._late -= 1
             return self.value
@@ -316,6 +327,7 @@ class ZScore(Indicator):
         spread = self._spread
         spread.push(price)
         if spread.full:
+            # Prices that do not differ have no spread to measure by.
             deviation = spread.deviation
             self.value = (price - spread.mean) / deviation if deviation > 0.0 else 0.0
             self.ready = True
@@ -371,6 +383,7 @@ class FollowedIndicators:
         for indicator in indicators:
             if not isinstance(indicator, Indicator):
                 raise TypeError(f"{indicator!r} is no indicator")
+        # Apart, as only a cross decides whether the strategy is shown the bar.
         self._crosses = [indicator for indicator in indicators if isinstance(indicator, Cross)]
         self._others = [indicator for indicator in indicators if not isinstance(indicator, Cross)]
 
@@ -380,6 +393,7 @@ class FollowedIndicators:
             indicator.step(high, low, close, volume)
         heard = not self._crosses
         for cross in self._crosses:
+            # Each takes the bar, also after one that has turned.
             cross.step(high, low, close, volume)
             heard = heard or cross.value != 0.0
         return heard

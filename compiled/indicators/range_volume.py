@@ -44,6 +44,7 @@ class ATR(Indicator):
         """Take the next bar."""
         before = self._close
         self._close = close
+        # The first bar has no close before it, and so no true range.
         if not self._begun:
             self._begun = True
             return self.value
@@ -85,6 +86,7 @@ class Stochastic(Indicator):
         if not top.full:
             return self.value
         span = top.value - bottom.value
+        # The signal averages the slow line, not the raw one.
         slow = self._slow
         slow.update((close - bottom.value) / span * 100.0 if span != 0.0 else 0.0)
         if not slow.ready:
@@ -130,6 +132,7 @@ class CCI(Indicator):
             return self.value
         away = typical - window.mean
         deviation = window.deviation()
+        # Lambert's constant: it brings some three quarters of the values between -100 and 100.
         self.value = away / (0.015 * deviation) if away != 0.0 and deviation != 0.0 else 0.0
         self.ready = True
         return self.value
@@ -235,6 +238,7 @@ class VWAP(Indicator):
 
     def __init__(self) -> None:
         super().__init__()
+        # A day's sums are large beside one trade: plain ones would lose its last digits.
         self._value = CompensatedSum()
         self._volume = CompensatedSum()
 
@@ -250,6 +254,7 @@ class VWAP(Indicator):
         self._value.add(price * volume)
         self._volume.add(volume)
         traded = self._volume.value
+        # Before the first trade there is nothing to weigh by.
         if traded > 0.0:
             self.value = self._value.value / traded
             self.ready = True
@@ -275,6 +280,7 @@ class OBV(Indicator):
         """Take the next close and its volume."""
         if not self.ready:
             self.ready = True
+            # Only differences of the line mean something: any base would do, and this is TA-Lib's.
             self.value = volume
         elif price > self._close:
             self.value += volume
@@ -312,12 +318,15 @@ class MFI(Indicator):
             return self.value
         flow = typical * volume
         moved = typical - before
+        # A typical price that stands still is on neither side, and still takes its place in both
+        # windows.
         rising = self._rising
         rising.push(flow if moved > STILL else 0.0)
         falling = self._falling
         falling.push(flow if moved < -STILL else 0.0)
         if rising.full:
             total = rising.value + falling.value
+            # TA-Lib's bound: less than one unit of money is no flow.
             self.value = 100.0 * (rising.value / total) if total >= 1.0 else 0.0
             self.ready = True
         return self.value

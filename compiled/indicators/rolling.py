@@ -31,6 +31,7 @@ class CompensatedSum:
         self._sum = 0.0
         self._lost = 0.0
 
+    # Each method final by itself, as the class is inherited from: calls then stay direct.
     @property
     @final
     def value(self) -> float:
@@ -81,6 +82,7 @@ class RollingWindow(CompensatedSum):
         i = self._next
         self.oldest = ring[i]
         ring[i] = x
+        # Two sums, not one of the difference: that would be rounded before it is added.
         self.add(x)
         self.add(-self.oldest)
         i += 1
@@ -197,6 +199,7 @@ class RollingExtreme:
         values = self._values
         when = self._when
         period = self.period
+        # The lowest is the highest in the mirror.
         x *= self._sign
         first = self._first
         count = self._count
@@ -205,6 +208,8 @@ class RollingExtreme:
             if first == period:
                 first = 0
             count -= 1
+        # What a later value equals or betters can never be the extreme again: the later one stays
+        # longer in the window. So the queue falls, and its head is the extreme.
         while count > 0:
             last = first + count - 1
             if last >= period:
@@ -239,6 +244,7 @@ class WilderAverage:
         if self.full:
             self.value = (self.value * float(self.period - 1) + x) / float(self.period)
             return
+        # Begun with a plain mean, as Wilder has it: the sum waits in `value` until it is whole.
         self.value += x
         self._count += 1
         if self._count == self.period:

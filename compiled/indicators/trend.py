@@ -42,6 +42,8 @@ class ADX(Indicator):
         if self._bars <= self._period:
             return self.value
         average = self._average
+        # A bar without movement leaves the average where it is, as in TA-Lib: it is pushed its own
+        # value.
         plus = minus = 0.0
         strength = average.value if average.full else 0.0
         if self._range > 1e-14:
@@ -59,12 +61,14 @@ class ADX(Indicator):
 
     def _add_movement(self, high: float, low: float) -> None:
         if self._bars >= self._period:
+            # Wilder's smoothing begins once the sums have their bars; until then they only grow.
             shrink = float(self._period)
             self._up -= self._up / shrink
             self._down -= self._down / shrink
             self._range -= self._range / shrink
         rise = high - self._high
         fall = self._low - low
+        # Of both movements only the larger counts, and equal ones cancel (Wilder).
         if fall > 0.0 and rise < fall:
             self._down += fall
         elif rise > 0.0 and rise > fall:
@@ -119,6 +123,8 @@ class Supertrend(Indicator):
             self.direction = -1.0
             self.ready = True
         else:
+            # A band comes nearer while the close stays on its side, and never gives way: it is the
+            # stop of the trend. The close before decides, as this one is what may break the band.
             if upper > self._upper and before <= self._upper:
                 upper = self._upper
             if lower < self._lower and before >= self._lower:
@@ -156,6 +162,7 @@ class PSAR(Indicator):
     def __init__(self, acceleration: float = 0.02, maximum: float = 0.2) -> None:
         super().__init__()
         self.direction = 0.0
+        # The first step is no larger than the largest, as in TA-Lib.
         self._step = acceleration if acceleration < maximum else maximum
         self._most = maximum
         self._speed = self._step
@@ -206,10 +213,12 @@ class PSAR(Indicator):
             if high > self._peak:
                 self._peak = high
                 self._speed = min(self._speed + self._step, self._most)
+            # The stop never enters the range of the last two bars (Wilder).
             bottom = min(low_before, low)
             self._next = min(stop + self._speed * (self._peak - stop), bottom)
             return
         top = max(high_before, high)
+        # At a turn the extreme of the trend that ends is the stop of the one that begins.
         turned = max(self._peak, top)
         self.value = sign * turned
         self.direction = -sign
@@ -267,6 +276,7 @@ class Ichimoku(Indicator):
             return self.value
         i = self._next
         ahead_a = (conversion.value + base.value) / 2.0
+        # The cloud at a bar was computed `base` bars before: until then there is none to show.
         if self._left > 0:
             self._left -= 1
         else:

@@ -21,6 +21,7 @@ class RequestOutcome(IntEnum):
     UNKNOWN = 3
     LOST = 4
     SENT = 5
+    # Apart from REFUSED: what is refused for the moment is asked again, and counts against nothing.
     BUSY = 6
     SESSION_LOST = 7
 
@@ -51,6 +52,7 @@ class OperatorAct(IntEnum):
     RESUME = 3
     EXIT = 4
     CANCEL = 5
+    # Above are acts of a person or in its name, which end every wait; from here on the engine's.
     READY = 6
     HOLD = 7
     COMPARED = 8

@@ -13,6 +13,7 @@ from mypy_extensions import i64
 
 from compiled.model.values import Instrument, Side
 
+# Absorbs the rounding of a difference of prices; the finest grid is 100,000 times as wide.
 HAIR: Final = 1e-9
 
 
@@ -62,6 +63,7 @@ def is_inside_band(instrument: Instrument, price: float) -> bool:
 
 def clamp_to_band(instrument: Instrument, price: float) -> float:
     """Return `price` inside the band, on the grid."""
+    # Snapped inwards: an edge of the band need not be on the grid, and beyond it nothing is taken.
     if instrument.lower > 0.0 and price < instrument.lower:
         return instrument.snap(instrument.lower, 1)
     if instrument.upper > 0.0 and price > instrument.upper:
@@ -78,6 +80,7 @@ def limit_beyond(instrument: Instrument, side: Side, trigger: float, gap_percent
     not held to a band that will have moved by then.
     """
     sign: i64 = int(side)
+    # Rounded beyond the trigger: on its near side the order would rest, and not fill.
     limit = instrument.snap(trigger + float(sign) * (trigger * gap_percent / 100.0), sign)
     return clamp_to_band(instrument, limit) if is_inside_band(instrument, trigger) else limit
 
@@ -91,4 +94,5 @@ def could_fill(instrument: Instrument, side: Side, trigger: float, limit: float)
     sign: i64 = int(side)
     if not is_limit_beyond(sign, trigger, limit) or not instrument.on_grid(limit):
         return False
+    # A trigger off the band waits for a day that reaches it, and then that day's band counts.
     return not is_inside_band(instrument, trigger) or is_inside_band(instrument, limit)

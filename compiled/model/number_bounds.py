@@ -33,6 +33,7 @@ RUNGS: Final = 100
 FIRST: Final[i64] = 946_684_800_000_000_000
 LAST: Final[i64] = 4_102_444_800_000_000_000
 """Times, ns UTC: the years 2000 to 2099."""
+# 2^62 - 1: up to there mypyc keeps an int unboxed.
 NUMBER: Final[i64] = 4_611_686_018_427_387_903
 """Any other whole number: an id, a token."""
 
@@ -41,6 +42,7 @@ MOST: Final[i64] = 9_223_372_036_854_775_807
 
 def saturating_add(a: i64, b: i64) -> i64:
     """Return a sum, held at the ends of 64 bits."""
+    # Asked before the sum: one that has wrapped around says nothing any more.
     if b > 0 and a > MOST - b:
         return MOST
     if b < 0 and a < -MOST - b:

@@ -7,7 +7,7 @@ from mypy_extensions import i64, mypyc_attr
 
 
 class Variety(IntEnum):
-    """Kite's kinds of order."""
+    """The kinds of order a broker takes."""
 
     REGULAR = 1
     AMO = 2
@@ -48,6 +48,7 @@ class OrderTerms:
         return self.autoslice or self.variety is Variety.ICEBERG
 
 
+# One object for all: an order without terms of its own costs none.
 PLAIN: Final = OrderTerms()
 SLICED: Final = OrderTerms(autoslice=True)
 

@@ -12,6 +12,7 @@ from mypy_extensions import i64, mypyc_attr
 from compiled.model.number_bounds import MONEY
 from compiled.model.order_terms import PLAIN, OrderChange, OrderTerms
 
+# As `paise` reckons: in ten-thousandths of a rupee, a hundred to the paisa.
 _MOST: Final = float(MONEY) * 100.0
 E4: Final = 10_000.0
 """Prices are exact in ten-thousandths of a rupee, the finest grid any Indian segment uses."""
@@ -26,6 +27,7 @@ NEVER: Final[i64] = 4_611_686_018_427_387_903  # the largest number that mypyc d
 class Side(IntEnum):
     """Direction of an order; the value is the sign of its quantity."""
 
+    # The numbers of all these enums are hashed into digests: a new member gets a new number.
     BUY = 1
     SELL = -1
 
@@ -35,12 +37,13 @@ class OrderType(IntEnum):
 
     MARKET = 1
     LIMIT = 2
+    # Those with a trigger come last: they are told by `>= SL`.
     SL = 3
     SLM = 4
 
 
 class Product(IntEnum):
-    """Zerodha product of a position."""
+    """Product of a position: delivery, intraday, carried derivatives, financed delivery."""
 
     CNC = 1
     MIS = 2
@@ -88,6 +91,7 @@ class GttStatus(IntEnum):
     SENT = 2
     UNKNOWN = 3
     ACTIVE = 4
+    # From here on it is over: that is told by `> ACTIVE`.
     TRIGGERED = 5
     DISABLED = 6
     EXPIRED = 7
@@ -127,13 +131,18 @@ class TradingHours:
         clears: bool = False,
         squared: i64 = 0,
     ) -> None:
+        assert opens <= closes, "trading ends before it begins"
+        assert pause <= resumes, "a pause ends before it begins"
+        assert auction <= auction_ends, "an auction ends before it begins"
         self.opens = opens
         self.closes = closes
         self.pause = pause
         self.resumes = resumes
         self.auction = auction
         self.auction_ends = auction_ends
+        # Without an auction nothing of the day comes after continuous trading.
         self.ends = ends if ends > 0 else closes
+        assert self.closes <= self.ends, "orders end before trading does"
         self.square_off = square_off
         self.last_entry = last_entry
         self.clears = clears
@@ -222,6 +231,7 @@ class Instrument:
         self.expiry = expiry
         self.bound: i64 = 0
         self.hours = TradingHours(0, NEVER)
+        # Rounded, as not every tick times 10,000 is a whole float.
         self.tick_e4: i64 = i64(tick * E4 + 0.5)
 
     def ticks(self, price: float) -> i64:
@@ -239,6 +249,7 @@ class Instrument:
         """
         exact = price * E4 / float(self.tick_e4)
         index = nearest(exact)
+        # A price on the grid comes with a float's rounding, which must not move it to the next one.
         if toward > 0 and float(index) < exact - 1e-6:
             index += 1
         elif toward < 0 and float(index) > exact + 1e-6:
@@ -248,6 +259,7 @@ class Instrument:
     def on_grid(self, price: float) -> bool:
         """Return whether `price` stands on the grid, to a thousandth of a tick."""
         exact = price * E4 / float(self.tick_e4)
+        # Wide enough for what arithmetic adds to a price, and far too narrow for another one.
         return abs(exact - float(nearest(exact))) < 1e-3
 
 
@@ -258,6 +270,7 @@ def day_start(ts: i64) -> i64:
 
 def nearest(x: float) -> i64:
     """Round half away from zero, to an integer; the core's one rounding of prices."""
+    # Not `round`, which goes to the even one at a half.
     if x >= 0.0:
         return i64(x + 0.5)
     return -i64(0.5 - x)
@@ -274,12 +287,16 @@ def paise(price: float, quantity: i64) -> i64:
         if quantity == 0:
             return 0
         return -MONEY if about < 0.0 else MONEY
+    # The price first: it is exact in ten-thousandths, and so is every product with it then.
     e4 = nearest(exact) * quantity
+    # Division rounds down below zero, too, so the sign is taken apart.
     if e4 >= 0:
         return (e4 + 50) // 100
     return -((50 - e4) // 100)
 
 
+# Acyclic, as on all values: the collector has nothing to follow here. A list of one free object
+# spares the allocation where one goes before the next comes.
 @mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Tick:
@@ -345,6 +362,7 @@ class Tick:
         """
         if self.last_trade_ts > 0:
             return self.last_trade_ts >= since
+        # A volume of 0 is a day without a trade: its last price is an earlier day's.
         return self.volume != 0
 
 
@@ -526,6 +544,7 @@ class Gtt:
         self.rung = rung
         self.last_price = last_price
         self.legs = legs
+        # Kept beside `legs`, which change: a GTT whose answer was lost is found again by them.
         self.made = legs
         self.created = created
         self.gtt_id: i64 = 0

@@ -107,6 +107,7 @@ class DecisionLog:
         """
         self.refusals[reason.name] = self.refusals.get(reason.name, 0) + 1
         key = decision.strategy + " " + symbol + " " + reason.name
+        # A strategy that asks every second would fill the journal with one and the same refusal.
         known = self._recent.get(key)
         if known is not None and decision.ts < known.ts + MINUTE:
             known.times += 1

@@ -46,6 +46,7 @@ class InstrumentState(InstrumentQuote):
         self.untraded = False
         self.version: i64 = 0
         self.held: list[Position] | None = None
+        # True from the start: without a ladder no price calls for anything.
         self.idle_at_any_price = True
         self.bar_block: i64 = -1
         self.ladders: list[Ladder] = []
@@ -128,6 +129,7 @@ class DeskState:
             self.rates[key] = charges
         self.notes = DayNotes()
         self.ladders: IntMap[Ladder] = IntMap()
+        # Longer than `ladders`: a late trade of a closed ladder still finds its rung.
         self.owners: IntMap[Ladder] = IntMap()
         self.rungs: IntMap[Rung] = IntMap()
         self.strays: IntMap[Order] = IntMap()
@@ -176,6 +178,7 @@ class DeskState:
             slot.net_at_open = self.ledger.strategy_net(slot.name)
             slot.peak = 0
             slot.losses = 0
+            # One that a fault of its own has stopped stays so until somebody has looked.
             if slot.limit_stopped:
                 slot.limit_stopped = False
                 slot.stopped = ""

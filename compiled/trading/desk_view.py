@@ -4,7 +4,16 @@ from typing import final
 
 from mypy_extensions import i64
 
-from compiled.model.values import MINUTE, Order, OrderPurpose, OrderStatus, Product, Side, paise
+from compiled.model.values import (
+    MINUTE,
+    Instrument,
+    Order,
+    OrderPurpose,
+    OrderStatus,
+    Product,
+    Side,
+    paise,
+)
 from compiled.trading.desk_state import DeskState
 from compiled.trading.ladder import Ladder, Rung, protected_quantity, standing_quantity
 from compiled.trading.order_states import is_settled, largest_quantity, outstanding_quantity
@@ -20,12 +29,21 @@ class DeskView:
         self.state = state
         self.order_store = out
 
+    def instrument(self, token: i64) -> Instrument:
+        """Return a watched instrument; raise `KeyError` for another."""
+        return self.state.markets[token].instrument
+
+    def instruments(self) -> list[Instrument]:
+        """Return the watched instruments."""
+        return [market.instrument for market in self.state.markets.values()]
+
     def limit_usage(self, candidate: Ladder) -> LimitUsage:
         """Return the used part of the limits, for one more entry of a ladder."""
         usage = LimitUsage(candidate.instrument.token, candidate.strategy)
         pending = self._count_positions(usage, None)
         usage.recent = self.recent_entries(candidate.strategy)
         usage.trades = self.state.entry_count
+        # What is on its way will be paid for from the same cash.
         usage.funds = self.state.ledger.cash - pending
         return usage
 
@@ -113,6 +131,7 @@ class DeskView:
         One bare by plan needs none, where the broker takes stops at all. Stops, exits and doubles
         at the broker oversell together.
         """
+        # A set, as one rung may lack a stop and have a stray beside it, and is one position.
         found = {int(gtt.rung) for gtt in self.state.stray_gtts.values()}
         for order in self.state.strays.values():
             if order.live and order.purpose is not OrderPurpose.ENTRY:
@@ -163,6 +182,7 @@ class DeskView:
             if (
                 market.is_late
                 and market.lag > self.state.late_after
+                # Outside its hours an instrument is silent, not late.
                 and market.instrument.hours.is_trading(self.order_store.now)
             ):
                 count += 1

@@ -8,6 +8,7 @@ from mypy_extensions import i64
 
 from compiled.model.values import E4, nearest
 
+# Hashed in blocks: a call for each number would cost more than everything else here.
 FULL: Final[i64] = 16_384
 
 
@@ -31,6 +32,7 @@ class DecisionDigest:
 
     def put_four(self, a: i64, b: i64, c: i64, d: i64) -> None:
         """Take in four numbers from -100 to 99: members of enums."""
+        # Positions of base 200, so that no two sets of four make one number.
         self.put(((a * 200 + b) * 200 + c) * 200 + d)
 
     def put_price(self, price: float) -> None:
@@ -39,6 +41,7 @@ class DecisionDigest:
 
     def put_text(self, text: str) -> None:
         """Take in a text."""
+        # Names of strategies come in runs.
         if text is not self._text:
             self._text = text
             self._encoded = text.encode("utf-8", "surrogatepass")

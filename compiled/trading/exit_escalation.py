@@ -46,6 +46,7 @@ def exit_done(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> bool:
 
 def escalated_limit(out: OrderStore, ladder: Ladder, side: Side, steps: i64, last: float) -> float:
     """Return the limit of an exit, so many steps beyond the last price, within the band."""
+    assert last > 0.0, "a step from no price"
     percent = min(float(steps) * out.exits.widen_percent, out.exits.reach_percent)
     return protected_limit(ladder.instrument, int(side), last, percent)
 

@@ -55,7 +55,7 @@ from compiled.trading.strategy_host import StrategyHost
 class KernelSetup:
     """The setup of a day: session times (ns), starting cash (paise), limits, tags, spans.
 
-    `grace` (ns) is how long a bar waits for late ticks after its end: Kite cuts its stamps to the
+    `grace` (ns) is how long a bar waits for late ticks after its end: stamps are cut to the
     second. `hours` are those of the tokens that do not trade the whole session. `modifies` is how
     often one order may be modified, `exits` how resting ones are escalated. Numbers count on from
     the first free one.

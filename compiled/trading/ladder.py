@@ -83,6 +83,7 @@ class EntryPlan:
 
 AT_MARKET: Final = EntryPlan()
 
+# The broker answers before the exchange does, which may still turn an order away.
 PROVEN: Final = 10
 """Seconds after which an order that still stands has been taken by the exchange, too."""
 
@@ -196,6 +197,9 @@ class Rung:
     """
 
     def __init__(self, rung_id: i64, ladder_id: i64, number: i64, plan: RungPlan) -> None:
+        # 0 stands for no rung, in an order's `rung` and everywhere else.
+        assert rung_id > 0, "a rung without a number"
+        assert number > 0, "rungs count from 1"
         self.rung_id = rung_id
         self.ladder_id = ladder_id
         self.number = number
@@ -484,6 +488,7 @@ def gtt_legs(ladder: Ladder, rung: Rung, stop: float, quantity: i64) -> list[Gtt
 
     They are the stop alone, or stop and target with the lower trigger first.
     """
+    assert 0 < quantity <= rung.quantity, "a stop for shares that are not held"
     sign = ladder.sign
     out = ladder.exit_side
     # its tick may be another one since; a stop moves in favour only

@@ -36,6 +36,7 @@ class LadderBook:
 
     def follow_ladder(self, ladder: Ladder) -> None:
         """Follow a ladder from here on: a new one, or one restored from the journal."""
+        assert ladder.rungs, "a ladder without rungs"
         token = int(ladder.instrument.token)
         self.state.ladders[ladder.ladder_id] = ladder
         self.state.owners[ladder.ladder_id] = ladder
@@ -49,6 +50,9 @@ class LadderBook:
             if slot.name == ladder.strategy:
                 slot.context.holdings.add(ladder)
         for rung in ladder.rungs:
+            assert rung.ladder_id == ladder.ladder_id, "a rung of another ladder"
+            known = self.state.rungs.get(rung.rung_id)
+            assert known is None or known is rung, "a rung's number is taken"
             self.state.rungs[rung.rung_id] = rung
             # Numbers of restored rungs are never given out again.
             if rung.rung_id >= self.state.next_number:
@@ -82,6 +86,7 @@ class LadderBook:
             self.forget_ladder(ladder)
 
     def _count_closed_rung(self, ladder: Ladder, rung: Rung) -> None:
+        assert rung.quantity == 0, "a rung has closed with shares"
         if not rung.bought:
             return
         self.count_round_trip(ladder.strategy, rung.pnl(ladder.sign, 0.0))
@@ -165,6 +170,7 @@ class LadderBook:
 
     def assign_order(self, rung: Rung, order: Order) -> None:
         """Make an order the exit or the stop of its rung, unless another one already is."""
+        assert order.rung == rung.rung_id, "an order of another rung"
         if order.purpose is OrderPurpose.EXIT and rung.exit is not order:
             # A second exit beside the first could sell the shares twice; it is cancelled, and what
             # it has traded is ours.
@@ -200,6 +206,8 @@ class LadderBook:
 
     def take_exit(self, rung: Rung, order: Order, reason: str) -> None:
         """Make an order the exit of a rung; an earlier exit is cancelled, its reason stays."""
+        assert order.rung == rung.rung_id, "an order of another rung"
+        assert order.purpose is OrderPurpose.EXIT, "no exit is made an exit"
         if rung.exit is not None:
             self.cancel_stray(rung.exit)
         rung.exit = order
@@ -213,6 +221,8 @@ class LadderBook:
 
     def recall_order(self, rung: Rung, order: Order) -> None:
         """Give a rung back an order that had left unrecorded: its stop, or its exit."""
+        assert order.rung == rung.rung_id, "an order of another rung"
+        assert order.purpose is not OrderPurpose.ENTRY, "an entry is no stop and no exit"
         if order.purpose is OrderPurpose.PROTECT:
             rung.stop_order = order
         else:
@@ -258,7 +268,7 @@ class LadderBook:
 
     def hold_back(self, rung: Rung, shares: i64) -> None:
         """Count shares of a rung as missing in the broker's books: neither protected nor sold."""
-        assert 0 <= shares <= max(rung.quantity, 0)
+        assert 0 <= shares <= max(rung.quantity, 0), "more shares lack than are held"
         rung.absent = shares
 
     def settle_write_off(self, rung: Rung, absent: i64) -> None:
@@ -267,6 +277,7 @@ class LadderBook:
         An exit was refused for more than there is: one for the rest is asked for at once.
         """
         assert rung.quantity >= 0, "more was written off than a rung held"
+        assert 0 <= absent <= rung.quantity, "more shares lack than are held"
         rung.absent = absent
         # The reason of the refusals, more than there was, is gone with the write-off.
         rung.rejections = 0
@@ -301,6 +312,8 @@ class LadderBook:
         self, rung: Rung, order: Order, ts: i64, quantity: i64, value: i64, charges: i64
     ) -> None:
         """Add a fill to the sums of its rung."""
+        assert quantity > 0, "a fill moves shares"
+        assert order.rung == rung.rung_id, "a fill of another rung"
         rung.charges += charges
         if order.side is self.state.owners[int(rung.ladder_id)].side:
             if not rung.bought:

@@ -87,6 +87,7 @@ class OrderEntry:
         if fault == "":
             return False
         kind = CHANGE if request.order is not None else ENTER
+        # No ladder is made of a plan whose numbers may leave 63 bits; the record needs only a name.
         blank = Ladder(self.state.next_number, strategy, market.instrument, request.side, NO_PLAN)
         decision = self.decisions.make(self.order_store.now, kind, blank, cause, request.reason)
         if self._record_refusal(decision, market, RefusalReason.BOUNDS):
@@ -152,6 +153,7 @@ class OrderEntry:
     ) -> RefusalReason:
         ladder = self.draft_ladder(strategy, request, plan)
         decision = self.decisions.make(self.order_store.now, ENTER, ladder, cause, request.reason)
+        # A signal repeated while in position would pile up; whoever adds by hand means it.
         if strategy != OPERATOR:
             for held in market.ladders:
                 if held.strategy == strategy:
@@ -162,6 +164,7 @@ class OrderEntry:
                     self._record_refusal(decision, market, RefusalReason.DUPLICATE)
                     return RefusalReason.DUPLICATE
         reason = self._enter_rung(market, ladder, ladder.rungs[0], decision)
+        # Numbers are taken only now: a request that is refused leaves no gap.
         if reason is RefusalReason.OK:
             self.state.next_number += len(plan.rungs) + 1
             self.ladder_book.follow_ladder(ladder)
@@ -199,6 +202,7 @@ class OrderEntry:
         decision.price = reckoned_price(entry, market)
         reason = entry_verdict(self.view, market, ladder, rung)
         if reason is not RefusalReason.OK:
+            # The figures cost a look at all positions: only a refusal that is reported gets them.
             if self._record_refusal(decision, market, reason):
                 decision.detail = self._explain_refusal(market, ladder, decision, reason)
             rung.retry_at = self.order_store.now + ENTRY_RETRY_SECONDS * SECOND
@@ -269,6 +273,7 @@ class OrderEntry:
         if self.state.limits.max_orders_per_minute > 0:
             for slot in self.state.slots:
                 if slot.name == strategy:
+                    # Older ones are dropped on the way, or the list would grow with the day.
                     since = self.order_store.now - MINUTE
                     slot.entry_times = [ts for ts in slot.entry_times if ts > since]
                     slot.entry_times.append(self.order_store.now)
@@ -304,6 +309,7 @@ class OrderEntry:
         A strategy may change its own entries only, the operator any of ours.
         """
         rung = self.state.rungs.get(int(order.rung))
+        # Stops and exits are the desk's own: a strategy could leave its position bare by them.
         mine = strategy == OPERATOR or (
             order.strategy == strategy and order.purpose is OrderPurpose.ENTRY
         )

@@ -63,6 +63,7 @@ def move_status(order: Order, status: OrderStatus, reason: str = "") -> bool:
     """Take `status` if it may follow; return whether the order changed."""
     if status is order.status or not is_legal_move(order.status, status):
         return False
+    assert status is not OrderStatus.INTENT, "an order that has left is only decided again"
     order.status = status
     if reason:
         order.reason = reason
@@ -249,6 +250,9 @@ def offered_quantity(order: Order) -> i64:
 
 def join_chain(first: Order, other: Order) -> None:
     """Add an order to the end of a chain."""
+    # A ring would be walked for ever.
+    assert other is not first, "an order follows itself"
+    assert other.sibling is None, "a chain joins another"
     other.parent = first.intent
     last = first
     while last.sibling is not None:

@@ -53,6 +53,8 @@ class BookedFill:
         charges: i64,
         realised: i64,
     ) -> None:
+        assert quantity > 0, "a fill moves shares"
+        assert price >= 0.0, "a fill has a price"
         self.ts = ts
         self.trade_id = trade_id
         self.order = order
@@ -72,6 +74,8 @@ class OrderStore:
     """
 
     def __init__(self, tag_prefix: str, first: i64, modifies: i64, exits: ExitEscalation) -> None:
+        # 0 stands for no intent, no rung and no ladder.
+        assert first > 0, "numbers begin above 0"
         self.tag_prefix = tag_prefix
         self.next_intent = first
         self.modifies = modifies
@@ -111,6 +115,7 @@ class OrderStore:
 
     def _digest_action(self, what: i64, intent: i64) -> None:
         """Take the beginning of a record into the digest."""
+        # Seven actions fit into the four bits beside the number.
         self._digest.put(16 * intent + what)
         self._digest.put(self.now)
 
@@ -170,7 +175,13 @@ class OrderStore:
         terms: OrderTerms = PLAIN,
     ) -> Order:
         """Ask for a new order."""
+        assert quantity > 0, "an order is for shares"
+        # Written so that a NaN fails them.
+        assert price >= 0.0, "an order for less than nothing"
+        assert trigger >= 0.0, "a trigger below nothing"
         intent = self.take_number()
+        # A number given out twice is a tag given out twice, and each would answer for the other.
+        assert self.orders.get(intent) is None, "an intent's number is taken"
         order = Order(
             intent,
             self.intent_tag(intent),
@@ -237,6 +248,8 @@ class OrderStore:
 
     def keep_fill(self, fill: BookedFill) -> None:
         """Keep a fill as it was booked."""
+        order = fill.order
+        assert fill.quantity <= order.traded <= order.filled, "a fill its order does not count"
         self.fills.append(fill)
         self.digest_fill(
             fill.order.intent,
@@ -262,6 +275,7 @@ class OrderStore:
     def register(self, order: Order) -> None:
         """Make an order findable by number, tag and the broker's id."""
         self.orders[order.intent] = order
+        # An order that the broker makes (a slice, a GTT's) has no tag of ours.
         if order.tag:
             self.by_tag[order.tag] = order
         if order.order_id:
@@ -295,6 +309,7 @@ class OrderStore:
 
     def disown_order(self, order: Order) -> None:
         """Forget the broker's id of an order: it belongs to another one."""
+        # Another order may be listed under that id by now.
         if self.by_order_id.get(order.order_id) is order:
             del self.by_order_id[order.order_id]
         order.order_id = order.listed = ""
@@ -308,6 +323,7 @@ class OrderStore:
         Return False where its budget of modifications is used up. While the last request about it
         has no answer yet, the change waits for that.
         """
+        assert order.live, "a change of an order that is over"
         if order.modifies >= self.modifies:
             return False
         if order.pending is not None or not order.order_id:
@@ -315,6 +331,7 @@ class OrderStore:
             return True
         order.wanted = None
         order.pending = change
+        # Counted when it is asked for: an answer that is lost may have been a change all the same.
         order.modifies += 1
         order.moved = self.now
         self.changed_orders[order.intent] = order
@@ -338,6 +355,7 @@ class OrderStore:
     def _cancel_one_order(self, order: Order) -> None:
         if order.cancelling or not order.live or self.now < order.retry_at:
             return
+        # The broker cancels by its own id: without one it is remembered until there is.
         if not order.order_id:
             order.unwanted = True
             return
@@ -356,6 +374,8 @@ class OrderStore:
         legs: list[GttLeg],
     ) -> Gtt:
         """Ask for a new GTT."""
+        # The broker has none for intraday positions: their stops are orders.
+        assert product is not Product.MIS, "a GTT for an intraday position"
         gtt = Gtt(
             self.take_number(),
             strategy,
@@ -397,6 +417,7 @@ class OrderStore:
 
     def modify_gtt(self, gtt: Gtt, last_price: float, legs: list[GttLeg]) -> None:
         """Ask for other legs on a live GTT."""
+        assert gtt.gtt_id > 0, "a change of a GTT the broker has not named"
         gtt.last_price = last_price
         gtt.pending = legs
         gtt.asked = True
@@ -410,6 +431,7 @@ class OrderStore:
         """Ask for the deletion of a live GTT, once."""
         if gtt.asked or gtt.deleting or not gtt.gtt_id or self.now < gtt.retry_at:
             return
+        # Both: `asked` until there is an answer, `deleting` until a list shows what became of it.
         gtt.deleting = True
         gtt.asked = True
         self.changed_gtts[gtt.intent] = gtt

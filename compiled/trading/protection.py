@@ -304,6 +304,9 @@ def _send_exit(
     out: OrderStore, ladder: Ladder, rung: Rung, side: Side, quantity: i64, last: float
 ) -> None:
     """Send an exit at the market, or with a limit that trades at once if the broker needs one."""
+    assert rung.exit is None, "an exit beside another"
+    held = rung.quantity if side is ladder.exit_side else -rung.quantity
+    assert quantity <= held, "an exit for shares that are not held"
     kind = OrderType.MARKET
     limit = 0.0
     if out.limit_only:
@@ -500,6 +503,8 @@ def _keep_stop_clear(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -
 
 
 def _place_gtt(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> None:
+    # Two stops for the same shares could both fire, and the second would open a position.
+    assert rung.gtt is None or not rung.gtt.live, "a stop beside another"
     rung.gtt = out.place_gtt(
         ladder.strategy,
         ladder.instrument.token,
@@ -597,6 +602,7 @@ def _trail_gtt(out: OrderStore, ladder: Ladder, rung: Rung, gtt: Gtt, last: floa
             mark_leaving(rung, "stop")
             _leave_at_market(out, ladder, rung, last)
         return
+    assert sign * (stop - rung.stop) >= -HAIR, "a stop moves away from the price"
     out.modify_gtt(gtt, last, gtt_legs(ladder, rung, stop, rung.present))
     rung.moved = out.now
 

@@ -203,6 +203,7 @@ class UsageCensus:
             return -1
         if limit.scope is LimitScope.DESK:
             return limit.used(self.desk)
+        # The fullest one is what the next entry may meet.
         each = self.symbols if limit.scope is LimitScope.SYMBOL else self.strategies
         return max([limit.used(usage) for usage in each.values()], default=0)
 
@@ -457,6 +458,7 @@ def check_order(
 
 def check_usage(value: i64, usage: LimitUsage, limits: RiskLimits) -> RefusalReason:
     """Check what an entry of `value` paise would make of the desk's limits."""
+    # In the order of `LIMITS`, which `docs/risk.md` shows: the first that refuses is named.
     if limits.max_orders_per_minute > 0 and usage.recent >= limits.max_orders_per_minute:
         return RefusalReason.THROTTLE
     if limits.max_positions > 0 and usage.positions >= limits.max_positions:

@@ -6,7 +6,7 @@ an exit is sent. Once triggered it is the exit. A rung's target is watched by th
 order at the exchange could sell the same shares again.
 """
 
-from compiled.model.exchange_rules import clamp_to_band
+from compiled.model.exchange_rules import HAIR, clamp_to_band
 from compiled.model.order_terms import OrderChange
 from compiled.model.values import SECOND, Order, OrderPurpose, OrderStatus, OrderType, Product
 from compiled.trading.ladder import PROVEN, Ladder, Rung, stop_limit, stop_rest_ns, trailed_stop
@@ -46,6 +46,8 @@ def place_stop_order(out: OrderStore, ladder: Ladder, rung: Rung) -> None:
     """Place the stop of a rung for all its shares: SL-M, where the exchange takes it."""
     if ladder.plan.cover:
         return  # the broker does
+    assert rung.stop_order is None, "a stop beside another"
+    assert 0 < rung.present <= rung.quantity, "a stop for shares that are not held"
     kind = ladder.instrument.kind
     # The exchange takes no SL-M in options.
     stop_limited = kind == "CE" or kind == "PE"
@@ -86,6 +88,7 @@ def trail_stop_order(out: OrderStore, ladder: Ladder, rung: Rung, order: Order) 
     rung.needs_refit = False
     if stop == order.trigger and quantity == 0 and not refit:
         return
+    assert float(ladder.sign) * (stop - rung.stop) >= -HAIR, "a stop moves away from the price"
     rung.moved = out.now
     moved = stop if stop != order.trigger else 0.0
     # Fields that do not change stay 0, so that a change made by hand to them is not undone on the

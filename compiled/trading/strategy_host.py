@@ -169,6 +169,7 @@ class StrategyHost:
 
         Return whether it asked for something, or failed.
         """
+        # Odd while it is at work: a watchdog in another thread tells by it whether one hangs.
         slot.call_count += 1
         try:
             slot.strategy.on_bar(context, bar)
@@ -220,6 +221,7 @@ class StrategyHost:
             slot.signals += 1
             slot.last_signal = request.reason
             market = self.state.markets.get(request.token)
+            # A token it does not listen to is a fault of the strategy, not a refusal of the market.
             if market is None or (slot not in market.listeners and not market.is_cold):
                 self._stop_strategy(slot, unknown_token(slot.name, request.token))
                 return

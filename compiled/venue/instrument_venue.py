@@ -216,6 +216,7 @@ class InstrumentVenue:
             order.market = False
         if change.quantity > 0:
             order.left = change.quantity - done
+            assert order.left > 0, "a change below what has traded"
             order.quantity = change.quantity
         return ""
 
@@ -319,6 +320,7 @@ class InstrumentVenue:
 
     def fill_order(self, order: RestingOrder, ts: i64, quantity: i64, price: i64) -> None:
         """Book and report a trade of ours; an order that is done leaves the venue."""
+        assert 0 < quantity <= order.left, "a trade of more than is left of the order"
         order.left -= quantity
         if self.volume_left >= 0:
             self.volume_left -= quantity

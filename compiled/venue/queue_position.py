@@ -19,7 +19,7 @@ U32: Final[i64] = 0xFFFFFFFF
 
 
 def read_book(floor: InstrumentVenue, depth: bytes, offset: i64) -> bool:
-    """Read Kite's block of ten levels at `offset`; return whether there is a level in it."""
+    """Read a block of ten levels at `offset`; return whether there is a level in it."""
     instrument = floor.instrument
     # One factor takes a price on the wire to a grid index, in one multiplication a level.
     scale = E4 / (floor.wire_divisor * float(instrument.tick_e4))
@@ -38,7 +38,7 @@ def read_book(floor: InstrumentVenue, depth: bytes, offset: i64) -> bool:
 
 
 def read_touch(floor: InstrumentVenue, depth: bytes, offset: i64) -> tuple[float, float]:
-    """Return the best bid and ask of Kite's block of ten levels at `offset`.
+    """Return the best bid and ask of a block of ten levels at `offset`.
 
     They are rupees, 0.0 for none.
     """
@@ -108,6 +108,7 @@ def _traded_volume(floor: InstrumentVenue, price: i64, volume: i64) -> i64:
     day = floor.day_volume
     if volume > day:
         floor.day_volume = volume
+    # (i64(0), as a plain 0 on one side would box the other.)
     # The first volume of a session is no trade of this moment, and a lower one is a late packet.
     return (volume - day) * floor.instrument.multiplier if 0 <= day < volume else i64(0)
 

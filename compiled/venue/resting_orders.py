@@ -36,6 +36,7 @@ class RestingOrder:
     def __init__(
         self, order_id: str, tag: str, instrument: Instrument, side: Side, quantity: i64
     ) -> None:
+        assert quantity > 0, "an order is for shares"
         self.order_id = order_id
         self.tag = tag
         self.instrument = instrument

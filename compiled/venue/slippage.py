@@ -5,6 +5,7 @@ from typing import final
 from mypy_extensions import i64, mypyc_attr
 
 
+# An author writes models of slippage in plain Python, too.
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Slippage:
     """No slippage; subclass it and override `away`, `share`, or both.
@@ -84,6 +85,7 @@ class VolumeShare(Slippage):
 
     def share(self, volume: i64) -> i64:
         """Return the share of the volume in whole shares."""
+        # Unknown is not none: without a figure there is no share to keep to.
         if volume < 0:
             return -1
         return i64(float(volume) * self.most)

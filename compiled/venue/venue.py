@@ -93,6 +93,7 @@ class SimulatedVenue:
 
         Orders that no `end_session` has ended are gone.
         """
+        assert open < close, "a session ends before it begins"
         self.open = open
         self.close = close
         self.today = day_start(open)

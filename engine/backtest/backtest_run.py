@@ -27,6 +27,7 @@ from engine.history.bar_series import BarSeries, Ints, day_number, ist_days, num
 from engine.market.calendar import Calendar, midnight
 from engine.market.order_rules import venue_rules
 
+# Small enough that ctrl-c is heeded at once.
 CHUNK: Final = 5_000
 """Bars between two looks at whether to go on."""
 TAG: Final = "B"
@@ -72,6 +73,7 @@ class BacktestRun:
         calendar: Calendar,
         settings: RunSettings,
     ) -> None:
+        # A replay goes through the sessions once: a second run of one market needs its own.
         self.market = market = market.since()
         self.settings = settings
         self.span = span
@@ -83,6 +85,7 @@ class BacktestRun:
         """Bars of the days that are replayed and lie outside their session."""
         tokens = {symbol: int(each.token) for symbol, each in instruments.items()}
         self.columns = bars.columns
+        # A symbol with bars in the warm-up alone has no price to be traded at.
         traded = [each for symbol, each in instruments.items() if len(self.series[symbol].start)]
         names = [each.symbol for each in traded]
         slots = [
@@ -98,6 +101,7 @@ class BacktestRun:
             limits=settings.limits,
             spans=sorted({each.span for each in strategies}),
             tag_prefix=TAG,
+            # Bars are final here: there is no late tick to wait for, as on a desk.
             grace=0,
             hours=sessions.hours[0],
             modifies=settings.modifies,
@@ -105,6 +109,7 @@ class BacktestRun:
         )
         self.kernel = Kernel(setup, traded, slots, sessions.rates[0])
         venue = SimulatedVenue(traded, venue_rules(market.days[-1]), settings.slippage)
+        # Within one bar there is no time by which a request could be later than another.
         venue.without_latency()
         self.warmed_sessions = self._warm_strategies(bars.warm, slots, calendar)
         """Sessions that the strategies have heard before the first."""
@@ -133,6 +138,7 @@ class BacktestRun:
         Bare positions then are positions like others.
         """
         self.replay.keeps_decisions = True
+        # The fast path keeps bare positions in columns, without a decision for each.
         self.replay.fast_path.enabled = False
 
     def run(self, go_on: Callable[[int, int], bool] = lambda *_: True) -> bool:
@@ -155,6 +161,7 @@ class BacktestRun:
         while self.bars_done < until:
             self.replay.advance(min(CHUNK, until - self.bars_done), True)
             self.bars_done = int(self.replay.first) // 8
+            # A backtest without one of its strategies would be a result of something else: it ends.
             if self.failures or (
                 self.bars_done < self.bars and not go_on(self.bars_done, self.bars)
             ):
@@ -208,6 +215,7 @@ class BacktestRun:
         days = np.unique(np.concatenate([ist_days(bars.start) for bars in series.values()]))
         back = (
             DAYS_BACK
+            # Averages of days need more than the sessions that serve minutes.
             if DAY_SPAN in wanted
             else self.settings.warm_up + int((days == day_number(self.market.days[0])).any())
         )
@@ -228,6 +236,7 @@ class BacktestRun:
             )
             for span in wanted:
                 bars += heard if span == self.span else fold_minutes(heard, span, opens)
+        # A strategy hears a bar when it closes: of two that close together the shorter comes first.
         bars.sort(key=lambda bar: (bar.end, bar.span, bar.token))
         self.kernel.strategy_host.warm_up(bars)
         return len(days)

@@ -118,6 +118,8 @@ class BarVersions:
         for symbol in symbols:
             name = self.choose(symbol, span, version)
             series = read_bars(self._store, symbol, span=span, start=start, end=end, version=name)
+            # Golden bars end with the day they were made on: what came since is read raw, and named
+            # as not reconciled.
             if not version and name.startswith(PREFIX):
                 raw = next((each for each in ORDER if self._has_bars(symbol, span, each)), "")
                 whole = (
@@ -140,8 +142,11 @@ class BarVersions:
                 bars=len(series.start),
                 first=int(series.start[0]),
                 last=int(series.start[-1]),
+                # Before the adjustment: it identifies what is stored, by which the run can be
+                # repeated.
                 sha256=series_digest(series),
             )
+            # Adjusted twice, a split would halve the price a second time.
             if actions is not None and not name.endswith("-adjusted"):
                 steps = adjustment_steps(series, actions, symbol)
                 if steps:
@@ -227,6 +232,7 @@ def prices_on_grid(series: BarSeries, tick: float) -> BarSeries:
     It rounds half away from zero.
     """
     tick_e4 = round(tick * E4)
+    # numpy rounds half to even; the core's `snap` half away from zero.
     prices = [np.floor(column * E4 / tick_e4 + 0.5) * tick_e4 / E4 for column in series[1:5]]
     return series._replace(open=prices[0], high=prices[1], low=prices[2], close=prices[3])
 
@@ -244,6 +250,7 @@ def one_clock(series: Mapping[str, BarSeries], tokens: Mapping[str, int]) -> Bar
     starts = np.concatenate([bars.start for bars in each])
     slots = np.repeat(np.arange(len(names), dtype=np.int64), [len(bars.start) for bars in each])
     if len(names) > 1:
+        # Stable: bars of one moment stay in the order of the symbols, on which the digest depends.
         order = np.argsort(starts, kind="stable")
         starts, slots = starts[order], slots[order]
         columns = [np.concatenate([bars[k] for bars in each])[order].tobytes() for k in range(1, 6)]

@@ -27,6 +27,7 @@ def code_hash() -> str:
         path
         for part in PARTS
         for path in (ROOT / part).rglob("*")
+        # Dated tables decide results as much as code does.
         if path.suffix in {".py", ".json"}
     )
     return _files_hash(sorted(files))
@@ -55,6 +56,7 @@ def settings_hash(settings: Mapping[str, object]) -> str:
 def library_versions() -> dict[str, str]:
     """Return the versions of patang, Python and the libraries that touch the numbers."""
     found = {"patang": _library_version("patang"), "python": platform.python_version()}
+    # Only what is loaded already: a question must not import a library for its version.
     return found | {name: _library_version(name) for name in LIBRARIES if name in sys.modules}
 
 
@@ -84,6 +86,7 @@ def parameters_of(
 def _files_hash(files: Sequence[Path]) -> str:
     sha = hashlib.sha256()
     for path in files:
+        # Names and ends as well: a line moved from one file to the next is another code.
         sha.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return sha.hexdigest()
 

@@ -13,6 +13,7 @@ LASTS = 300 * SECOND
 
 The longest wait between two requests is shorter.
 """
+# Texts name symbols and orders: without a bound the table would grow all day.
 REMEMBERED = 500
 """States beyond which those that are over are forgotten."""
 FIGURES = re.compile(r"\d[\d,.]*")
@@ -43,6 +44,7 @@ class EventLog:
         self.board_writer: BoardWriter | None = None
         self._journal = journal
         self._clock = clock
+        # A restart goes on counting: lines of a day keep their order over it.
         newest = journal.load("events", "seq = (SELECT MAX(seq) FROM events)")
         self._row = int(str(newest[0]["seq"])) if newest else 0
         self._states: dict[EventText, OpenState] = {}
@@ -67,6 +69,7 @@ class EventLog:
             self._states[known] = OpenState(self._row, shown, at)
             return
         state.last, state.times = at, state.times + 1
+        # Written at 2, 4, 8 ... times: the journal stays small however long the state lasts.
         if state.times & (state.times - 1) == 0:  # the disk need not hear of each
             self._journal.append(
                 "events", {"seq": state.row, "text": f"{text} ({state.times} times)"}

@@ -26,7 +26,9 @@ from engine.board_writer import BoardWriter
 from engine.orders.gateway import OrderGateway
 from engine.orders.order_texts import ORDER_TYPES
 
+# Half an hour in one cell of the watch list.
 SPARK = 30
+# A session of 375 minutes, and the end of the one before.
 BARS_KEPT = 400
 STATES = {
     RungState.WAITING: "-",
@@ -53,7 +55,7 @@ class KernelView:
 
     def put_order(self, order: Order) -> None:
         """Show one order as it stands."""
-        symbol = self.kernel.state.markets[order.token].instrument.symbol
+        symbol = self.kernel.view.instrument(order.token).symbol
         status = "CANCELLING" if order.cancelling else order.status.name.replace("_", " ")
         if order.reason.startswith(DRY_RUN):
             status = "NOT SENT"
@@ -78,7 +80,7 @@ class KernelView:
     def put_fill(self, fill: BookedFill) -> None:
         """Show one fill on the chart and in the log."""
         order = fill.order
-        symbol = self.kernel.state.markets[order.token].instrument.symbol
+        symbol = self.kernel.view.instrument(order.token).symbol
         self.writer.add_fill(
             FillMark(fill.ts, order.token, order.side.name, fill.price, fill.quantity)
         )
@@ -128,6 +130,7 @@ class KernelView:
         instrument = market.instrument
         quiet = not market.live or now - market.heard_at > self.stale_after
         stale = quiet and instrument.hours.is_trading(now)
+        # Thousands may be watched, and few of them move within a frame.
         if self._versions.get(instrument.token) == (market.version, stale):
             return
         self._versions[instrument.token] = (market.version, stale)
@@ -199,6 +202,7 @@ class KernelView:
         """Show foreign orders of the account; one that turns out to be ours moves there."""
         board, externals = self.board, self.kernel.order_reports.externals
         keys: set[object] = {"x" + order_id for order_id in externals}
+        # An order turns out to be ours when its answer arrives after the book that listed it.
         if any(row.key not in keys for row in board.externals.rows):
             self.writer.keep(board.externals, keys)
             self.writer.keep(
@@ -248,6 +252,7 @@ class KernelView:
             "Unknown", str(len(self.gateway.unresolved)), bad=bool(self.gateway.unresolved)
         )
         self._put_figure("Refused", str(kernel.state.refusal_count), bad=False)
+        # Ignored ones are decided: they must not keep the pane red.
         stands = [row.kind for row in self.board.differences.rows if not row.ignored]
         self._put_figure(
             "Differences",
@@ -299,6 +304,7 @@ def position_row(ladder: Ladder, rung: Rung, last: float) -> PositionRow:
 
 def ladder_row(ladder: Ladder, last: float) -> LadderRow:
     """Return one ladder as a row."""
+    # Rungs that are closed or not entered yet have no stop that could be nearest.
     held = [rung for rung in ladder.rungs if rung.quantity]
     stops = [rung.stop for rung in held if rung.stop > 0]
     stop = (max(stops) if ladder.sign > 0 else min(stops)) if stops else 0.0

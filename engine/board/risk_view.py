@@ -21,6 +21,7 @@ from engine.orders.gateway import OrderGateway
 from engine.orders.killswitch import KillSwitch
 from engine.orders.requests import PURPOSES
 
+# The history lasts for ever; a screen shows its end.
 KILLS_SHOWN = 50
 
 
@@ -55,6 +56,8 @@ class RiskView:
     def _publish_strategies(self) -> None:
         """Show each strategy's P&L of the day, and that without a strategy of the day."""
         kernel, section = self.kernel, self.board.strategies
+        # What remains of the day after all strategies of the day: by hand, adopted, or left from
+        # before.
         left = int(kernel.state.day_pnl)
         for slot in kernel.state.slots:
             net = int(kernel.ledger.strategy_net(slot.name) - slot.net_at_open)
@@ -66,6 +69,8 @@ class RiskView:
     def _publish_trades(self) -> None:
         """Find the best and the worst trade of the day anew when another one is over."""
         kernel = self.kernel
+        # Best and worst need a look at every rung of the day, which only another closed trade can
+        # change.
         if kernel.state.round_trips == self._trips:
             return
         self._trips = int(kernel.state.round_trips)
@@ -122,6 +127,7 @@ class RiskView:
         """
         if self._recorded == self.kill.recorded:
             return
+        # Read before the history: a pull in between is shown with the next frame, not lost.
         self._recorded = self.kill.recorded
         for seq, row in enumerate(self.kill.history()[-KILLS_SHOWN:]):
             self.writer.put(self.board.kills, seq, KillRow(seq, *row))

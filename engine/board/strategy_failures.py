@@ -24,6 +24,7 @@ class StrategyFailures:
         self._writer = writer
         self._journal = journal
         self._clock = clock
+        # A strategy stays stopped for the day; its traceback is written down once.
         self._told: set[str] = set()
 
     def record_new(self) -> None:
@@ -34,6 +35,7 @@ class StrategyFailures:
                 self._write_failure(slot, slot.error)
 
     def _write_failure(self, slot: StrategyState, error: BaseException) -> None:
+        # The whole traceback: the alert has one line, which seldom says where.
         now, text = self._clock.now(), "".join(traceback.format_exception(error)).rstrip()
         self._journal.append("audit", {"ts": now, "who": slot.name, "act": ACT, "detail": text})
         structured_logs.log_strategy(slot.name, error)

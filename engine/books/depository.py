@@ -12,11 +12,11 @@ from engine.books.differences import BooksSnapshot
 
 AGAIN: Final = 5 * MINUTE
 """How long after a refusal for want of an authorisation the sale is tried again by itself."""
-MEND: Final = "authorise them in Kite (CDSL TPIN), or give the broker a DDPI or POA"
+MEND: Final = "authorise them at the broker (CDSL TPIN), or give the broker a DDPI or POA"
 NO_STANDING: Final = (
     "this account has no standing demat authorisation: from the next day on what it holds cannot "
     "be sold, nor its stops "
-    "fill, before you authorise the day's sale in Kite (CDSL TPIN); a DDPI or POA ends that"
+    "fill, before you authorise the day's sale at the broker (CDSL TPIN); a DDPI or POA ends that"
 )
 
 

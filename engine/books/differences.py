@@ -16,7 +16,7 @@ from engine.ports import Broker, BrokerHolding, BrokerPosition
 LIVE: Final = frozenset({OrderStatus.OPEN, OrderStatus.TRIGGER_PENDING})
 DELIVERED: Final = frozenset({Product.CNC.name, Product.MTF.name})
 COVER: Final = "CO"
-"""What Kite calls the product of a cover order; ours is intraday with a plan that says so."""
+"""The product of a cover order in the broker's books; ours is intraday, and its plan says so."""
 LATE: Final = 15 * SECOND
 """How far apart the broker's books may be.
 
@@ -280,12 +280,14 @@ def _position_differences(
     divided: DivisionState,
 ) -> Iterator[BookDifference]:
     theirs, costs, names = _broker_shares(books)
+    # `theirs` is a net figure: what we hold on both sides is compared as a sum, and told apart for
+    # the choices.
     ours, parts = held_shares(kernel), held_by_side(kernel)
     fired, unbooked = (
         fired_tokens(kernel, books),
         {each.token for each in _trade_differences(kernel, books)},
     )
-    known = {market.instrument.symbol: token for token, market in kernel.state.markets.items()}
+    known = {each.symbol: int(each.token) for each in kernel.view.instruments()}
     for token, product in sorted(
         theirs.keys() | ours.keys() | late.keys() | _apart_positions(kernel, apart)
     ):
@@ -294,6 +296,8 @@ def _position_differences(
         symbol = symbol_of(kernel, token, names.get(token, str(token)))
         key = f"{symbol}:{product}" if known.get(symbol) == token else f"{symbol}@{token}:{product}"
         owners = apart.get(key, 0)
+        # A doubtful division is shown even where the figures agree: before the credit both books
+        # have the old number.
         even = there == here and not owners and token not in divided.doubts
         if even or here != before[token, product] or token in fired:
             continue
@@ -315,6 +319,8 @@ def _position_differences(
                 cause=divided.doubts[token],
             )
             continue
+        # The exchange has the ex-date, the depository credits days later; nobody can do anything
+        # about it, so there is no choice.
         if figure and figure == -divided.awaited.get((token, product), 0):
             yield BookDifference(
                 key,
@@ -345,7 +351,11 @@ def _position_differences(
             if ours_gone
             else []
         )
+        # An older order of somebody else has long been in the positions: it cannot be what moved
+        # them now.
         recent = [each for each in taken if kernel.order_store.now - each.ts < LATE + SKEW]
+        # What may be our own stop is no witness: its trades will be booked, and the difference with
+        # them goes.
         fresh = sum(int(each.filled) for each in recent if not _may_be_stop(kernel, each))
         yield BookDifference(
             key,
@@ -381,9 +391,7 @@ def _apart_positions(kernel: Kernel, apart: Mapping[str, int]) -> set[At]:
     """Return token and product of the shares set apart, among watched instruments."""
     if not any(apart.values()):
         return set()
-    tokens = {
-        market.instrument.symbol: int(market.token) for market in kernel.state.markets.values()
-    }
+    tokens = {each.symbol: int(each.token) for each in kernel.view.instruments()}
     names = [key.rpartition(":") for key, shares in apart.items() if shares]
     return {(tokens[symbol], product) for symbol, _, product in names if symbol in tokens}
 
@@ -592,6 +600,7 @@ def _order_differences(kernel: Kernel, books: BooksSnapshot) -> Iterator[BookDif
             )
     listed = {update.order_id for update in books.orders}
     for order in out.orders.values():
+        # A book that was read a moment before the order was accepted does not list it yet.
         gone = order.order_id and order.order_id not in listed and order.status in LIVE
         if gone and out.now - order.created >= LATE:
             text = f"{order.side.name} {order.quantity}, {order.filled} filled"
@@ -699,6 +708,7 @@ def _funds_differences(
     """
     now = kernel.order_store.now
     if any(
+        # A working order blocks cash, and a fresh fill reaches the funds later than the order book.
         update.status in LIVE or (update.filled and now - update.ts < LATE)
         for update in books.orders
     ):
@@ -713,16 +723,20 @@ def _funds_differences(
         # taken in yet
         return
     ledger = kernel.ledger
+    # The broker takes the day's charges at night; ours are in the ledger with each fill.
     least = most = int(ledger.cash + ledger.charges)
     for ladder in kernel.state.ladders.values():
         if ladder.plan.product in {Product.MIS, Product.MTF}:
             value = sum(abs(int(rung.quantity)) * rung.average for rung in ladder.rungs) * 100
             least, most = (
+                # Long: the broker blocks between nothing and all of it. Short: its proceeds are not
+                # paid out, and as much again may be blocked.
                 (least, most + int(value))
                 if ladder.sign > 0
                 else (least - 2 * int(value), most - int(value))
             )
     for order in kernel.order_store.orders.values():
+        # The part that repays the loan is not known here: at most the whole sale.
         if (
             order.product is Product.MTF
             and order.side is Side.SELL

@@ -84,10 +84,12 @@ def whole_number(what: str, value: object, low: float = _MONEY[0], high: float =
 
 @contextmanager
 def readable(what: str) -> Iterator[None]:
-    """Raise `DataError` for rows with an unknown name or a number out of bounds."""
+    """Raise `DataError` for rows that cannot be: a name, a number, or a law of the core broken."""
     try:
         yield
     except (
+        # The core's own assertions hold for its own acts; here they judge what a file says.
+        AssertionError,
         LookupError,
         ValueError,
         TypeError,

@@ -44,8 +44,10 @@ class ShareRegister:
 
     def token(self, exchange: str, symbol: str, token: int, isin: str = "") -> int:
         """Return the token we know something by, its own where it is nothing of ours."""
+        # An instrument of ours needs no proof; a book's row may carry it without an ISIN.
         if token in self._tokens:
             return token
+        # The ISIN outlasts a change of symbol, series or exchange, the token does not.
         known = self._isins.get(isin, 0) if isin else 0
         return (
             known if known in self._tokens else self._listed_token(exchange, symbol, token) or token

@@ -12,6 +12,8 @@ _BYTE: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _PORT: Final = (
     r"(?:6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})"
 )
+# Readers of addresses disagree on numbers in other forms (0x7f.1, 2130706433): only the plain one
+# is taken.
 _HOST: Final = rf"(?:(?:{_LABEL}\.)*(?=[a-z]){_LABEL}|(?:{_BYTE}\.){{3}}{_BYTE}|\[::1\])"
 PREFIX: Final = "/oms"
 """The one path an address may have: where Kite's own sandbox keeps its routes."""

@@ -20,6 +20,7 @@ def read_object(text: str | bytes) -> dict[str, object]:
     """
     try:
         table = dict(json.loads(text).items())
+    # A list or a number has no `items`; a text nested deep enough ends Python's reader.
     except (ValueError, AttributeError, RecursionError):
         raise ValueError("expected one JSON object") from None
     return {
@@ -33,6 +34,7 @@ def read_form(table: dict[str, object], kind: type[S]) -> S:
     for name in table:
         if name not in known:
             raise ValueError(f"no such field {shorten_value(name)}{nearest_hint(name, known)}")
+    # Unknown names first: a misspelt field would otherwise be reported as missing.
     for name, field in known.items():
         if field.required and name not in table:
             raise ValueError(f"{name} is missing: expected {describe_type(field.type)}")
@@ -58,4 +60,5 @@ def shorten_value(item: object) -> str:
         text = json.dumps(item)
     except RecursionError:
         return "something too deep"
+    # A complaint is one line, whatever was sent.
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from engine.config import addresses, toml_reader
 from engine.config.desk_modes import Mode
+from engine.config.scoring_settings import ScoringSettings
 from engine.config.setting_checks import contradictions
 from engine.config.setting_types import (
     CRORE,
@@ -34,6 +35,7 @@ from engine.system import private_files
 StrategyKinds = Mapping[str, type[StrategyParameters]]
 """The structs of the strategies whose parameters are known, by name."""
 NO_KINDS: StrategyKinds = {}
+# Bounded before it is parsed: a file named by mistake may be a disk image.
 LONGEST = 1_000_000
 """Bytes of a file; the one that ships has a fiftieth of it."""
 
@@ -108,9 +110,10 @@ class BrokerSettings(Struct, frozen=True, kw_only=True):
         str,
         variable_name(
             "Environment variable that holds the application's secret, for the login; empty: "
-            "KITE_API_SECRET."
+            "the broker's usual one (KITE_API_SECRET)."
         ),
     ] = ""
+    # Kite knows the address by the application's settings, so that it cannot be any free port.
     redirect_port: Annotated[
         int,
         within_bounds(
@@ -120,7 +123,7 @@ class BrokerSettings(Struct, frozen=True, kw_only=True):
         ),
     ] = 8765
     static_ip: Annotated[
-        str, described_as("Address registered with Kite for orders; empty: none is known.")
+        str, described_as("Address registered with the broker for orders; empty: none is known.")
     ] = ""
     bind_ip: Annotated[
         str,
@@ -305,7 +308,7 @@ class FeedSettings(Struct, frozen=True, kw_only=True):
             6,
             60,
             "Silence, heartbeats included, after which a connection is dropped and made anew; "
-            "Kite's come every few seconds.",
+            "a broker's come every few seconds.",
         ),
     ] = 10.0
     spans_s: Annotated[
@@ -360,8 +363,9 @@ class FeedSettings(Struct, frozen=True, kw_only=True):
 
 
 class GovernorSettings(Struct, frozen=True, kw_only=True):
-    """The account's order budget; the bounds are Zerodha's limits."""
+    """The account's order budget; the bounds are the exchanges' and the broker's."""
 
+    # Ten a second is the exchange's bound for an account; the default stands one below.
     orders_per_second: Annotated[
         int, within_bounds(1, 10, "Requests to the order endpoints in any second.")
     ] = 9
@@ -681,6 +685,8 @@ class DeskConfig(Struct, frozen=True, kw_only=True):
     store: StoreSettings = StoreSettings()
     archive: ArchiveSettings = ArchiveSettings()
     ui: ScreenSettings = ScreenSettings()
+    scoring: ScoringSettings = ScoringSettings()
+    # Any: the engine knows no strategy by name; each brings the struct of its own parameters.
     strategy: dict[str, Any] = {}
     """A table for each strategy: its struct where its parameters are known, else as it stands."""
 
@@ -713,6 +719,7 @@ class DeskPaths(NamedTuple):
 def desk_paths(config: DeskConfig, environ: Mapping[str, str]) -> DeskPaths:
     """Return the folders and files of the desk; nothing is created."""
     home = _home_folder(environ)
+    # One folder of state moves everything that is not placed by itself.
     state = _configured_path(config.desk.state_dir, own_state_folder(environ), home)
     return DeskPaths(
         state,
@@ -743,6 +750,7 @@ def load_config(file: Path | None, strategies: StrategyKinds = NO_KINDS) -> Load
     if file is None:
         return parse_config("", Path(), strategies)._replace(file=None)
     try:
+        # "utf-8-sig" and \r\n below: files are also edited on Windows.
         content = _read_own_file(file)
         text = content.decode("utf-8-sig").replace("\r\n", "\n")
     except OSError as error:
@@ -761,6 +769,8 @@ def _read_own_file(file: Path) -> bytes:
     """
     with file.open("rb") as opened:
         found = os.fstat(opened.fileno())
+        # On the opened file and not on its name, which another user could point elsewhere in
+        # between.
         if not stat.S_ISREG(found.st_mode):
             raise ConfigError(f"{file}: no regular file")
         if found.st_uid not in {os.getuid(), private_files.TRUSTED}:
@@ -781,6 +791,7 @@ def parse_config(text: str, file: Path, strategies: StrategyKinds = NO_KINDS) ->
     reader = TomlReader(text, file)
     config: DeskConfig = reader.struct(DeskConfig)
     known = {
+        # Also without a table: a strategy that ships runs with its defaults.
         name: reader.read(kind, config.strategy.get(name, {}), ("strategy", name))
         for name, kind in strategies.items()
     }

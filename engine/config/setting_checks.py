@@ -27,11 +27,13 @@ def contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
     spans = config.feed.spans_s
     if list(spans) != sorted(set(spans)) or any(span % spans[0] for span in spans):
         yield ("feed", "spans_s"), "expected ascending lengths, each a multiple of the first"
+    # An entry may use what the reserve leaves.
     if config.governor.reserve_per_second >= config.governor.orders_per_second:
         yield (
             ("governor", "reserve_per_second"),
             "expected less than orders_per_second, or no entry could ever pass",
         )
+    # Every order between the two would be refused for its exposure.
     if config.risk.max_order_value > config.risk.max_exposure:
         yield ("risk", "max_order_value"), "expected at most max_exposure"
     for name, table in config.strategy.items():
@@ -46,6 +48,7 @@ def _strategy_contradictions(
     if isinstance(table, StrategyParameters):
         for key, complaint in table.contradictions():
             yield ("strategy", name, *key), complaint
+    # A strategy whose bars nobody builds would be silently deaf.
     if own.get("enabled", True) and own.get("timeframe_s", spans[0]) not in spans:
         built = ", ".join(map(str, spans))
         yield ("strategy", name, "timeframe_s"), f"expected one of feed.spans_s: {built}"
@@ -57,6 +60,7 @@ def _mode_contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
     No strategy may trade an instrument that is only watched.
     """
     feed = config.feed
+    # A strategy that names nothing trades all of `watch`.
     traded = set(feed.watch)
     for table in config.strategy.values():
         if isinstance(table, StrategyParameters):
@@ -81,6 +85,7 @@ def _market_contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
     upstox = addresses.parse_address(config.market.upstox)
     if upstox is not None and not upstox.is_covered:
         yield ("market", "upstox"), "the token would travel in the clear; expected https://"
+    # The table is read only for whoever confirms something.
     known = sorted(map(str, Calendar.load().changes)) if config.market.confirmed else []
     for place, day in enumerate(config.market.confirmed):
         if day not in known:
@@ -106,6 +111,7 @@ def _archive_contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
 
 def _broker_contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
     broker = config.broker
+    # A file is copied, shown and committed; a token in it is a key to the account for the day.
     if broker.is_real and broker.access_token:
         yield (
             ("broker", "access_token"),
@@ -113,6 +119,7 @@ def _broker_contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
         )
     if not broker.is_real and config.desk.mode == "live":
         yield ("desk", "mode"), f'live needs broker.name of a real broker, got "{broker.name}"'
+    # Orders of one exchange by prices of another would be the result.
     if bool(broker.rest) != bool(broker.ws):
         yield (
             ("broker", "ws" if broker.rest else "rest"),
@@ -120,6 +127,7 @@ def _broker_contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
         )
     for field, scheme in (("rest", "https"), ("ws", "wss")):
         place = addresses.parse_address(getattr(broker, field))
+        # Nothing that stays on the machine has to be encrypted.
         if place is None or place.is_local:
             continue
         if not broker.is_real:
@@ -130,6 +138,7 @@ def _broker_contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
             yield ("broker", field), where
         elif not place.is_covered:
             yield ("broker", field), f"the token would travel in the clear; expected {scheme}://"
+    # -1 is Kite's own value for its automatic protection; 0 would mean none, which it refuses.
     if -1.0 < broker.market_protection <= 0.0:
         yield (
             ("broker", "market_protection"),

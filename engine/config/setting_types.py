@@ -30,6 +30,8 @@ def variable_name(text: str) -> Meta:
 
     One of ours, or whoever writes the file has any secret sent to its host.
     """
+    # With any name, a file from somebody else could send AWS_SECRET_ACCESS_KEY to his host as an
+    # API key.
     return matching_pattern(
         r"^((PATANG|KITE)[A-Z0-9_]*)?$", "a name that begins with PATANG or KITE", text
     )

@@ -24,6 +24,7 @@ SECRET = {"secret": True}
 UPPER = {"upper": True}
 """The `Meta.extra` of a text that means the same in small letters: a symbol."""
 
+# Python's own reader would run into its recursion limit, and so would what looks at the result.
 DEEPEST = 16
 """Levels of tables and lists in a file; the settings have five."""
 
@@ -93,6 +94,7 @@ def _read_value(kind: Any, item: object, at: Key, fault: Fault) -> Any:
     try:
         return convert_setting(kind, item)
     except msgspec.ValidationError as error:
+        # A token in a complaint would stand in the terminal and in its log.
         got = "something else" if _has_extra(kind, SECRET) else _shorten_value(item)
         raise fault(at, f"expected {describe_type(kind)}, got {got}") from error
 
@@ -109,6 +111,7 @@ def convert_setting(kind: Any, item: object) -> Any:
     """Return one value as a setting of this type; raise `msgspec.ValidationError`."""
     if isinstance(item, float) and not math.isfinite(item):
         raise msgspec.ValidationError("not finite")  # NaN is neither below a bound nor above it
+    # Strict: "5" is no 5, or a quoted `false` would be true.
     value = msgspec.convert(item, kind, strict=True)
     return value.upper() if isinstance(value, str) and _has_extra(kind, UPPER) else value
 
@@ -121,6 +124,7 @@ def nearest_hint(name: str, valid: Iterable[str]) -> str:
 
 def close_hint(name: str, valid: Iterable[str]) -> str:
     """Return a hint at the valid name that looks most like `name`, empty where none does."""
+    # Half of the letters: a whole list of keys helps less than a guess that is sometimes wrong.
     close = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.5)
     return f'; did you mean "{close[0]}"?' if close else ""
 
@@ -146,7 +150,9 @@ def locate_lines(text: str) -> dict[Key, int]:
         pending.clear()
         keys = list(_statement_keys(statement, () if header else here, sizes if header else None))
         for key in keys:
+            # An array of tables names its key again with each entry: the first one is its place.
             lines.setdefault(key, first)
+        # What follows a header stands in its table, until the next one.
         here = keys[-1] if header else here
     return lines
 
@@ -226,6 +232,7 @@ def _parse_toml(text: str, file: Path) -> dict[str, Any]:
     except RecursionError as error:
         raise ConfigError(f"{file}: not TOML: nested too deep") from error
     except ValueError as error:
+        # tomllib gives the place in its text only.
         found = re.search(r" \(at line (\d+), column \d+\)$", str(error))
         line = found[1] if found else len(text.splitlines())
         cause = re.sub(r" \(at [^)]*\)$", "", str(error))
@@ -323,6 +330,7 @@ def _struct_lines(
         value = getattr(struct, field.name)
         if above:
             yield f"# {above(field)}"
+        # `patang config show` is what people paste when they ask for help.
         text = '"****"' if value and _has_extra(field.type, SECRET) else _toml_value(value)
         yield f"{field.name} = {text}" + (f"  # {beside((*at, field.name))}" if beside else "")
     for field in fields(struct):

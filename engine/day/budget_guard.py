@@ -125,7 +125,7 @@ def shortfall_text(needed: int, share: float, funds: int) -> str:
 def _probe_orders(kernel: Kernel) -> Iterator[tuple[Order, Instrument]]:
     """Yield one delivery purchase at the previous close per strategy, in its first instrument."""
     for number, slot in enumerate(kernel.state.slots, 1):
-        instrument = next((kernel.state.markets[token].instrument for token in slot.tokens), None)
+        instrument = next((kernel.view.instrument(token) for token in slot.tokens), None)
         if instrument is None or instrument.close <= 0.0:
             continue
         price = instrument.snap(instrument.close)

@@ -24,6 +24,6 @@ class ChargeRemarks:
         if token in self._looked:
             return
         self._looked.add(token)
-        instrument = self._kernel.state.markets[token].instrument
+        instrument = self._kernel.view.instrument(token)
         if text := charge_doubt(instrument):
             self._tell("info", "charges", f"{instrument.exchange}:{instrument.symbol} is {text}")

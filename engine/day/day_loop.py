@@ -21,7 +21,7 @@ from compiled.model.events import (
     TickBatch,
     TimerEvent,
 )
-from compiled.model.values import SECOND, Bar, Instrument, Tick, stamp_ticks
+from compiled.model.values import SECOND, Bar, Tick, stamp_ticks
 from compiled.trading.kernel import Kernel
 from compiled.trading.order_store import BookedFill
 from compiled.trading.reports.gtt_reports import DISABLED, FIRED_AWAY
@@ -134,7 +134,7 @@ class DayLoop:
         self.kill = kill
         self.hours = hours
         self.ends = max(
-            (int(i.hours.ends) for i in self._watched_instruments()),
+            (int(i.hours.ends) for i in self.kernel.view.instruments()),
             default=int(kernel.state.close),
         )
         """When the last order of the day is done, ns UTC."""
@@ -150,7 +150,7 @@ class DayLoop:
         """Notes what the kernel takes, where the feed is recorded."""
         self.doubts = 0
         """The number of unconfirmed changes of today's hours."""
-        self.gaps = MinuteGaps(hours, self._watched_instruments(), clock.now(), log.add_event)
+        self.gaps = MinuteGaps(hours, self.kernel.view.instruments(), clock.now(), log.add_event)
         self.recorder = JournalRecorder(kernel, journal)
         self.screen = kernel.market_feed.tick_filter = TickFilter(
             AHEAD_S * int(max(1.0, board.header.speed)) * SECOND
@@ -614,13 +614,10 @@ class DayLoop:
         if self.doubts:
             self.kernel_view.put_worry("Unconfirmed hours", self.doubts)
 
-    def _watched_instruments(self) -> list[Instrument]:
-        return [market.instrument for market in self.kernel.state.markets.values()]
-
     def _board_header(self, now: int) -> BoardHeader:
         kernel, latch = self.kernel, self.kill.latch
         if now >= self._stage.ends:
-            self._stage = self.hours.stage(now, self._watched_instruments())
+            self._stage = self.hours.stage(now, self.kernel.view.instruments())
         stage = self._stage
         return self.board.header._replace(
             state=self.state,

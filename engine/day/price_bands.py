@@ -44,7 +44,7 @@ class BandWatch:
         now = clock.now()
         self._next = now + every
         self._checked = self._asked = now
-        hours = [market.instrument.hours for market in kernel.state.markets.values()]
+        hours = [each.hours for each in kernel.view.instruments()]
         openings = {
             int(at)
             for each in hours

@@ -18,6 +18,7 @@ def adjusted_series(series: BarSeries, steps: Sequence[AdjustmentStep]) -> BarSe
     `steps` are ordered by day, as `CorporateActions.steps` gives them; a bar of the ex-date is none
     before it.
     """
+    # Cumulated from the end: a bar before several actions is divided by all of them.
     prices = np.array([prod(step.price for step in steps[n:]) for n in range(len(steps) + 1)])
     shares = np.array([prod(step.shares for step in steps[n:]) for n in range(len(steps) + 1)])
     at = np.searchsorted([midnight(step.ex) for step in steps], series.start, side="right")

@@ -99,6 +99,8 @@ def _check_volume(series: BarSeries, span: int, _expected: ExpectedStarts) -> It
         volumes = np.bincount(place, series.volume)
         if len(days) >= DRY_DAYS:
             bars = np.bincount(place)
+            # The median, since one day of a block deal moves the mean; a half day has fewer bars
+            # and is not dry.
             dry = (volumes < DRY * np.median(volumes)) & (bars > np.median(bars) / 2)
             firsts = np.searchsorted(ist_days(series.start), days[dry])
             marks = np.zeros(len(series.start), np.bool_)

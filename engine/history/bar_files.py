@@ -38,8 +38,10 @@ from engine.history.time_stamps import TimeStamps, join_date_and_time, read_stam
 from engine.market.arrow_columns import packed_numbers, packed_texts
 
 ENDINGS = (".csv", ".csv.gz", ".parquet", ".pq", ".txt")
+# 64 KB are far more than the lines that are searched.
 HEAD = 1 << 16
 GZIP = b"\x1f\x8b"
+# Indian and other groups: 1,23,456.50 and 123,456.50.
 THOUSANDS = r"^-?\d{1,3}(,\d{2,3})*,\d{3}(\.\d*)?$"
 Words = np.ndarray[tuple[int], np.dtype[np.str_]]
 SEARCHED = 40
@@ -138,6 +140,7 @@ def _read_csv(file: Path, given: Mapping[str, str]) -> pa.Table:
     lines = list(_first_lines(file))
     if not any(line.strip() for line in lines):
         raise DataError(f"{file}: empty")
+    # Five lines: a title above the header may hold a comma or two.
     mark = max(",;\t|", key="".join(lines[:5]).count)
     cells = [next(csv.reader([line], delimiter=mark), []) for line in lines]
     header = next(
@@ -235,6 +238,7 @@ def _read_columns(
     try:
         return read(pa.float64())
     except pa.ArrowInvalid as error:
+        # Read as text a second time only where numbers were the fault.
         if "conversion error" not in str(error):
             raise
         table = read(pa.string())
@@ -253,6 +257,7 @@ def _read_columns(
 def _first_lines(file: Path) -> Iterator[str]:
     with gzip.open(file) if _begins_with(file, GZIP) else file.open("rb") as opened:
         head = opened.read(HEAD)
+    # Said here in words: the readers below would only find letters that are none.
     if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in head:
         raise DataError(f"{file}: UTF-16: save it as CSV (UTF-8)")
     if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
@@ -264,6 +269,7 @@ def _headless_names(cells: list[str], file: Path) -> list[str]:
     names = list(
         FIELDS[1:] if _is_number(cells[0]) or re.match(r"\d{4}|\d\d?[-/.]", cells[0]) else FIELDS
     )
+    # A second column is a time only if it reads as one: it may be the open already.
     day, clock = [*cells[names.index(DATE) :], "", ""][:2]
     if (
         ":" in day

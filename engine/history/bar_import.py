@@ -205,6 +205,7 @@ def _import_symbol(
     for price in (series.open, series.high, series.low, series.close):
         other[:-1] |= price[1:] != price[:-1]
     other[:-1] |= series.volume[1:] != series.volume[:-1]
+    # Told apart from a conflict: a file that was joined of overlapping parts is well.
     leave("repeated", again & ~other)
     kept = ~(again & ~other)
     series, again = series.pick(kept), again[kept]
@@ -240,6 +241,7 @@ def _zone_and_times(table: RawTable, ns: Ints, options: ImportOptions) -> tuple[
     zone = options.zone
     if zone is None:
         of_day = ns // SECOND % DAY_S
+        # Read as UTC, a session in India lies between 03:45 and 10:00.
         as_ist = int(((of_day >= OPEN_S) & (of_day <= CLOSE_S)).sum())
         as_utc = int(
             ((of_day >= OPEN_S - IST // SECOND) & (of_day <= CLOSE_S - IST // SECOND)).sum()
@@ -263,6 +265,7 @@ def _detect_span(table: RawTable, names: Words | None, utc: Ints) -> int:
             return DAY_S
         raise DataError(f"{table.file}: one bar does not tell its length: --span SECONDS")
     values, counts = np.unique(steps, return_counts=True)
+    # The most frequent distance: gaps and nights are seldom the same twice.
     usual = int(values[np.argmax(counts)]) // SECOND
     if usual >= WEEK_S:
         raise DataError(

@@ -53,6 +53,7 @@ class ExpectedBars:
 
     def __init__(self, calendar: Calendar, exchange: str = "NSE", kind: str = "EQ") -> None:
         self._calendar, self._exchange, self._kind = calendar, exchange, kind
+        # Every symbol of an exchange asks for the same days.
         self._days: dict[tuple[date, int], tuple[list[int], list[int]] | None] = {}
         self._ranges: dict[tuple[date, date, int], ExpectedStarts] = {}
 
@@ -116,6 +117,7 @@ def missing_starts(starts: Ints, expected: ExpectedStarts) -> Ints:
         there = np.unique(ist_days(starts))
         late = np.unique(ist_days(expected.optional[is_among(expected.optional, starts)]))
         days = ist_days(absent)
+        # A day with a bar after the earlier close traded to the later one, and lacks the others.
         closed = is_among(absent, expected.optional) & is_among(days, there) & ~is_among(days, late)
         absent = absent[~closed]
     return absent
@@ -143,6 +145,7 @@ def missing_runs(
     )
     breaks = np.diff(np.searchsorted(expected.starts, absent)) != 1
     edges = firsts[1:] - 1
+    # Whole days that follow each other are one run; a part of a day never runs on into the next.
     breaks[edges] |= ~(whole[1:] & whole[:-1])
     bounds = pairwise([0, *(np.flatnonzero(breaks) + 1).tolist(), len(absent)])
     return [
@@ -163,5 +166,6 @@ def missing_runs(
 
 def is_among(values: Ints, ordered: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """Return which values are among others that are in order."""
+    # A search in what is in order: `np.isin` would sort both again for every symbol.
     place = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
     return ordered[place] == values if len(ordered) else np.zeros(len(values), np.bool_)

@@ -20,6 +20,7 @@ from compiled.trading.risk import RiskLimits
 from engine.errors import DataError
 from engine.ports import FeedRecord
 
+# In every header: a later version has to refuse what it would read otherwise.
 FORMAT: Final = 1
 COUNT: Final = struct.Struct("<Q")
 BAND: Final = struct.Struct("<QIdd")
@@ -87,6 +88,7 @@ class BarDigest:
             for price in (bar.open, bar.high, bar.low, bar.close):
                 digest.put_price(price)
             digest.put(bar.volume)
+            # Ticks are in it as well: a frame lost on the way can leave every price as it was.
             digest.put(bar.ticks)
 
     def hex(self) -> str:
@@ -173,9 +175,7 @@ def recording_header(
         if kernel.market_feed.tick_filter is not None
         else 0,
         "spans": list(spans),
-        "instruments": [
-            _instrument_header(market.instrument) for market in kernel.state.markets.values()
-        ],
+        "instruments": [_instrument_header(each) for each in kernel.view.instruments()],
     }
 
 

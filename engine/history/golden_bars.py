@@ -170,6 +170,8 @@ def make_golden(
         if raw
         else vendor.pick(slice(0, 0))
     )
+    # The broker's bar counts wherever there is one, also where ours has other prices: it is what
+    # others see.
     there = np.isin(whole.start, vendor.start)
     kept = whole.pick(~there)
     series = merge([vendor, kept])
@@ -180,6 +182,7 @@ def make_golden(
     left = kept.start
     for name, own in reversed(raw):
         mine = np.isin(left, own.start)
+        # Later ones first: of two raw bars of one time the later had counted.
         sources[name], left = int(mine.sum()), left[~mine]
     counted = {name: count for name, count in sources.items() if count}
     first, last = (int(series.start[0]), int(series.start[-1])) if len(series.start) else (0, 0)
@@ -226,6 +229,8 @@ def _difference_cause(each: DifferingBar, span: int, known: TickEvidence | None)
             if opens
             else (end, end + HOUR, each.vendor[3])
         )
+        # The auction's print is stamped outside the session: it came, and no bar of trading takes
+        # it.
         if known.was_printed(*around) and not known.absence_cause(each.start, end):
             return EDGE, RECORDING
     cause = known.cause(each.start, end, each.raw, each.vendor, last=each.last)
@@ -272,6 +277,7 @@ def read_manifest(folder: Path, version: str) -> GoldenManifest:
 
 def write_manifest(folder: Path, manifest: GoldenManifest) -> None:
     """Put a manifest on disk: from now on the version exists."""
+    # Written last: bars without a manifest are a build that was cut off, and no version.
     with replacing(folder / f"{manifest.version}.json") as fresh:
         fresh.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
 
@@ -342,6 +348,7 @@ def _find_differences(
         return [], []
     at, why = np.concatenate(starts), np.array(causes)
     days = ist_days(at)
+    # A bar that only we have cannot be looked up: there is no broker's bar to explain.
     looked = np.isin(days, [day_number(day) for day in recorded]) & (why != EXTRA)
     differing = _differing_rows(at[looked], why[looked], raw, vendor, edges)
     counts = Counter(zip(days[~looked].tolist(), why[~looked].tolist(), strict=True))

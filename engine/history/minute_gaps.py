@@ -11,6 +11,7 @@ from engine.market.instrument_hours import InstrumentHours
 from engine.market.session_table import HoursClass
 
 SPAN: Final = 60
+# Bars close a second after their end; a busy desk takes a few more.
 SETTLED: Final = 5 * SECOND
 """How long after its end a minute's bar may still come."""
 LONG: Final = 5
@@ -22,6 +23,7 @@ A name that trades in a part p of its minutes is so asked for (1 - p) · p³⁰ 
 80 minutes at most.
 """
 NAMED: Final = 3
+# After hours without a feed every instrument has its own stretches.
 MOST_LINES: Final = 40
 """Stretches told one by one in a report."""
 
@@ -66,6 +68,7 @@ class MinuteGaps:
             if kept not in expected:
                 expected[kept] = hours.expected_bars(self._day, each)
             self._expected[token] = expected[kept]
+        # The minute under way has not had its chance yet.
         minute = now // MINUTE * MINUTE
         self._next = {
             token: sum(start < minute for start in starts)
@@ -198,6 +201,7 @@ class MinuteGaps:
             )
         for start, end, bars in sorted(longest):
             names = stretches[start, end, bars]
+            # All at once is the feed; one alone may simply not have traded.
             serious = bars >= LONG or len(names) == len(self._instruments)
             who = ", ".join(names) if len(names) <= NAMED else f"{len(names)} instruments"
             minutes = "1 minute" if bars == 1 else f"{bars} minutes"

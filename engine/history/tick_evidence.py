@@ -65,6 +65,7 @@ class TickEvidence:
         With `last` the bar takes the tick at its end, too.
         """
         low, high = np.searchsorted(self._seen.ts, [start, end + last]).tolist()
+        # Asked first: where the recording has a hole, no tick that is absent proves anything.
         away = self.absence_cause(start, end)
         if high == low:
             return away or UNSENT
@@ -117,6 +118,7 @@ class TickEvidence:
         That is past the kernel's grace, or after a newer one.
         """
         newer = self._arrived[int(np.searchsorted(self._seen.ts, end)) :]
+        # A newer tick closes the bar: what arrives after it is late however little time has passed.
         first = int(newer.min()) if len(newer) else len(self._arrived)
         return bool(
             ((self._seen.came[low:high] >= end + GRACE) | (self._arrived[low:high] > first)).any()

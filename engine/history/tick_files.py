@@ -46,6 +46,7 @@ def bars_of(file: Path, symbol: str, calendar: Calendar) -> Iterator[tuple[TickR
     table = _read_ticks(file)
     stamps = read_stamps(table[TIME], f"{file}: column {TIME}")
     times = stamps.ns if stamps.zoned else stamps.ns - IST
+    # Stable: of ticks stamped in the same second the file's order is the exchange's.
     order = np.argsort(times, kind="stable")
     prices = np.nan_to_num(_tick_column(table, PRICE, pa.float64(), 0.0, file)).astype("<f8")
     volumes = _tick_column(table, VOLUME, pa.int64(), -1, file).astype("<i8")
@@ -89,6 +90,7 @@ def _build_bars(
             prices[rows].tobytes(),
             volumes[rows].tobytes(),
         )
+        # The last bar of a day has no later tick that would close it.
         built.advance(NEVER)
         made += built.take_bars()
     counts = int(built.outside) + away, int(built.unpriced), int(built.dipped)

@@ -110,6 +110,7 @@ def join_date_and_time(dates: pa.ChunkedArray, times: pa.ChunkedArray) -> pa.Chu
     """Return one column of text from a column of dates and one of times of day."""
     clock = times.cast(pa.string())
     if not pc.any(pc.match_substring(clock, ":")).as_py():
+        # 91500 and 915 have lost their zero when a spreadsheet took them for numbers.
         width = 6 if (pc.max(pc.utf8_length(clock)).as_py() or 0) > 4 else 4
         clock = pc.utf8_lpad(clock, width, "0")
     return pc.binary_join_element_wise(dates.cast(pa.string()), clock, " ")
@@ -131,6 +132,7 @@ def _counted_stamps(column: pa.ChunkedArray, where: str) -> TimeStamps:
     largest = pc.max(numbers).as_py()
     if largest is None:
         return TimeStamps(np.full(len(column), NONE, np.int64), zoned=True, written="nothing")
+    # 20240604 is a date written as a number, not the 23rd of August 1970.
     if 19_000_101 <= largest <= 29_991_231:
         return _formatted_stamps(
             column.cast(pa.int64()).cast(pa.string()), str(int(largest)), where
@@ -171,6 +173,7 @@ def _formatted_stamps(text: pa.ChunkedArray, first: str | None, where: str) -> T
         row = int(np.argmax(wrong))
         best = max(best or (row, form), (row, form))
     if found:
+        # 03/04 can be March or April; read wrongly, days of one month scatter over a year.
         return min(found, key=lambda stamps: int(np.ptp(stamps.ns[known])))
     if best is None:
         raise DataError(f"{where}: {first!r} is no time")

@@ -49,7 +49,9 @@ def checked_value(name: str, value: float) -> float:
     kinds = {field.name: field.type for field in fields(RiskSettings)}
     kind = get_args(kinds["budget"])[0] if name.startswith(BUDGET) else kinds[name]
     if name.startswith(BUDGET):
+        # A budget is declared as a table of strategies: the bounds are those of its values.
         kind = get_args(kind)[1]
+    # Command line and JSON bring 5 as 5.0, which a whole number's bounds refuse.
     number = int(value) if math.isfinite(value) and value == int(value) else value
     try:
         msgspec.convert(number if math.isfinite(value) else None, kind)
@@ -70,6 +72,7 @@ def current_limits(limits: RiskLimits) -> dict[str, float]:
 def loosens_limit(limits: RiskLimits, name: str, value: float) -> bool:
     """Return whether a change allows more than now: a higher value, or none where there was one."""
     now = current_limits(limits).get(name, 0)
+    # 0 switches a limit off, so that the smallest figure is the loosest.
     return now > 0 and (value == 0 or value > now)
 
 
@@ -120,6 +123,8 @@ def restore_limits(
 
     An impossible change is logged, and the configured limit holds.
     """
+    # The kernel's limits outlive the day: a budget given by hand yesterday is not in the
+    # configuration, and goes.
     for name, value in (dict.fromkeys(current_limits(limits), 0) | dict(configured)).items():
         _put_limit(limits, name, value)
     changes = {}

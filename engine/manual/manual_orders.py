@@ -47,6 +47,8 @@ class ManualOrderDesk:
         plan = request.plan
         assert plan is not None
         ladder = self._kernel.order_entry.draft_ladder(OPERATOR, request, plan)
+        # The same check the kernel makes, on a draft: a preview cannot promise what the order path
+        # refuses.
         verdict = entry_verdict(self._kernel.view, market, ladder, ladder.rungs[0])
         if verdict is not RefusalReason.OK:
             return _refusal_outcome(
@@ -62,6 +64,8 @@ class ManualOrderDesk:
             market, request = self._entry_request(ticket)
         except ValueError as error:
             return refused(str(error)), []
+        # By the kernel and not straight to the gateway: sizing, limits and protection hold for
+        # orders by hand, too.
         wish = ManualRequest(now, request)
         commands = self._kernel.handle(wish)
         placed = [command.order for command in commands if isinstance(command, PlaceOrder)]
@@ -103,6 +107,7 @@ class ManualOrderDesk:
     def find_order(self, name: str) -> Order:
         """Return an order of ours by our number or the broker's; raise `ValueError`."""
         out = self._kernel.order_store
+        # `isdecimal` alone takes digits of other scripts, and `int` thousands of them.
         number = int(name) if name.isascii() and name.isdecimal() and len(name) <= DIGITS else 0
         order = out.by_order_id.get(name) or out.orders.get(number)
         if order is None:
@@ -137,6 +142,7 @@ class ManualOrderDesk:
     ) -> OrderPreview:
         """Reckon value and charges at the order's own price, else at the last."""
         value, product = (
+            # A market order has no price of its own.
             paise(ticket.price or market.last, ticket.quantity),
             Product[ticket.product],
         )

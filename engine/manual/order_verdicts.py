@@ -50,6 +50,8 @@ class OrderVerdicts:
             outcome = self._order_verdict(each, now)
             if outcome is not None:
                 found[each.number] = outcome
+            # The books read after the broker's own risk check are the first that can show a
+            # rejection.
             elif each.accepted and not each.look and now >= each.accepted + SOON:
                 each.look, each.until, wanted = self._books.polls + 1, now + PATIENCE, True
         self._waiting = [each for each in self._waiting if each.number not in found]
@@ -61,6 +63,7 @@ class OrderVerdicts:
             return _ended_outcome(each)
         if order.order_id and not each.accepted:
             each.accepted, each.until = now, now + PATIENCE
+        # An id in an answer is no proof (ADR 5): the order has to be listed under our tag.
         if each.look and self._books.polls >= each.look and order.proven:
             waits = order.status is OrderStatus.TRIGGER_PENDING
             where = "waits for its trigger" if waits else "is at the exchange"

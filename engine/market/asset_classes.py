@@ -37,10 +37,12 @@ _KNOWN = re.compile(
 General knowledge, for lists without names and ISINs.
 """
 
+# (?<!J): JETFREIGHT is a share.
 _FUND = re.compile(r"BEES$|(?<!J)ETF")
 _FUND_NAME = re.compile(
     r"\bETF\b|EXCHANGE TRADED FUND|GOLD FUND|\bAXISAMC-|\bFUND\b.*\b(PLAN|GROWTH|DIRECT|IDCW)\b"
 )
+# NSE's series of gold bonds, government securities, state loans, treasury bills and listed debt.
 _BOND = re.compile(r"-(GB|GS|SG|TB|N[0-9A-Z])$")
 _DEBT = re.compile(
     r"LIQUI?D|LIQGRW|GILT|G-?SEC|\bSDL|SDL[0-9]|\bBOND|BBETF|OVERNIGHT|1D RATE|MONEY "
@@ -80,4 +82,5 @@ def asset_of(symbol: str, name: str = "", isin: str = "") -> AssetClass:
 def _is_fund(symbol: str, name: str) -> bool:
     if _FUND_NAME.search(name):
         return True
+    # A dash begins a series, and a fund trades in the plain one.
     return "-" not in symbol and bool(_KNOWN.fullmatch(symbol) or _FUND.search(symbol))

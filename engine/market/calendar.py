@@ -37,6 +37,7 @@ from engine.market.session_table import (
 FILE = Path(__file__).with_name("sessions.json")
 
 DAY = 86_400 * SECOND
+# Time to look for the official notice and to confirm it before the day.
 SOON = 14
 """Days ahead of which new hours are told."""
 EVENING = "17:00"
@@ -115,6 +116,8 @@ class Calendar:
         held_back: bool = False,
     ) -> None:
         self._table = table
+        # None (an exchange of our own) trusts the table, an empty collection nothing that is not
+        # certain.
         self._confirmed = () if held_back else confirmed
         self._held_back = held_back
         self._years = {
@@ -127,6 +130,7 @@ class Calendar:
         self._unsettled = {
             (exchange, row.year): row for row in table.settlement for exchange in row.exchanges
         }
+        # Asked for every instrument again and again; the table behind it never changes.
         self._sessions: dict[tuple[date, HoursClass], TradingSession | None] = {}
 
     @classmethod
@@ -153,6 +157,7 @@ class Calendar:
         Raise `DataError` without a list.
         """
         year = self._holiday_year(day, exchange)
+        # Muhurat trading and budget Saturdays are specials, on days that are otherwise closed.
         return (exchange, day) in self._specials or (day.weekday() < 5 and day not in year.closed)
 
     def trading_days(self, first: date, last: date, exchange: str = "NSE") -> list[date]:
@@ -302,7 +307,7 @@ class Calendar:
         cas: bool = False,
         expiring: bool = False,
     ) -> int | None:
-        """Return when Zerodha squares off MIS positions on `day`.
+        """Return when the broker squares off MIS positions on `day`.
 
         It is None without trading, or on a special day.
         """
@@ -312,6 +317,8 @@ class Calendar:
             return None
         old = self._row_before(self._table.square_off, row, by) or row
         rows = (old,) if self._held_back else (row, old)
+        # The earlier of the two is right whichever holds: leaving early costs little, being squared
+        # off late a charge.
         return min(
             _clock_ns(day, each.at)
             if each.at
@@ -331,11 +338,13 @@ class Calendar:
             or not self._is_routine_day(day, exchange)
         ):
             return None
+        # On the first days of the first year on list the day before is not known.
         if (exchange, (day - timedelta(days=1)).year) not in self._years:
             return None
         previous = self.previous_trading_day(day, exchange)
         if not self._is_routine_day(previous, exchange):
             return None
+        # NSE takes them from a fixed hour on, MCX from the close before.
         if row.opens:
             return _clock_ns(previous, row.opens), _clock_ns(day, row.closes)
         session = self.session(previous, exchange, kind)
@@ -348,6 +357,7 @@ class Calendar:
         """
         found: dict[date, list[DayPhases]] = {}
         for row in self._main:
+            # One class stands for the row: all of its exchanges and kinds change on the same day.
             by = HoursClass(row.exchanges[0], row.kinds[0], bool(row.cas), bool(row.expiring))
             if row.first <= day <= row.last and self._row_before(self._main, row, by) is not None:
                 found.setdefault(row.first, []).append(row)
@@ -388,6 +398,8 @@ class Calendar:
                 f"no settlement holidays of {exchange} for {day.year}: add them to {FILE}"
             )
         return (
+            # Banks close on days on which the exchange trades: a settlement holiday is not a
+            # trading holiday.
             day.weekday() < 5 and day not in self._holiday_year(day, exchange).closed | row.closed
         )
 
@@ -406,6 +418,7 @@ class Calendar:
 
         NSE publishes its list of the next year about 12 December.
         """
+        # The exchanges publish in December; a warning in spring would be one to get used to.
         if today.month < 12:
             return []
         year = today.year + 1
@@ -457,6 +470,7 @@ class Calendar:
         old = self._row_before(self._main, main, by)
         phases = main.phases
         if old is not None:
+            # What both have in common is right whichever turns out to hold.
             phases = old.phases if self._held_back else common_phases(main.phases, old.phases)
         before = row_of([row for row in self._table.phases if row.part == "pre-open"], day, by)
         return list(

@@ -90,6 +90,7 @@ class _ChargeRate(_DatedCharge, kw_only=True):
     buy: Decimal = Decimal(0)
     sell: Decimal = Decimal(0)
     flat: Decimal = Decimal(0)
+    # -1 paisa in the core's unit: no cap. 0 would be one.
     cap: Decimal = Decimal("-0.01")
 
     def rows(self) -> list[ChargeRow]:
@@ -218,6 +219,7 @@ def _day_number(day: date | None) -> int:
 
 
 def _whole_units(amount: Decimal) -> int:
+    # Refused, not rounded: a rate finer than the core's unit would be wrong on every note.
     if amount != int(amount):
         raise ValueError(f"{amount.normalize()} is finer than the table's unit")
     return int(amount)

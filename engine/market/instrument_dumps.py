@@ -24,6 +24,7 @@ from engine.system import private_files
 NAME = re.compile(r"(\d{4}-\d{2}-\d{2})(?:\.(\d+))?\.csv\.gz")
 MOST_BYTES = 64 << 20
 """Of a list, unpacked; the dump of all exchanges is about a sixth of it."""
+# Contracts expire by the thousand, but never half of an exchange in a day.
 KEPT = 0.5
 """A dump with fewer than this part of the rows of the one before is taken for a broken download."""
 
@@ -52,6 +53,7 @@ class DumpFolder:
         """
         text = unpacked_text(content, f"dump of {day}")
         listings = read_dump(text, f"dump of {day}")
+        # For its checks alone: a dump in which two rows claim one token must not be kept.
         InstrumentList(day, listings)
         parts: dict[str, list[InstrumentListing]] = {}
         for each in listings:
@@ -135,6 +137,7 @@ class DumpFolder:
     def _store_dump(self, day: date, exchange: str, text: str) -> DumpVersion:
         there = [each for each in self.versions(exchange) if each.day == day]
         for each in there:
+            # The texts, not the files: another version of gzip packs the same text otherwise.
             if unpacked_text(content_of(each.path), str(each.path)) == text:
                 return each
         number = len(there) + 1
@@ -142,6 +145,7 @@ class DumpFolder:
         path = self.folder / exchange / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            # mtime=0: the same dump gives the same bytes.
             private_files.replace_private(path, gzip.compress(text.encode(), mtime=0))
         except OSError as error:
             raise OperatorError(f"cannot write {path}: {in_words(error)}") from error
@@ -186,6 +190,7 @@ def ban_list(text: str, day: date, source: str) -> set[str]:
     return {
         row.rsplit(",", 1)[-1].strip()
         for row in rows
+        # NSE writes NIL where nothing is banned.
         if row.rsplit(",", 1)[-1].strip() not in {"", "NIL"}
     }
 
@@ -214,6 +219,7 @@ def content_of(path: Path) -> bytes:
     Raise `OSError`.
     """
     with path.open("rb") as file:
+        # One byte more, so that whoever looks at the length sees that it was cut.
         return file.read(MOST_BYTES + 1)
 
 
@@ -222,6 +228,7 @@ def unpacked_text(content: bytes, source: str) -> str:
     try:
         if content[:2] == b"\x1f\x8b":
             with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+                # Bounded while it unpacks: a few KB of gzip can hold gigabytes.
                 content = file.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
             raise DataError(f"{source}: more than {MOST_BYTES >> 20} MB")

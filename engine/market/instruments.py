@@ -123,6 +123,7 @@ class InstrumentList:
         for each in listings:
             self._add_listing(each)
         for rows in self._derivatives.values():
+            # Once, here: chains and expiries are read from it in this order.
             rows.sort(key=lambda row: (row.expiry or date.max, row.strike, row.kind, row.exchange))
 
     @classmethod
@@ -216,6 +217,7 @@ class InstrumentList:
 
     def underlying(self, contract: InstrumentListing) -> InstrumentListing | None:
         """Return the share or index a contract is on, None where no dump at hand lists it."""
+        # Contracts on shares trade under the share's own symbol at the exchange's cash market.
         home = {"BFO": "BSE"}.get(contract.exchange, "NSE")
         return self.find(*INDICES.get(contract.name, (home, contract.name)))
 
@@ -259,6 +261,7 @@ class InstrumentList:
         """
         if listing.kind in DERIVATIVES:
             return self.restrictions.get(listing.name, ())
+        # The share itself may be traded while its derivatives are banned.
         return tuple(why for why in self.restrictions.get(listing.symbol, ()) if why != BANNED)
 
     def changes_since(self, before: "InstrumentList") -> list[ListingChange]:

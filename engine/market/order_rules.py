@@ -170,11 +170,11 @@ class OrderRules:
         return row_on(rows, day, f"protection band of {kind}", FILE).steps
 
     def order_limits(self, day: date) -> OrderLimits:
-        """Return Zerodha's limits on orders."""
+        """Return the broker's limits on orders."""
         return row_on(self._table.orders, day, "order limits", FILE)
 
     def gtt_limits(self, day: date) -> GttLimits:
-        """Return Zerodha's limits on GTTs."""
+        """Return the broker's limits on GTTs."""
         return row_on(self._table.gtt, day, "GTT limits", FILE)
 
 
@@ -185,6 +185,7 @@ def venue_rules(day: date, latency: int = 0) -> VenueRules:
     rows.
     """
     dated = OrderRules.load()
+    # A backtest of older years runs with the first known rules rather than not at all.
     day = max(day, dated.begins)
     gtt = dated.gtt_limits(day)
     shares, options = (
@@ -209,11 +210,13 @@ def multiplier(day: date, exchange: str, symbol: str) -> int:
 
     It is 1 but on MCX, which counts lots; 0 for an unknown one.
     """
+    # One unit of quantity on MCX is a lot, whose price is that of a part of it.
     return 1 if exchange != "MCX" else _commodity_lot(day, symbol)
 
 
 @cache
 def _commodity_lot(day: date, symbol: str) -> int:
+    # CRUDEOIL26DECFUT: the commodity is what stands before the first digit.
     name = symbol[: next((at for at, letter in enumerate(symbol) if letter.isdigit()), None)]
     try:
         return OrderRules.load().lot_units(day, name)

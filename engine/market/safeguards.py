@@ -124,6 +124,8 @@ class TradingSafeguards:
         hit = None
         for row in self._table.halts:
             there = row.first <= day <= row.last and row.since <= clock < row.before
+            # The three stages (10, 15, 20 %) have rows of their own; the highest that is reached
+            # counts.
             if there and abs(percent) >= row.percent and (hit is None or row.percent > hit.percent):
                 hit = row
         return MarketHalt(hit.percent, hit.minutes, hit.pre_open_minutes) if hit else None
@@ -137,6 +139,7 @@ class TradingSafeguards:
         row = self._band_row(day, kind)
         percent, found = row.start[0], []
         for number in range(count if row.flex else 0):
+            # The last step goes on for every further hit.
             more, minutes, late = row.flex[min(number, len(row.flex) - 1)]
             percent += more
             found.append(BandFlex(percent, minutes, late))
@@ -212,6 +215,7 @@ class TradingSafeguards:
         for ordinal in range(first.toordinal(), end.toordinal() + 1):
             day = date.fromordinal(ordinal)
             row = self._expiry_row(day, name, exchange)
+            # Monthly contracts expire on the last such weekday of the month.
             last_of_month = (day + timedelta(days=7)).month != day.month
             if day.weekday() == row.weekday and (last_of_month or (row.weekly and not monthly)):
                 found.add(calendar.latest_trading_day(day, exchange))
@@ -223,6 +227,7 @@ class TradingSafeguards:
             for row in self._table.expiries
             if row.exchange == exchange and (name in row.names or not row.names)
         ]
+        # A row that names the underlying goes before the one for all.
         rows.sort(key=lambda row: not row.names)
         return row_on(rows, day, f"expiry day of {name} on {exchange}", FILE)
 
@@ -234,11 +239,13 @@ class TradingSafeguards:
 def price_band(close: float, percent: float, tick: float) -> tuple[float, float]:
     """Return the lowest and the highest price on the grid within `percent` of a close."""
     grid = tick * 100.0
+    # Rounded first: a quotient that should be whole must not go up by one for its last bit.
     lowest = ceil(round(close * (100.0 - percent) / grid, 6))
     highest = floor(round(close * (100.0 + percent) / grid, 6))
     return round(lowest * tick, 4), round(highest * tick, 4)
 
 
 def _month_end(day: date) -> date:
+    # The 28th plus four days is in the next month whatever the month.
     following = day.replace(day=28) + timedelta(days=4)
     return following - timedelta(days=following.day)

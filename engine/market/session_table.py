@@ -147,10 +147,12 @@ def common_phases(new: list[Clock], old: list[Clock]) -> list[Clock]:
 
     Trading counts while both trade, then nothing until both have ended.
     """
+    # What is right under both: the later opening, the earlier close.
     opens = max(
         min(start for name, start, _ in clocks if name == CONTINUOUS) for clocks in (new, old)
     )
     close = min(close_of(new), close_of(old))
+    # Between the two closes it may be trading, or an auction: nothing is done there.
     over = max(end for name, _, end in (*new, *old) if name in {CONTINUOUS, MATCHES})
     trading = [
         (name, max(start, opens) if name == CONTINUOUS else start, min(end, close))
@@ -167,6 +169,7 @@ def common_phases(new: list[Clock], old: list[Clock]) -> list[Clock]:
 def moved_phases(usual: list[Clock], own: list[Clock], close: str) -> list[Clock]:
     """Return a special day's phases to its close, then a usual day's, moved along."""
     ends = close_of(own)
+    # By the share's close and not the class's own: all phases of the day move by the same minutes.
     by = minutes_of(ends) - minutes_of(close)
     day = [clock for clock in own if clock[1] < ends]
     name, start, _ = day.pop()

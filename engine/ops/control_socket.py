@@ -1,7 +1,5 @@
 """The desk's door for other terminals: a Unix socket, and the kill file, watched by one thread.
 
-A Unix socket for questions, and the kill file, both watched by one thread.
-
 One request per line in, one outcome out, each a JSON object. Whoever comes is served by a thread of
 his own, so that nobody who is slow or silent keeps others, or the kill file, waiting. The threads
 touch nothing but the desk's face and the kill switch: they work while the screen, the event loop or
@@ -43,14 +41,18 @@ from engine.ops.descriptor_reserve import DescriptorReserve
 from engine.orders.killswitch import FLATTEN, HALT, KillLatch, KillSwitch
 from engine.system.private_files import TRUSTED
 
+# Not to the last byte: other systems end sooner, and the bound is checked before the kernel does.
 LONGEST = 100
 """Unix socket paths end at 107 bytes on Linux, sooner elsewhere."""
 PATIENCE_S = 5.0
+# Also how soon a kill file is seen: the same thread looks for it between two visitors.
 WATCH_S = 0.2
 VISITORS = 16
 """How many are served at the same time; each has `PATIENCE_S` to say what he wants."""
 SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNABORTED})
 """What `accept` may fail of that passes."""
+# The longest request is a few hundred bytes; a visitor who sends more is cut off, not read into
+# memory.
 LINE = 65_536
 
 
@@ -100,9 +102,11 @@ def _short_address(path: Path) -> Iterator[str]:
 
     A long one goes by its folder, held open meanwhile.
     """
+    # The kernel counts bytes, and a folder's name may have letters of several.
     if len(os.fsencode(path)) <= LONGEST:
         yield str(path)
         return
+    # /proc/self/fd makes the path short and keeps naming the same folder even if it is renamed.
     folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield f"/proc/self/fd/{folder}/{path.name}"
@@ -115,6 +119,8 @@ def _stranger_uid(connection: socket.socket) -> int | None:
 
     The kernel vouches for it.
     """
+    # struct ucred: pid, uid, gid. File modes alone would not do: the other end may be a socket
+    # put there by somebody else.
     _, user, _ = struct.unpack(
         "3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     )
@@ -148,6 +154,7 @@ class ControlSocket:
     def close(self) -> None:
         """Stop listening and remove the socket."""
         self._closing.set()
+        # Ten of its turns; a visitor that hangs must not hold up the end of the desk.
         self._thread.join(2.0)
         self._socket.close()
         self._path.unlink(missing_ok=True)
@@ -169,6 +176,7 @@ class ControlSocket:
         except OSError as error:
             listener.close()
             raise OperatorError(f"cannot listen at {self._path}: {in_words(error)}") from None
+        # Visitors beyond the eight wait in their own `connect`, within their patience.
         listener.listen(8)
         listener.settimeout(WATCH_S)
         return listener
@@ -186,6 +194,7 @@ class ControlSocket:
     def _serve_turn(self) -> None:
         if short := self._reserve.check_shortage():
             self._desk.alarm(short)
+        # Before the visitors: the kill file works even where every turn is taken by one.
         self._kill.check_file()
         try:
             connection, _ = self._socket.accept()
@@ -197,6 +206,8 @@ class ControlSocket:
             self._reserve.release()  # the next turn tells of it
             self._closing.wait(WATCH_S)
             return
+        # Never waits: sixteen visitors who say nothing must not keep the kill file from being
+        # looked at.
         if self._visitors.acquire(blocking=False):
             try:
                 threading.Thread(
@@ -209,6 +220,7 @@ class ControlSocket:
             connection.close()
 
     def _report_failure(self, error: Exception) -> None:
+        # Five turns a second would log the same error five times a second.
         if type(error) not in self._told:
             self._told.add(type(error))
             self._failure("control", error)
@@ -241,6 +253,8 @@ class ControlSocket:
                 return done(data=self._desk.differences())
             case KillRequest():
                 level = FLATTEN if request.flatten else HALT
+                # Straight to the latch, not by the engine's queue: a kill works while the engine
+                # stands still.
                 self._kill.trigger(level, request.reason or "patang kill", request.who)
                 return done(data=self._desk.describe() | {"unkept": self._kill.unkept})
             case ResumeRequest():
@@ -253,6 +267,7 @@ class ControlSocket:
     def _resume_desk(self, request: ResumeRequest) -> OperatorOutcome:
         if not request.reason:
             return refused("a reason is needed")
+        # Looked at before the release, which removes it: the operator is told which it was.
         there = self._kill.path.exists()
         try:
             old = self._desk.resume(request.reason, request.who)
@@ -270,6 +285,8 @@ def _read_line(connection: socket.socket) -> bytes:
     Raise `TimeoutError` where it is not complete within `PATIENCE_S`, however slow.
     """
     said, ends = b"", time.monotonic() + PATIENCE_S
+    # The clock runs from the first byte on, or one byte every four seconds would hold a place for
+    # ever.
     while b"\n" not in said and len(said) < LINE:
         connection.settimeout(max(ends - time.monotonic(), 0.001))
         part = connection.recv(LINE)
@@ -289,6 +306,7 @@ def _is_in_use(path: Path) -> bool:
         try:
             with _short_address(path) as address:
                 connection.connect(address)
+        # A socket file outlives its process; only a refused connection says that nobody listens.
         except (FileNotFoundError, ConnectionRefusedError):
             return False
         except OSError as error:
@@ -307,6 +325,7 @@ def send_request(path: Path, request: DeskRequest, patience: float = PATIENCE_S)
             with _short_address(path) as address:
                 connection.connect(address)
             stranger = _stranger_uid(connection)
+            # Another user's socket in our place could swallow a kill and answer "done".
             if stranger is not None:
                 raise ConnectionFailed(
                     f"another user ({stranger}) listens at {path}: nothing was sent to him"

@@ -3,6 +3,7 @@
 import os
 from typing import Final
 
+# Enough for the journal, its log, the kill file and a few connections to the broker at once.
 KEPT: Final = 16
 SHORT: Final = (
     "no file can be opened any more: the last descriptors are kept for journal, kill switch and "
@@ -27,6 +28,8 @@ class DescriptorReserve:
 
         Return the text to log, once for each.
         """
+        # With the reserve in hand one more open is the only question; without it the reserve itself
+        # is.
         enough = self._has_spare() if self._held else self._take_descriptors()
         if not enough:
             self.release()
@@ -49,6 +52,8 @@ class DescriptorReserve:
     def _take_descriptors(self) -> bool:
         """Take all of them, or none; after a shortage only where as many are left for others."""
         try:
+            # After a shortage twice as many have to be free, or the reserve would bring the next
+            # one on at once.
             while len(self._held) < KEPT * (1 + self._short):
                 self._held.append(_open_null())
         except OSError:

@@ -18,6 +18,7 @@ from engine.errors import OperatorError
 from engine.system import private_files
 from engine.system.processes import UserProcess, this_process
 
+# A path has at most 4,096 bytes, which JSON may write as six each.
 LONGEST = 16_384
 
 
@@ -38,6 +39,7 @@ def register_desk(folder: Path, environ: Mapping[str, str]) -> None:
     text = json.dumps(
         {"folder": str(folder.absolute()), "pid": process.pid, "start": process.start}
     )
+    # One file per state folder, whatever its path holds: a restart replaces its own entry.
     name = hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:32]
     entered, refused = False, ""
     for place in register_folders(environ):
@@ -47,6 +49,7 @@ def register_desk(folder: Path, environ: Mapping[str, str]) -> None:
                 if (known := _read_entry(file)) is None or not _folder_exists(known.folder):
                     file.unlink(missing_ok=True)
             private_files.replace_private(place / name, text.encode())
+            # One place is enough: `registered_desks` reads both.
             entered = True
         except (OperatorError, OSError) as error:
             refused = str(error)
@@ -61,6 +64,8 @@ def registered_desks(environ: Mapping[str, str]) -> list[DeskEntry]:
         with contextlib.suppress(OSError):
             for entry in filter(None, map(_read_entry, sorted(place.iterdir()))):
                 known = found.get(entry.folder)
+                # The two places may differ after a restart of the machine: the entry of a live
+                # process counts.
                 if _folder_exists(entry.folder) and (known is None or not known.process.is_alive):
                     found[entry.folder] = entry
     return list(found.values())
@@ -93,6 +98,7 @@ def register_folders(environ: Mapping[str, str]) -> list[Path]:
 
 def runtime_folder(environ: Mapping[str, str]) -> Path | None:
     """Return the user's runtime folder, None where there is none that is his."""
+    # A cron job or `sudo` has no such variable, and must find the same desks.
     wanted = [environ.get("XDG_RUNTIME_DIR", ""), f"/run/user/{os.getuid()}"]
     return next(
         (Path(path) for path in wanted if path.startswith("/") and _is_own_folder(Path(path))), None
@@ -101,6 +107,7 @@ def runtime_folder(environ: Mapping[str, str]) -> Path | None:
 
 def _is_own_folder(folder: Path) -> bool:
     with contextlib.suppress(OSError):
+        # Whoever can write there could name a process of his choice for `patang kill` to signal.
         facts = folder.stat()
         return facts.st_uid == os.getuid() and not private_files.others_write(facts)
     return False

@@ -29,8 +29,10 @@ GIB: Final = 1024**3
 LITTLE_SPACE: Final = GIB // 5
 SOME_SPACE: Final = 2 * GIB
 """Bytes: below the first a day's journal and bars may not fit, below the second the month's."""
+# The Date header is cut to the second: half of one is doubt, and below 1.5 s nothing can be said.
 SKEW_WARN, SKEW_FAIL = 1.5, 10.0
 """Seconds between this machine's clock and the broker's, whose answers carry whole seconds."""
+# NSE lists thousands; a list that is still being made is shorter.
 FEW_INSTRUMENTS: Final = 1_000
 FEED_PATIENCE: Final = 12.0
 DAY_SPAN: Final = 86_400
@@ -60,9 +62,9 @@ class HealthSubject:
 
     `expires` (ns UTC, 0: never) ends the session, `server_time` asks the broker for its clock (ns).
     `whole` raises `PatangError` for a database that is lost, cut short or none of ours. `outgoing`
-    is the local address requests leave from, `registered` the one Kite takes orders from (None: not
-    known). `sandbox`: an exchange of our own, with few instruments, a clock of its own, and no
-    registered address.
+    is the local address requests leave from, `registered` the one the broker takes orders from
+    (None: not known). `sandbox`: an exchange of our own, with few instruments, a clock of its own,
+    and no registered address.
     """
 
     broker: Broker
@@ -83,6 +85,7 @@ class HealthSubject:
 async def examine(patient: HealthSubject) -> list[HealthCheck]:
     """Look at everything; one thing that is ill keeps no other from being looked at."""
     checks = [check_disk(patient.state), check_database(patient.database, patient.whole)]
+    # First: without a session every other answer would be the same refusal.
     token = await check_token(patient)
     checks.append(token)
     if not patient.sandbox:
@@ -113,6 +116,7 @@ def check_disk(folder: Path) -> HealthCheck:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
+            # A quota or a full disk shows itself at the write that reaches the disk, not at open.
             file.write(b"0" * 4096)
             file.flush()
             os.fsync(file.fileno())
@@ -135,10 +139,13 @@ def check_database(path: Path, whole: Callable[[Path], None]) -> HealthCheck:
     A missing one is well: the first run makes it.
     """
     try:
+        # Before `exists`: a database that is lost (its log is still there) must not count as none
+        # yet.
         whole(path)
         if not path.exists():
             return HealthCheck("database", OK, f"none yet at {path}")
         with contextlib.closing(
+            # Read-only, and with a wait: a desk may trade on it meanwhile.
             sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=2.0)
         ) as db:
             verdict = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
@@ -199,6 +206,7 @@ async def check_clock(patient: HealthSubject) -> HealthCheck:
         server_time = await patient.server_time()
     except PatangError as error:
         return HealthCheck("clock", WARN, f"the broker tells no time: {error}")
+    # The broker's stamp lies somewhere between question and answer: half the way is the doubt.
     doubt = (patient.clock.now() - asked) / SECOND / 2
     skew = (asked + (patient.clock.now() - asked) / 2 - (server_time + SECOND / 2)) / SECOND
     text = (
@@ -215,11 +223,13 @@ async def check_clock(patient: HealthSubject) -> HealthCheck:
 
 
 def check_address(outgoing: Address | None, registered: Address | None) -> HealthCheck:
-    """Compare the address that requests leave from with the one Kite takes orders from.
+    """Compare the address that requests leave from with the one the broker takes orders from.
 
     Behind NAT it cannot be seen.
     """
-    where = "register this machine's static address with Kite, and name it in broker.static_ip"
+    where = (
+        "register this machine's static address with the broker, and name it in broker.static_ip"
+    )
     if outgoing is None:
         return HealthCheck(
             "address", WARN, "no way out of this machine is known", "check the network"
@@ -228,11 +238,12 @@ def check_address(outgoing: Address | None, registered: Address | None) -> Healt
         return HealthCheck(
             "address",
             WARN,
-            "no static address is configured: Kite takes orders from a registered one",
+            "no static address is configured: the broker takes orders from a registered one",
             where,
         )
     if outgoing == registered:
         return HealthCheck("address", OK, f"orders leave from {outgoing}, as registered")
+    # Behind a router the exchange sees the router's address, which this machine cannot know.
     if outgoing.is_private:
         text = f"this machine is {outgoing} behind a router; orders must leave as {registered}"
         return HealthCheck("address", WARN, text, "compare with the router's address")
@@ -255,11 +266,12 @@ async def check_instruments(patient: HealthSubject) -> list[HealthCheck]:
                 "instruments",
                 FAIL,
                 str(error),
-                "try again; Kite makes the list anew at about 08:00 IST",
+                "try again; the list is made anew at about 08:00 IST",
             )
         ]
     text = f"{len(found)} on NSE"
     check = HealthCheck("instruments", OK, text)
+    # The broker makes the list anew in the morning; until then it may be there in part.
     if len(found) < FEW_INSTRUMENTS and not patient.sandbox:
         check = HealthCheck(
             "instruments", WARN, f"only {text}", "the list is incomplete: try again after 08:30 IST"
@@ -277,10 +289,10 @@ async def check_instruments(patient: HealthSubject) -> list[HealthCheck]:
 
 
 async def check_history(patient: HealthSubject) -> HealthCheck:
-    """Ask for a candle of a share: Kite's plans are sold with and without historical data."""
+    """Ask for a candle of a share: brokers sell their interface with and without history."""
     mend = (
         "without it strategies begin with the minutes this desk has kept, or cold: look at your "
-        "Kite Connect plan"
+        "plan with the broker"
     )
     now = patient.clock.now()
     try:
@@ -315,6 +327,7 @@ class _ConnectionProbe:
 
     def notice(self, level: str, text: str) -> None:
         """Keep errors."""
+        # A notice that is no error (subscribed, reconnecting) is no reason to name.
         if level != "info":
             self.notices.append(text)
 
@@ -336,6 +349,7 @@ async def check_feed(patient: HealthSubject) -> HealthCheck:
     finally:
         running.cancel()
         connected.cancel()
+        # The cancelled feed closes its sockets here, before the next check asks for one.
         await asyncio.gather(running, connected, return_exceptions=True)
     if ear.up.is_set():
         return HealthCheck("feed", OK, "connected")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 NAME: Final = "frozen"
+# Well beyond the watchdog's ten seconds: this is for what the watchdog's exception cannot reach.
 CPU_S: Final = 30.0
 """Seconds of processor time without a turn of the watchdog.
 
@@ -39,10 +40,13 @@ class FreezeTimer:
     def __init__(self, folder: Path) -> None:
         self._path = folder / NAME
         self._file = self._path.open("wb", buffering=0)
+        # chain=True: after the record the signal's own action follows, which ends the process.
         faulthandler.register(signal.SIGPROF, self._file, chain=True)
 
     def wind(self) -> None:
         """Give the process its time anew."""
+        # ITIMER_PROF counts the processor time of all threads, so that a suspended laptop does not
+        # end its desk.
         signal.setitimer(signal.ITIMER_PROF, CPU_S)
 
     def close(self) -> None:

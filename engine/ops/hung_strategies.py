@@ -42,6 +42,8 @@ class HungStrategies:
         for slot in slots:
             call = int(slot.call_count)
             seen, since = self._since.get(slot.name, (0, 0))
+            # The core counts a call up when it begins and when it returns: an odd count is a
+            # strategy at work.
             if call % 2 == 0 or call != seen:
                 self._since[slot.name] = call, now
                 continue
@@ -56,7 +58,9 @@ def end_strategy(slot: StrategyState, call: int, thread: int) -> None:
 
     Code that is not Python (a sleep, a lock, a native loop) gets it when it returns.
     """
+    # The only way to raise in another thread; it takes effect at that thread's next bytecode.
     raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
     raise_in(ctypes.c_ulong(thread), ctypes.py_object(StrategyHung))
+    # It came back between look and exception, which would now hit the engine itself: take it back.
     if int(slot.call_count) != call:
         raise_in(ctypes.c_ulong(thread), None)

@@ -20,10 +20,12 @@ from engine.ops.hung_strategies import HungStrategies
 from engine.orders.killswitch import HALT, KillSwitch
 from engine.ports import Failure
 
+# Often enough that a bound of a second is kept to a quarter.
 EVERY_S: Final = 0.25
 JOIN_S: Final = 2.0
 SECOND: Final = 1_000_000_000
 MB: Final = 1024 * 1024
+# In other states (opening, night) the loop may rest longer than `engine_s`.
 AWAKE: Final = frozenset({"running", "read-only", "by hand"})
 
 
@@ -102,6 +104,7 @@ class Watchdog:
         self._failure = failure
         self._paced = paced
         self._sources = sources or MachineSources()
+        # The difference of the two clocks changes only when somebody sets the machine's.
         self._offset = self._began = self._sources.wall() - self._sources.monotonic()
         self._engine = engine
         self._wind = wind
@@ -122,6 +125,8 @@ class Watchdog:
     def _run_thread(self) -> None:
         try:
             while not self._closing.wait(EVERY_S):
+                # Wound from here: a process whose watchdog has no turn is held by native code
+                # (`freeze_timer`).
                 self._wind()
                 self.check_once()
         except Exception as error:  # noqa: BLE001  a thread's main: nothing dies quietly
@@ -131,8 +136,10 @@ class Watchdog:
         """Look once; latch and log news."""
         found = {finding.name: finding for finding in self._current_findings()}
         for name, finding in found.items():
+            # A lasting fault halts and is said once; it is said again after it was well.
             if name in self._told:
                 continue
+            # The latch first: telling may wait for a disk.
             if finding.halts:
                 self._kill.trigger(HALT, finding.text, "watchdog")
             self._tell(finding.text)
@@ -185,8 +192,10 @@ class Watchdog:
         """Compare the time of day with a clock that only ever runs forward; a jump counts once."""
         offset = self._sources.wall() - self._sources.monotonic()
         jumped, self._offset = (offset - self._offset) / SECOND, offset
+        # A jump is told as such; counted into the creep as well it would be told twice.
         if abs(jumped) > self._bounds.clock_s:
             self._began = offset
+        # NTP slews in steps that are each below the bound.
         crept = (offset - self._began) / SECOND
         if self._bounds.clock_s and abs(crept) > self._bounds.clock_s:
             yield WatchdogFinding(
@@ -207,6 +216,7 @@ class Watchdog:
             )
 
     def _disk_findings(self) -> Iterator[WatchdogFinding]:
+        # Before the disk is full: a journal that cannot commit holds every order back.
         free = shutil.disk_usage(self._folder).free // MB
         if free < self._bounds.disk_mb:
             yield WatchdogFinding(

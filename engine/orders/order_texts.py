@@ -1,4 +1,4 @@
-"""Texts of the kinds of orders, as Kite, the journal and the screen write them."""
+"""Texts of the kinds of orders, as books, journal and screen write them."""
 
 from typing import Final
 

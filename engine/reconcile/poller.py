@@ -230,7 +230,7 @@ class BrokerPoller:
     def _drop_missing_gtts(self, listed: set[int], began: int) -> None:
         """Give up a GTT that two looks in a row did not find.
 
-        Kite lists dead ones for seven days only.
+        The broker lists dead ones for some days only.
         """
         for gtt_id, gtt in self.kernel.order_store.by_gtt_id.items():
             fresh = self.gateway.touched.get(

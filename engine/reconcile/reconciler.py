@@ -78,9 +78,7 @@ class Reconciler:
         settings: ReconcileSettings,
         shares: ShareRegister | None = None,
     ) -> None:
-        self.shares = shares or ShareRegister(
-            journal, (market.instrument for market in kernel.state.markets.values())
-        )
+        self.shares = shares or ShareRegister(journal, kernel.view.instruments())
         self.kernel = kernel
         self.broker = broker
         self.journal = journal

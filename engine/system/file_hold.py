@@ -10,6 +10,8 @@ from typing import final
 from engine.errors import BusyError, OperatorError, in_words
 from engine.system.processes import UserProcess, this_process
 
+# `holding_process` takes a shared lock for a moment: a first refusal may be no more than such a
+# look.
 TRIES, PAUSE_S = 3, 0.02
 
 
@@ -22,6 +24,8 @@ class FileHold:
     """
 
     def __init__(self, path: Path, what: str, mend: str) -> None:
+        # O_NONBLOCK: a pipe planted under the name must not hang the start; O_NOFOLLOW: no
+        # link leads the lock elsewhere.
         try:
             self._file = os.open(
                 path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600
@@ -40,6 +44,8 @@ class FileHold:
         me = this_process()
         try:
             os.ftruncate(self._file, 0)
+            # The start time goes with the number: after a reboot another process may have the same
+            # one.
             os.pwrite(self._file, f"{me.pid} {me.start}\n".encode(), 0)
         except OSError as error:
             os.close(self._file)

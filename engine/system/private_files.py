@@ -30,6 +30,7 @@ def make_private(folder: Path, mend: str = ELSEWHERE) -> None:
         if facts.st_uid != os.geteuid():
             raise OperatorError(f"{folder} belongs to another user ({facts.st_uid}); {mend}")
         _refuse_writers(folder, facts)
+        # Whoever can write in a folder above can put another folder in the place of ours.
         for above in sorted({*folder.absolute().parents, *folder.resolve().parents}):
             check_writers(above)
         loose = facts.st_mode & OTHERS
@@ -44,6 +45,7 @@ def make_private(folder: Path, mend: str = ELSEWHERE) -> None:
 def check_writers(folder: Path) -> None:
     """Raise `OperatorError`, with the command that mends it, where others could swap a file."""
     facts = folder.stat()
+    # In a sticky folder (/tmp) only the owner of a file can rename or remove it.
     if others_write(facts) and not facts.st_mode & stat.S_ISVTX:
         raise OperatorError(f"others can write in {folder}: chmod go-w {shlex.quote(str(folder))}")
 
@@ -53,6 +55,7 @@ def tighten_mode(path: Path) -> None:
 
     Raise `OperatorError` for what others own, or could write in.
     """
+    # Another process of ours may remove its file (a socket, a journal's log) between list and look.
     with contextlib.suppress(FileNotFoundError):
         facts = path.lstat()
         if facts.st_uid not in {os.geteuid(), TRUSTED}:
@@ -122,6 +125,7 @@ def append_private(path: Path, line: bytes) -> None:
 
     Raise `OSError`, and leave no part of the line behind.
     """
+    # A new name in the folder has to reach the disk as well as the line: `sync` below.
     new, content = not path.exists(), line + b"\n"
     flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     descriptor = os.open(path, flags, 0o600)

@@ -58,7 +58,10 @@ def process_start(pid: int) -> str:
     It is ticks since the machine's start, and that start.
     """
     with contextlib.suppress(OSError, IndexError):
+        # A process may have any name, brackets and blanks included: the fields are counted behind
+        # the last bracket.
         fields = (PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
+        # A zombie has ended for our purposes: it holds no lock and heeds no signal.
         if fields[0] not in {b"Z", b"X"}:
             return (
                 f"{fields[19].decode()}-{(PROC / 'sys/kernel/random/boot_id').read_text().strip()}"

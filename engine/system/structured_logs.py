@@ -35,6 +35,7 @@ class DeskLogFile(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Have a text written soon; at once after the end."""
+        # After the end there is no thread that takes from the queue.
         if self._over.is_set():
             self._write_line(text)
         else:
@@ -81,6 +82,7 @@ def open_log(path: Path) -> DeskLogFile:
     log = DeskLogFile(path)
     ours = logging.getLogger("patang")
     ours.handlers, ours.propagate = [logging.StreamHandler(log)], False
+    # The interpreter's last words go past the thread: it may be the one that has crashed.
     faulthandler.enable(log.file)
     structlog.configure(
         processors=[

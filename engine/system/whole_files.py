@@ -21,6 +21,8 @@ def replacing(path: Path) -> Iterator[Path]:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     os.close(
+        # O_EXCL and a random name: a link put there beforehand would send our text into another
+        # file.
         os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     )
     try:
@@ -28,8 +30,11 @@ def replacing(path: Path) -> Iterator[Path]:
         sync(fresh)
         fresh.replace(path)
     except BaseException:
+        # Also on ctrl-c: whatever ends the block, the file at `path` stands and no half of another
+        # lies beside it.
         fresh.unlink(missing_ok=True)
         raise
+    # The new name is on disk only when the folder is.
     sync(path.parent)
 
 

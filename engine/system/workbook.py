@@ -11,6 +11,7 @@ from engine.errors import OperatorError
 from engine.system.whole_files import write_whole
 from engine.texts import csv_cell, plain_text
 
+# Excel's own bound is 2^20 rows; the header takes one.
 MOST_ROWS: Final = 1_048_575
 """Of a sheet in a workbook, below its header."""
 
@@ -73,5 +74,6 @@ def _save_workbook(openpyxl: Any, fresh: Path, sheets: Sequence[SpreadsheetTable
 def _text_cell(openpyxl: Any, page: Any, text: str) -> Any:
     """Return a cell of a workbook that is a text, whatever it begins with."""
     made = openpyxl.cell.WriteOnlyCell(page, value=plain_text(text))
+    # openpyxl takes a text that begins with = for a formula, and a symbol or a reason can begin so.
     made.data_type = "s"
     return made

@@ -81,7 +81,8 @@ def to_e4(series: BarSeries, prices: Floats) -> Ints:
     """
     exact = prices * E4
     whole = np.rint(exact)
-    with np.errstate(invalid="ignore"):  # infinity less itself is no number, and as wrong as any
+    # infinity less itself is no number, and as wrong as any
+    with np.errstate(invalid="ignore"):
         # what doubles are off by is far below this bound, a price between the grid's far above
         wrong = ~(np.abs(exact - whole) <= 1e-3)
     if wrong.any():

@@ -345,7 +345,8 @@ def _file_period(ts: int, span: int) -> np.datetime64:
 
 def _read_batches(folder: Path) -> Iterator[pa.Table]:
     for path in _parquet_files(folder / "recent"):
-        with contextlib.suppress(FileNotFoundError):  # folded in since it was listed
+        # folded in since it was listed
+        with contextlib.suppress(FileNotFoundError):
             yield pq.ParquetFile(path).read(use_threads=False)
 
 
@@ -378,7 +379,8 @@ def _read_between(path: Path, start: int, end: int) -> BarSeries:
     try:
         file = pq.ParquetFile(path)
     except FileNotFoundError:
-        return _empty_series()  # removed since it was listed
+        # removed since it was listed
+        return _empty_series()
     groups = []
     for number in range(file.metadata.num_row_groups):
         bounds = file.metadata.row_group(number).column(0).statistics
@@ -393,7 +395,8 @@ def _read_starts(path: Path) -> Ints:
     try:
         part = pq.ParquetFile(path).read(columns=["start"], use_threads=False)
     except FileNotFoundError:
-        return np.zeros(0, np.int64)  # as in `_read_between`
+        # as in `_read_between`
+        return np.zeros(0, np.int64)
     return packed_numbers(part.column("start").cast(pa.int64()), np.int64)
 
 
@@ -439,7 +442,8 @@ def _merge_into_files(folder: Path, span: int, symbol: str, columns: BarSeries) 
 def _replace_file(path: Path, table: pa.Table) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     for leftover in path.parent.glob(f".{path.name}.*.tmp"):
-        leftover.unlink()  # its writer has died: we hold the lock, so nobody is writing it
+        # its writer has died: we hold the lock, so nobody is writing it
+        leftover.unlink()
     with replacing(path) as fresh:
         write_table(table, fresh)
 

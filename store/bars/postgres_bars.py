@@ -244,7 +244,8 @@ class PostgresBars:
 
         Nothing where there are none.
         """
-        del span, version  # the table holds those of the version they were last made of
+        # the table holds those of the version they were last made of
+        del span, version
         names = ("ema_9", "ema_21", "ema_50", "ema_200")
         query = f"""SELECT (extract(epoch FROM "timestamp") * 1000000)::bigint, {", ".join(names)}
         FROM market_data.ohlcv_data
@@ -445,7 +446,8 @@ class PostgresBars:
                 f"bars in Postgres: {_one_line(error)}; see docs/history.md"
             ) from None
         except BaseException:
-            self._drop_connection()  # whatever was under way on it
+            # whatever was under way on it
+            self._drop_connection()
             raise
 
     def _drop_connection(self) -> None:

@@ -154,7 +154,8 @@ class FeedWriter:
             self._meta, self._lost = first, LostRecords()
             self._day, self._run, self._part = str(ist_day(first.ts)), 0, 0
         if self._meta is None:
-            return  # the first day has not begun
+            # the first day has not begun
+            return
         for record in records:
             if record.kind == RecordKind.LOST:
                 self._tell(
@@ -242,7 +243,8 @@ class FeedWriter:
             if each.day <= oldest or total > self._bounds.size:
                 each.path.unlink()
                 total -= size
-                with contextlib.suppress(OSError):  # other files are in it
+                # other files are in it
+                with contextlib.suppress(OSError):
                     each.path.parent.rmdir()
 
 

@@ -146,7 +146,8 @@ class BlockScan:
                 yield head, piece[HEADER:]
             elif piece != FILE:
                 self.damaged += len(piece)
-            self.cut = head is None and piece != FILE  # of the last piece
+            # of the last piece
+            self.cut = head is None and piece != FILE
 
 
 def file_pieces(content: "bytes | mmap.mmap") -> Iterator[tuple[BlockHeader | None, bytes]]:

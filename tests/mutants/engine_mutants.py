@@ -318,7 +318,7 @@ ENGINE = (
     Mutant(
         "a release is an absence",
         KILL,
-        'self._append_log({"act": "resume", "reason": reason, "who": who, "ts": self._now()})',
+        'self._append_log({"act": "resume", "reason": reason, "who": who, "ts": self.now()})',
         "pass",
     ),
     Mutant(

@@ -387,6 +387,7 @@ class Checks:
             self._applied = (kernel, len(kernel.order_reports.applied))
             self._corrections(kernel)
             self._ledger(kernel)
+            self._sums(kernel)
         self._halting(process, kernel)
         self._protection(process, kernel)
 
@@ -482,6 +483,36 @@ class Checks:
                     f"ledger of {token}: {position and int(position.quantity)}, its fills make "
                     f"{quantity}"
                 )
+
+    def _sums(self, kernel):
+        """The account is the sum of its strategies, and each of them that of its rungs."""
+        ledger, positions = kernel.ledger, kernel.ledger.positions()
+        for figure, found in (
+            ("realised", ledger.realised),
+            ("marked", ledger.unrealised),
+            ("charges", ledger.charges),
+        ):
+            summed = sum(getattr(each, figure) for each in positions)
+            if found != summed:
+                self._broken(f"{figure} of the account: {found}, its positions make {summed}")
+        held = Counter()
+        for ladder in kernel.state.owners.values():
+            for rung in ladder.rungs:
+                held[ladder.strategy, int(ladder.instrument.token)] += ladder.sign * rung.quantity
+                if not 0 <= rung.absent <= max(rung.quantity, 0):
+                    self._broken(f"{rung.absent} of {rung.quantity} shares lack")
+        by_token = Counter()
+        for each in positions:
+            by_token[int(each.token)] += each.quantity
+            if each.quantity != held.pop((each.strategy, int(each.token)), 0):
+                self._broken(
+                    f"{each.strategy} holds {each.quantity} of {each.token}, not its rungs'"
+                )
+        if any(held.values()):
+            self._broken(f"shares of rungs in no position: {held}")
+        for account in ledger.account_positions():
+            if account.quantity != by_token[int(account.token)]:
+                self._broken(f"account of {account.token}: {account.quantity}")
 
     def _corrections(self, kernel):
         """Follow what the operator has had taken on or written off today.

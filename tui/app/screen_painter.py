@@ -217,7 +217,8 @@ def _changed_runs(wanted: Sequence[Cell], shown: Sequence[Cell]) -> Iterator[tup
     for x, cell in enumerate(wanted):
         if cell == shown[x]:
             continue
-        begin = x - 1 if cell[0] == "" and x else x  # half of a wide character is written whole
+        # half of a wide character is written whole
+        begin = x - 1 if cell[0] == "" and x else x
         if first < 0:
             first = begin
         elif begin - end > _JUMP or any(

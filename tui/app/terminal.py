@@ -56,7 +56,8 @@ class TerminalOutput:
     def _write_some(self, rest: memoryview) -> int:
         try:
             return os.write(self.fileno(), rest)
-        except BlockingIOError:  # somebody made the terminal non-blocking
+        # somebody made the terminal non-blocking
+        except BlockingIOError:
             with selectors.DefaultSelector() as selector:
                 selector.register(self.fileno(), selectors.EVENT_WRITE)
                 selector.select()
@@ -256,7 +257,8 @@ class TerminalDriver(LinuxDriver):
         self.send_due()
 
     def _line_emptied(self) -> None:
-        with contextlib.suppress(RuntimeError):  # the event loop has ended
+        # the event loop has ended
+        with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self.send_due)
 
     def _query_in_band_window_resize(self) -> None:

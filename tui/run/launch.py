@@ -121,7 +121,8 @@ def _free_memory() -> None:
     Its parts refer to each other, and glibc keeps what was freed in threads that have ended.
     """
     gc.collect()
-    with contextlib.suppress(AttributeError):  # another C library
+    # another C library
+    with contextlib.suppress(AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 
 
@@ -299,7 +300,8 @@ def handling_signals(
 
     def hang_up(number: int, frame: FrameType | None) -> None:
         del frame
-        if number in caught:  # the kernel, the shell and the screen may all tell
+        # the kernel, the shell and the screen may all tell
+        if number in caught:
             return
         caught.append(number)
         policy = station.config.desk.on_terminal_loss

@@ -135,7 +135,8 @@ def wire_desk(station: DeskSession) -> Desk:
         keep_past=_keep_past(station, store),
     )
     rules = market.connection.rules
-    if station.run.mode not in SENDING:  # the exchange is our own
+    # the exchange is our own
+    if station.run.mode not in SENDING:
         rules = rules._replace(limit_only=False)
     salt = LOCKSTEP_SALT if lockstep else _tag_salt(journal)
     settings = _desk_settings(station, strategies, salt, speed, rules)
@@ -144,7 +145,8 @@ def wire_desk(station: DeskSession) -> Desk:
     door = ControlSocket(socket_path(station.state), desk, station.kill, station.fail)
     station.closers.append(door.close)
     structured_logs.hook_exceptions(station.fail)
-    station.closers.insert(0, structured_logs.unhook_exceptions)  # the last thing to be undone
+    # the last thing to be undone
+    station.closers.insert(0, structured_logs.unhook_exceptions)
 
     def tell(text: str) -> None:
         structured_logs.log_alarm(text)

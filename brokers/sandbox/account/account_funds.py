@@ -17,6 +17,7 @@ from brokers.sandbox.market.client_order import ClientOrder, OrderRequest
 from brokers.sandbox.market.exchange_listing import ExchangeListing
 
 DELIVERY = ("CNC", "MTF")
+# Intraday takes a fifth: the exchanges' least margin allows five times the money and no more.
 SHARE_OF_VALUE = {"CNC": 1.0, "MTF": MARGIN_FINANCED, "MIS": 0.2, "CO": 0.2, "NRML": 1.0}
 
 
@@ -48,6 +49,8 @@ class AccountFunds:
                 * self.unit_margin(ask.listing, ask.product, ask.side, price)
                 * 100
             )
+        # Orders that wait in the same contract count as filled, or two of them could each close the
+        # one position for nothing.
         same = [
             (order.ask.listing, order.ask.side * order.pending)
             for order in live
@@ -85,6 +88,7 @@ class AccountFunds:
     def opening_quantity(self, ask: OrderRequest, live: Iterable[ClientOrder]) -> int:
         """Return the shares of an order beyond positions, holdings and older closing orders."""
         key = _cover_key(ask)
+        # An older order of the same kind has the covering shares already.
         closing = sum(order.pending for order in live if _cover_key(order.ask) == key)
         return ask.quantity - min(ask.quantity, max(0, self._shares_against(ask) - closing))
 
@@ -101,6 +105,7 @@ class AccountFunds:
         total = 0
         against: dict[tuple[object, str, int], int] = {}
         legs = self.open_contracts()
+        # In their turn: the oldest order has the covering shares, what comes after it opens.
         for order in live:
             ask, pending = order.ask, order.pending
             key = _cover_key(ask)
@@ -114,6 +119,7 @@ class AccountFunds:
                     self._contract_margin(ask._replace(quantity=pending), price, legs, opening)
                     * 100
                 )
+                # The next one is margined on top of this one, as if it had been filled.
                 legs.append((ask.listing, ask.side * pending))
         return total
 
@@ -121,6 +127,8 @@ class AccountFunds:
         """Return what positions and open orders use, paise; negative after profitable sales."""
         total = self.blocked(live) * 100
         for position in self._portfolio.positions.values():
+            # Delivery is plain payment: a sale gives its money back at once, the gain in it
+            # included.
             if position.product == "CNC":
                 total += position.buy_value - position.sell_value
             elif position.listing.contract is None:

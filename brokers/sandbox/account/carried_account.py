@@ -78,6 +78,7 @@ def configured_account(
     }
     for symbol, quantity, price in config.unsettled:
         old = settled.get(symbol, CarriedHolding(f"NSE:{symbol}", 0, 0.0))
+        # Kite has one row a share, and so one average for what is settled and what is not.
         average = (old.average * old.quantity + price * quantity) / (old.quantity + quantity)
         settled[symbol] = CarriedHolding(old.key, old.quantity, average, quantity)
     positions = [
@@ -85,6 +86,7 @@ def configured_account(
             key,
             product,
             quantity,
+            # Exact: no grid of any segment is finer than a ten-thousandth of a rupee.
             round(quantity * price * 10_000) * _find_listing(listings, key).multiplier,
         )
         for key, product, quantity, price in config.positions
@@ -105,6 +107,7 @@ def morning_portfolio(
     """
 
     def there(one: CarriedHolding | CarriedPosition) -> bool:
+        # Without a day the account is the configuration's own, and a wrong symbol in it an error.
         if not carried.day or isinstance(listings.get(one.key), ExchangeListing):
             return True
         dropped.append(

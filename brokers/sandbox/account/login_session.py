@@ -16,6 +16,7 @@ PRODUCTS = ("CNC", "NRML", "MIS", "MTF")
 APP_ID = 1201
 OWN = "sbx"
 """How the sandbox's own API keys begin."""
+# The form of Kite's own API keys.
 REAL = re.compile("[a-z0-9]{16}")
 REAL_KEY = (
     "This looks like the key of a real account. Do not send real credentials to a sandbox; use "
@@ -74,10 +75,12 @@ class SandboxSession:
         """Trade a request token for an access token."""
         self._refuse_real(api_key)
         expected = sha256((self.api_key + request_token + self.api_secret).encode()).hexdigest()
+        # Key and secret prove themselves by the checksum alone: the secret never travels.
         if api_key != self.api_key or checksum != expected:
             raise _forbidden_error("Invalid `checksum`.")
         if request_token not in self._requests:
             raise _forbidden_error("Token is invalid or has expired.")
+        # Good once: a redirect that somebody has read on its way opens nothing any more.
         self._requests.discard(request_token)
         if not self._one_session and self.access_token:
             self._others.add(self.access_token)
@@ -96,6 +99,7 @@ class SandboxSession:
     def is_valid_pair(self, api_key: str, access_token: str) -> bool:
         """Return whether this pair is the account's."""
         return (
+            # After a log-out there is no token, and an empty one must not be taken for it.
             bool(access_token)
             and api_key == self.api_key
             and access_token in {self.access_token, *self._others}
@@ -103,6 +107,7 @@ class SandboxSession:
 
     def authorise(self, header: str) -> None:
         """Check an `Authorization: token key:access` header."""
+        # First of all: whoever sends real credentials has to hear that, not that they are wrong.
         self._refuse_real(header.partition(" ")[2].partition(":")[0])
         if not self.admits(header):
             raise _forbidden_error("Incorrect `api_key` or `access_token`.")

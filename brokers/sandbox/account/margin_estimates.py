@@ -175,6 +175,7 @@ class MarginEstimates:
             quantity=quantity,
             order_type=choice_field(form, "order_type", order_checks.TYPES),
             product=choice_field(form, "product", PRODUCTS),
+            # A market order names no price: it is margined at the last one.
             price=decimal_field(form, price) or (listing.ltp if price == "price" else 0.0),
             variety=form.get("variety") or "regular",
         )
@@ -184,10 +185,12 @@ class MarginEstimates:
         return {
             "transaction_tax": charges.tax,
             "transaction_tax_type": "ctt" if ask.listing.instrument.exchange == "MCX" else "stt",
+            # The exchange's charge is billed with the investor protection fund's share folded in.
             "exchange_turnover_charge": charges.txn + charges.ipft,
             "sebi_turnover_charge": charges.sebi,
             "brokerage": charges.brokerage,
             "stamp_duty": charges.stamp,
+            # Kite names all of it IGST here; only the contract note splits it.
             "gst": {"igst": charges.gst, "cgst": 0, "sgst": 0, "total": charges.gst},
             "total": charges.total,
         }
@@ -215,6 +218,7 @@ class MarginEstimates:
             ask, instrument = trade.order.ask, trade.order.ask.listing.instrument
             value = paise(instrument.price(trade.ticks), trade.quantity * ask.listing.multiplier)
             rates = self._rates_of(ask, ask.product)
+            # Delivery that is closed on its day is charged as intraday, which the note finds out.
             intraday = self._rates_of(ask, "MIS") if ask.product == "CNC" else None
             notes.fill(
                 int(instrument.token),
@@ -237,6 +241,7 @@ def _body_forms(body: object) -> list[Form]:
         or not all(isinstance(item, Mapping) for item in body)
     ):
         raise invalid("Invalid JSON body: expected a list of orders.")
+    # JSON has numbers and null where a form has texts; from here on both are read alike.
     return [{str(k): "" if v is None else str(v) for k, v in item.items()} for item in body]
 
 

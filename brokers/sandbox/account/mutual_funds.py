@@ -22,6 +22,7 @@ from brokers.sandbox.http import (
 
 Row = dict[str, object]
 
+# The live API's words: mutual funds can be read through it, and nothing else.
 CLOSED = "Order placement can't be done through the API."
 COLUMNS = (
     "tradingsymbol",
@@ -67,6 +68,7 @@ class MutualFunds:
         self._bought = kite_times.text(midnight - 30 * kite_times.DAY + 52_200_000_000_000)
         self._next = kite_times.day_of(midnight + 12 * kite_times.DAY)
         self._yesterday = kite_times.day_of(midnight - kite_times.DAY)
+        # One row of each kind from the start: a program that reads them finds every field.
         self._orders = [self._old_order()]
         self._plans = [self._old_plan()]
 
@@ -87,6 +89,7 @@ class MutualFunds:
         required_field(form, wanted)
         if decimal_field(form, wanted) <= 0.0 or len(form.get("tag", "")) > TAG_LIMIT:
             raise invalid(f"Invalid `{wanted if decimal_field(form, wanted) <= 0.0 else 'tag'}`.")
+        # From the day and a count, so that the same day has the same ids again.
         order_id = str(uuid5(NAMESPACE_URL, f"{self._bought}:order:{len(self._orders)}"))
         self._orders.append(
             {
@@ -237,6 +240,7 @@ class MutualFunds:
             "created": self._bought,
             "frequency": "monthly",
             "instalment_amount": PAID,
+            # Kite writes -1 for a plan that runs until it is cancelled.
             "instalments": -1,
             "last_instalment": self._bought,
             "pending_instalments": -1,

@@ -43,7 +43,7 @@ class AccountPortfolio:
 
     `consent`: shares can be sold without an authorisation at the depository.
 
-    `other_listing` gives the exchange and token that a holding is listed under, where that is not
+    `elsewhere` gives the exchange and token that a holding is listed under, where that is not
     its own.
     """
 
@@ -58,6 +58,7 @@ class AccountPortfolio:
     ) -> None:
         self._day = day
         self.holdings = {int(holding.listing.instrument.token): holding for holding in holdings}
+        # A holding can be sold at both exchanges, and its ISIN is what they have in common.
         self._by_isin = {isin(holding.listing): holding for holding in self.holdings.values()}
         self._elsewhere = elsewhere
         self.positions = {
@@ -89,6 +90,7 @@ class AccountPortfolio:
         holding = self._by_isin.get(isin(listing))
         if holding is None:
             return 0
+        # Sales here are in the position that the caller nets with; only the other exchange's count.
         here = max(0, -self.net_quantity(int(listing.instrument.token), "CNC"))
         return holding.total - (self.sold_quantity(holding) - here)
 
@@ -116,6 +118,7 @@ class AccountPortfolio:
     def authorise(self, now: int, isins: list[str]) -> None:
         """Authorise holdings for sale, all of them where none is named."""
         for holding in self.holdings.values():
+            # Unsettled shares too: they can be sold, and a sale of them needs it as well.
             if not isins or isin(holding.listing) in isins:
                 holding.authorised = holding.total
                 holding.authorised_at = kite_times.text(now)
@@ -137,6 +140,8 @@ class AccountPortfolio:
             for (token, product), position in self.positions.items()
             if product == "MTF" and position.overnight
         }
+        # Shares that are held on margin alone have a row of Kite's all the same, with none of one's
+        # own.
         bare = [
             ShareHolding(financed[token].listing, 0, 0.0)
             for token in financed
@@ -157,6 +162,7 @@ class AccountPortfolio:
         """Return what all holdings are worth, and what they gained in all and today."""
         invested = current = today = 0.0
         for holding in self.holdings.values():
+            # Kite takes shares that are sold today off the holding at once.
             left = holding.total - self.sold_quantity(holding)
             last = holding.listing.ltp
             invested += holding.average * left

@@ -22,6 +22,7 @@ def convert_position(
     listing = order_checks.find_listing(listings, form)
     side = order_checks.SIDES[choice_field(form, "transaction_type", tuple(order_checks.SIDES))]
     overnight = choice_field(form, "position_type", ("day", "overnight")) == "overnight"
+    # Shares are delivered and contracts are carried: neither takes the other's product.
     products = ("NRML", "MIS") if listing.instrument.kind != "EQ" else ("CNC", "MIS", "MTF")
     old, new = (
         choice_field(form, "old_product", products),
@@ -34,11 +35,13 @@ def convert_position(
     available = _convertible_quantity(position, side, overnight=overnight)
     if not 0 < quantity <= available:
         raise invalid(f"Invalid `quantity`. {available} are open in {old}.")
+    # What was sold without being held cannot be delivered.
     if new in {"CNC", "MTF"} and side < 0:
         raise invalid(SHORT)
     frees = funds.unit_margin(listing, old, side, position.average) * quantity
     needs = funds.unit_margin(listing, new, side, position.average) * quantity
     have = funds.available(live) / 100
+    # The margin of the old product is given back, so only the difference has to be there.
     if needs - frees > have:
         raise SandboxApiError(
             400,
@@ -54,5 +57,6 @@ def _convertible_quantity(position: ProductPosition, side: int, *, overnight: bo
     """Return how much of a side is open, carried or of today."""
     if position.quantity * side <= 0:
         return 0
+    # A conversion names carried shares or today's, and never takes of the others.
     part = position.overnight if overnight else position.bought - position.sold
     return max(0, min(side * part, abs(position.quantity)))

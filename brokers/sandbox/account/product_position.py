@@ -62,6 +62,7 @@ class ProductPosition:
         side = 1 if self.quantity > 0 else -1
         cost = round(self.cost * quantity / abs(self.quantity))
         self.cost -= cost
+        # Carried shares keep their cost apart from today's, which alone the day's rows show.
         if overnight:
             self.carried -= cost
             self.overnight -= side * quantity
@@ -108,6 +109,7 @@ class ProductPosition:
             (self.sell_value - min(0, carried)) / 1e4,
         )
         day_buy, day_sell = self.buy_value / 1e4, self.sell_value / 1e4
+        # Mark to market counts carried shares from the previous close, today's from their price.
         close = instrument.close if overnight else 0.0
         buy_m2m = max(0, overnight) * close * times + day_buy
         sell_m2m = -min(0, overnight) * close * times + day_sell
@@ -127,6 +129,7 @@ class ProductPosition:
             "value": value,
             "pnl": pnl,
             "m2m": sell_m2m - buy_m2m + quantity * last * times,
+            # Kite's rows have the whole gain here, and nothing in `realised`.
             "unrealised": pnl,
             "realised": 0.0,
             "buy_quantity": bought,

@@ -103,6 +103,7 @@ class SpanMargins:
             profile.exposure * profile.notional * abs(quantity)
             for group in groups.values()
             for profile, quantity in group
+            # A bought option cannot lose more than was paid: it has no exposure.
             if quantity < 0 or not profile.worth
         )
         return ContractMargin(span, exposure)

@@ -48,6 +48,7 @@ def check_visitor(method: str, path: str, headers: RequestHeaders, port: int, se
     ):
         raise _forbidden_error("Pages of another origin are refused.")
     sites = headers.getall("Sec-Fetch-Site", ())
+    # A program sends no such header; a browser does, and no script can change it.
     if any(site not in {"same-origin", "none"} for site in sites) and not _is_navigation(
         method, path, headers
     ):
@@ -56,6 +57,7 @@ def check_visitor(method: str, path: str, headers: RequestHeaders, port: int, se
 
 def check_key(authorization: str, key: str) -> None:
     """Raise `SandboxApiError` for a request without the administration key of this run."""
+    # In constant time, so that the key cannot be found out letter by letter.
     if not hmac.compare_digest(authorization.encode(errors="replace"), f"Bearer {key}".encode()):
         raise _forbidden_error("Administration needs this run's key, as `Authorization: Bearer …`.")
 

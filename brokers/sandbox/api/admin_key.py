@@ -45,6 +45,7 @@ def write_key(port: int, key: str) -> Path:
 def read_key(rest: str) -> str:
     """Return the key of this user's sandbox at an address of this machine, empty without one."""
     place = addresses.parse_address(rest)
+    # A sandbox on another machine has a key of its own, and is not to be sent this one.
     if place is None or not place.is_local:
         return ""
     with contextlib.suppress(OSError, UnicodeDecodeError):
@@ -81,6 +82,7 @@ class _RedirectRefusal(urllib.request.HTTPRedirectHandler):
         """Return None: a redirect is an error."""
 
 
+# Without proxies: the key must not leave this machine, whatever the environment says.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), _RedirectRefusal)
 
 

@@ -32,7 +32,12 @@ def admin_table(x: SandboxExchange) -> list[ApiRoute]:
     """Return the admin routes of an exchange."""
     return [
         route(
-            "GET", "/sandbox/clock", lambda _r, _p: bare_response(x.clock_row()), "", public=True
+            # Public means without a session of Kite's: all of these have the run's key instead.
+            "GET",
+            "/sandbox/clock",
+            lambda _r, _p: bare_response(x.clock_row()),
+            "",
+            public=True,
         ),
         route("POST", HOLD, lambda _r, _p: _hold_clock(x, on=True), "", public=True, changes=False),
         route(

@@ -18,6 +18,7 @@ PAGE = (
 STATUSES = {
     "refuse": (HTTPStatus.BAD_REQUEST, "OrderException", "The order was refused by the exchange."),
     "403": (HTTPStatus.FORBIDDEN, "PermissionException", "Insufficient permission for that call."),
+    # Live bodies of Kite have this type and text, although the path is not at fault.
     "429": (HTTPStatus.TOO_MANY_REQUESTS, "NetworkException", "Too many requests"),
     "500": (
         HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -57,6 +58,7 @@ class PastAnswers:
         """Keep an answer; return the newest that is `seconds` old, or else the oldest."""
         kept = self._answers.setdefault((request.text, tuple(request.query)), deque())
         kept.append((now, answer))
+        # The newest that is old enough stays: a book that is behind does not go back further.
         while len(kept) > 1 and kept[1][0] <= now - int(seconds * SECOND):
             kept.popleft()
         return kept[0][1]
@@ -70,9 +72,11 @@ def faulty_response(
     `frozen`: time stands still, so a time-out need not be waited for.
     """
     if fault.kind in STATUSES or fault.kind == "html":
+        # The worst answer there is: the order is placed, and its sender hears that it is not.
         if fault.accept:
             perform()
         return refusal_response(fault)
+    # Performed with its token dead, so that the refusal is the real one.
     if fault.kind == "token":
         session.expire()
         return perform()
@@ -83,6 +87,7 @@ def faulty_response(
     answer = perform()
     if fault.kind == "delay":
         return replace(answer, hold=fault.seconds_or(DELAY_SECONDS))
+    # The second answer goes out: whoever sent one request has two orders and one id.
     if fault.kind == "duplicate":
         return perform()
     if fault.kind == "cut":

@@ -39,9 +39,11 @@ def dump_csv(rows: Iterable[Row]) -> str:
     for row in rows:
         index = row.kind == "INDEX"
         tick, lot, segment = (
+            # Kite lists an index with tick and lot 0, which a client has to bear.
             (0.0, 0, "INDICES") if index else (row.tick, row.lot, _row_segment(row))
         )
         expiry = row.expiry.isoformat() if row.expiry else ""
+        # Kite's token is the exchange's number with the segment in its low byte.
         head = (row.token, row.token >> 8, row.symbol, row.name, 0.0, expiry, row.strike, tick, lot)
         writer.writerow((*head, "EQ" if index else row.kind, segment, row.exchange))
     return out.getvalue()
@@ -155,6 +157,7 @@ def _market_fields(listing: ExchangeListing, tick: Tick) -> dict[str, object]:
 
 
 def _depth_side(side: list[tuple[float, int, int]]) -> list[dict[str, object]]:
+    # Always five levels a side, as Kite sends them: empty ones are zeros.
     padded = [*side, *[(0, 0, 0)] * (LEVELS - len(side))]
     return [
         {"price": price, "quantity": quantity, "orders": orders}

@@ -150,6 +150,7 @@ class ClientOrder:
 
     def row_json(self) -> str:
         """Return `shown_row` as JSON, written anew only when something of it has changed."""
+        # Whatever the row shows is in here: what is forgotten would be shown as it once was.
         stands = (
             self.status,
             self.filled,
@@ -201,9 +202,11 @@ class ClientOrder:
     def postback_row(self, status: str, app_id: int, api_secret: str) -> dict[str, object]:
         """Return the order as a postback shows it, under the status of the event."""
         row = self.row() | {"status": status}
+        # A postback lacks these fields of the order book.
         for key in ("tags", "modified", "validity_ttl", "account_id"):
             del row[key]
         stamp = kite_times.text(self.placed_at)
+        # Kite's own recipe: whoever knows the secret can tell that a postback is genuine.
         checksum = sha256(f"{self.order_id}{stamp}{api_secret}".encode()).hexdigest()
         unfilled = self.ask.quantity - self.filled
         return row | {
@@ -274,6 +277,7 @@ def trade_row(trade: ClientTrade) -> dict[str, object]:
         "exchange_order_id": trade.order.exchange_order_id,
         "transaction_type": "BUY" if ask.buys else "SELL",
         "fill_timestamp": stamp,
+        # Kite's trades have the time of day alone here, and whole stamps in the other two.
         "order_timestamp": stamp[11:],
         "exchange_timestamp": stamp,
     }

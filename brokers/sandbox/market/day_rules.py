@@ -71,6 +71,7 @@ class DayRules:
         return self._rules.protection_percent(self._day, price, kind)
 
 
+# Thousands of listings ask the same two tables.
 @lru_cache(maxsize=1)
 def _load_rules() -> OrderRules:
     return OrderRules.load()

@@ -29,6 +29,7 @@ def final_price(listing: ExchangeListing, day: date, listings: Listings, *, new:
     if contract is None or not isinstance(spot, ExchangeListing | ListedIndex):
         return listing.ltp
     value = _average_value(spot, day, listings) if new and day >= AVERAGED_SINCE else spot.ltp
+    # A future has no strike: it settles at the value itself.
     if not contract.strike:
         return value
     inside = value - contract.strike if listing.instrument.kind == "CE" else contract.strike - value
@@ -56,5 +57,6 @@ def _window_average(shares: Iterable[ExchangeListing], ends: int) -> float:
         minutes = [minute for minute in one.minutes if ends - WINDOW <= minute[0] < ends]
         volume += sum(minute[5] for minute in minutes)
         value += one.instrument.price(1) * sum(minute[6] for minute in minutes)
+        # The first exchange's last price, where nothing was traded in the window.
         last = last or one.ltp
     return value / volume if volume else last

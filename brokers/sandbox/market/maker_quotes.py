@@ -31,6 +31,8 @@ def drawn_levels(token: int, last: int, side: int, average: float) -> list[tuple
     levels = []
     for distance in range(LEVELS):
         ticks = best - side * distance
+        # No generator: a level that is looked at twice, or drawn before its book is made, is the
+        # same.
         chance = (token * 31 + ticks) * SCRAMBLER % 2**32 / 2**32
         levels.append((ticks, lots_at_level(average, chance, distance)))
     return levels

@@ -104,6 +104,7 @@ def _cover_first_leg(ask: OrderRequest) -> OrderRequest:
         raise invalid(NO_TRIGGER)
     check_on_grid(ask.listing, ask.trigger)
     entry = ask.price if ask.order_type == "LIMIT" else ask.listing.ltp
+    # The second leg is a stop on the other side, so its trigger lies behind the entry.
     if not is_trigger_ahead(-ask.side, ask.trigger, entry):
         raise invalid(NO_TRIGGER)
     return ask._replace(product="CO", stop=ask.trigger, trigger=0.0)
@@ -125,6 +126,7 @@ def _iceberg_first_leg(ask: OrderRequest, legs: int, quantity: int) -> OrderRequ
         raise invalid("Disclosed quantity is not allowed in iceberg.")
     lot = int(ask.listing.instrument.lot)
     leg = quantity or -(-ask.quantity // legs // lot) * lot
+    # No leg may be empty, and all of them together hold the whole order.
     if leg < 1 or leg * (legs - 1) >= ask.quantity or leg * legs < ask.quantity:
         raise invalid("Invalid `iceberg_quantity`.")
     return ask._replace(quantity=leg, iceberg=IcebergLeg(1, legs, leg, ask.quantity))
@@ -157,6 +159,7 @@ def checked_request(ask: OrderRequest, *, frozen: bool = True) -> OrderRequest:
     _check_quantity(ask, frozen=frozen)
     _check_type(ask)
     if ask.order_type in {"MARKET", "SL-M"}:
+        # Since April 2026 the API takes no market order without one (-1: the automatic band).
         if not ask.protection and ask.listing.rules.orders.api_rules:
             raise invalid(UNPROTECTED)
         if not is_protection(ask.protection):
@@ -201,6 +204,7 @@ def _check_type(ask: OrderRequest) -> None:
         and contract is not None
         and isinstance(contract.underlying, ExchangeListing)
     )
+    # The broker's own block, whatever the exchange would take.
     if ask.order_type == "MARKET" and stock_option:
         raise invalid(NO_STOCK_OPTION_MARKET)
 
@@ -210,6 +214,7 @@ def _check_validity(ask: OrderRequest) -> None:
     if ask.validity == "TTL" and not 1 <= ask.ttl <= longest:
         raise invalid(f"Invalid `validity_ttl`. It should be between 1 and {longest} minutes.")
     orders = ask.listing.rules.orders
+    # A rule of the API alone, in force with its others.
     if ask.validity == "IOC" and ask.listing.instrument.exchange == "MCX" and orders.api_rules:
         raise invalid("IOC orders are not allowed on MCX.")
 
@@ -244,6 +249,7 @@ def _check_disclosed(ask: OrderRequest) -> None:
     exchange = ask.listing.instrument.exchange
     if exchange in {"NFO", "BFO"}:
         raise invalid(f"Disclosed quantity is not allowed on {exchange}.")
+    # The least part of an order that each exchange lets its sender show.
     percent = 25 if exchange == "MCX" else 10
     if not percent / 100 * ask.quantity <= ask.disclosed <= ask.quantity:
         raise invalid(f"Disclosed quantity should be at least {percent}% of the order quantity.")
@@ -294,6 +300,7 @@ def band_refusal(ask: OrderRequest) -> str:
     instrument = ask.listing.instrument
     if not ask.price or is_inside_band(instrument, ask.price):
         return ""
+    # The exchange's word and not the API's: the order exists, and ends as REJECTED.
     low = ask.price < instrument.lower
     word, side, band = (
         ("lower", "lower", instrument.lower) if low else ("higher", "upper", instrument.upper)
@@ -317,6 +324,7 @@ def protection_percent(ask: OrderRequest) -> float:
 def protected_price(ask: OrderRequest) -> float:
     """Return the limit a market order becomes: its protection, within the band."""
     instrument = ask.listing.instrument
+    # On days before the rule a market order goes as far as the band lets it.
     if not ask.protection:
         return instrument.upper if ask.buys else instrument.lower
     return protected_limit(instrument, ask.side, ask.listing.ltp, protection_percent(ask))

@@ -215,6 +215,7 @@ def phase_changes(group: SessionGroup, begin: int, seed: int) -> list[tuple[int,
             continue
         found.append((max(begin, phase.start), phase.name))
         if phase.name in CALLING and after is not None and after.name in MATCHING:
+            # Half of a short phase at most, or it could be over as it begins.
             span = min(RANDOM_CLOSE, (phase.end - phase.start) // SECOND // 2)
             early = Random(f"{seed}:{phase.name}:{phase.end}").randrange(1, span)  # noqa: S311 a simulation
             found.append((max(begin, phase.end - early * SECOND), FROZEN))
@@ -241,6 +242,7 @@ def check_phase_admits(ask: OrderRequest) -> None:
 
 
 def _check_call_phase(ask: OrderRequest, phase: str) -> None:
+    # Auctions know no stops, no IOC and no disclosed quantity.
     if (
         ask.order_type not in {"MARKET", "LIMIT"}
         or ask.validity != "DAY"
@@ -290,6 +292,7 @@ class CallAuctioneer:
         """Let a listing enter a phase; `drop` cancels what cannot stay in an auction."""
         calling = phase in CALLING or phase in {REFERENCE, FROZEN}
         if phase == REFERENCE:
+            # Without a trade in that quarter of an hour the last price is the reference.
             average = listing.vwap(now - REFERENCE_SPAN) or listing.ltp
             listing.reference = int(listing.instrument.ticks(average))
             listing.confine_band(listing.rules.auction_percent)

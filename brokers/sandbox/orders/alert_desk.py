@@ -134,6 +134,7 @@ class AlertDesk:
         self._check_form(form)
         if sum(alert.status == "enabled" for alert in self.alerts.values()) >= MOST:
             raise invalid(f"You can have at most {MOST} active alerts.")
+        # From the seed and a count: the same day has the same names.
         uuid = str(uuid5(NAMESPACE, f"{self._seed}:{self._user_id}:{next(self._numbers)}"))
         self.alerts[uuid] = alert = PriceAlert(uuid, form, now)
         return alert.row(self._user_id)
@@ -144,6 +145,7 @@ class AlertDesk:
         status = choice_field(form, "status", STATUSES[:2], alert.status)
         merged = alert.form | {key: value for key, value in form.items() if key != "status"}
         self._check_form(merged)
+        # With new terms it may fire at once, whether the old ones held or not.
         alert.form, alert.status, alert.updated, alert.was_true = merged, status, now, False
         return alert.row(self._user_id)
 
@@ -182,6 +184,7 @@ class AlertDesk:
             true = self._condition_holds(alert.form)
             if true and not alert.was_true:
                 self._fire_alert(alert, now)
+            # Only a change from false to true fires: a price that stays beyond is one event.
             alert.was_true = true
 
     def _condition_holds(self, form: Form) -> bool:
@@ -198,6 +201,7 @@ class AlertDesk:
         listing = self._priced_listing(alert.form, "lhs")
         orders: list[ClientOrder] = []
         if alert.form["type"] == "ato":
+            # Before its orders leave: their fills move the price that it watches.
             alert.status = "disabled"
             orders = self._place(self._basket_requests(alert.form))
         form = alert.form
@@ -228,6 +232,7 @@ class AlertDesk:
             required_field(form, f"{side}_exchange"),
             required_field(form, f"{side}_tradingsymbol"),
         )
+        # Alerts have an exchange of their own for indices, which the dump lists under NSE.
         found = self._listings.get(f"{'NSE' if exchange == INDICES else exchange}:{symbol}")
         if found is None or isinstance(found, ListedIndex) != (exchange == INDICES):
             raise invalid(f"Invalid `{side}_tradingsymbol`.")
@@ -244,6 +249,7 @@ class AlertDesk:
             decimal_field(form, "rhs_constant")
         else:
             self._priced_listing(form, "rhs")
+        # Read when it is made, so that a basket that could never be placed is refused in time.
         if form["type"] == "ato":
             self._basket_requests(form)
 

@@ -58,6 +58,7 @@ def build_universe(
     rules = DayRules(config.date)
     if config.tape is not None:
         return _tape_universe(config, rules, known_shares.dump_titles(rows), carried)
+    # Names go on at last night's prices, or an account would gain or lose over it.
     symbols = {key.removeprefix("NSE:"): close for key, close in closes.items()}
     if rows:
         return _dump_universe(config, rules, rows, text, symbols)

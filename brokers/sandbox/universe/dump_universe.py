@@ -88,6 +88,7 @@ class DumpUniverse:
         self._seed = seed
         self._closes = closes or {}
         self._hours: dict[HoursKey, SessionGroup | None] = {}
+        # A dump of an earlier day may still list contracts that have expired.
         alive = [row for row in rows if row.expiry is None or row.expiry >= day]
         self._optioned = {
             row.name for row in alive if row.kind in CONTRACTS and row.exchange in HOMES
@@ -124,6 +125,7 @@ class DumpUniverse:
             or session_phases.called_before_open(self._day, row.expiry, self._near[row.exchange])
         )
         keeping = self.trading_hours.hours_class(self._day, row.instrument())
+        # Calls and puts keep the same hours: one group for both.
         kind = "CE" if row.kind == "PE" else row.kind
         key = HoursKey(
             row.exchange,
@@ -138,6 +140,7 @@ class DumpUniverse:
                     self.trading_hours.calendar, self._day, HoursClass(*key[:4]), called=key.called
                 )
             except DataError:
+                # A class without known hours is not traded, rather than at hours that are made up.
                 self._hours[key] = None
         return self._hours[key]
 
@@ -155,11 +158,13 @@ class DumpUniverse:
         for key, (exchange, symbol) in INDICES.items():
             if row.kind == "INDEX" and (exchange, symbol) == (row.exchange, row.symbol):
                 name = key
+        # Exchanges list strikes around the price, so their middle is a good guess at it.
         if name in self._strikes:
             return self._strikes[name]
         if row.exchange in {"NSE", "BSE"} and name in known_shares.KNOWN:
             return known_shares.KNOWN[name].price
         if name in COMMODITIES:
+            # Later months stand a little higher, for the cost of carry.
             return COMMODITIES[name][0] * (1.0 + 0.005 * self._years_left(row))
         if row.kind == "INDEX" and row.symbol in INDEX_NAMES:
             return INDEX_NAMES[row.symbol].level
@@ -167,6 +172,7 @@ class DumpUniverse:
         return self._seeded_random(f"{row.name}:{row.symbol}:close").uniform(low, high)
 
     def _years_left(self, row: Row) -> float:
+        # Half a day at least: an option's value divides by the root of its time.
         return max(0.5, ((row.expiry or self._day) - self._day).days) / 365.0
 
     def _seeded_random(self, key: str) -> Random:
@@ -225,6 +231,7 @@ class DumpUniverse:
     def _underlying_key(self, row: Row) -> str:
         """Return the key a row follows: a contract its underlying, BSE's share the one on NSE."""
         if row.kind == "EQ":
+            # One share at two exchanges has one value: apart, they would invite arbitrage.
             return f"NSE:{row.symbol}" if row.exchange == "BSE" else ""
         home = HOMES.get(row.exchange, row.exchange)
         exchange, symbol = INDICES.get(row.name, (home, row.name))
@@ -247,6 +254,7 @@ class DumpUniverse:
         made.freeze = (
             self._rules.freeze(row.name, row.lot) if contract else self._rules.orders.max_quantity
         )
+        # Far options are worth less than a tick, and still have a price.
         made.close = max(row.tick, made.snap(close))
         if kind in {"CE", "PE"}:
             made.lower, made.upper = row.tick, made.snap(made.close * OPTION_REACH + 10.0)

@@ -62,6 +62,7 @@ def monthly_expiries(day: date, months: int, last_weekday: int | None, exchange:
         )
         while last_weekday is not None and expiry.weekday() != last_weekday:
             expiry -= timedelta(days=1)
+        # Only now: a holiday moves the expiry, and may move it before the day.
         expiry = session_phases.trading_day(expiry, exchange)
         if expiry >= day:
             found.append(expiry)
@@ -88,6 +89,7 @@ def contract_symbol(
     """
     month = expiry.strftime("%y%b").upper()
     if weekly:
+        # Weeklies have one sign for the month: 1 to 9, then O, N and D.
         digit = expiry.month if expiry.month < 10 else "OND"[expiry.month - 10]
         month = f"{expiry:%y}{digit}{expiry:%d}"
     return f"{name}{month}FUT" if not strike else f"{name}{month}{strike:g}{kind}"
@@ -117,6 +119,7 @@ class RowMaker:
     def share(self, symbol: str) -> Row:
         """Return a known NSE share."""
         known = known_shares.KNOWN[symbol]
+        # The tick follows from the price as it is by now, and the strikes from the known one.
         tick = self._rules.tick(self._moved.get(symbol, known.price))
         self.closes[symbol] = known.price
         return Row(known.token, "NSE", symbol=symbol, name=known.title, kind="EQ", tick=tick, lot=1)

@@ -56,6 +56,7 @@ def candle_rows(
         raise invalid("Invalid date range: `from` is after `to`.")
     if end - start > days * kite_times.DAY:
         raise invalid(f"interval exceeds max limit: {days} days")
+    # A bare date as the end means the whole of that day.
     if len(request.value("to")) <= len("2026-11-20"):
         end += kite_times.DAY - 1
     if not minutes:

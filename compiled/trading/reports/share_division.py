@@ -47,15 +47,21 @@ class PositionDivisions:
         market = self.state.markets.get(int(event.token))
         if market is None:
             return
+        # Found before: of a few shares a consolidation may leave none, and those rungs are
+        # concerned all the same.
+        concerned = [
+            (ladder, rung)
+            for ladder in market.ladders
+            for rung in ladder.rungs
+            if concerns_rung(ladder, rung, event.before)
+        ]
         self.divide_shares(event)
         high = 0.0
-        for ladder in market.ladders:
-            for rung in ladder.rungs:
-                if concerns_rung(ladder, rung, event.before):
-                    self._restate_rung(event, ladder, rung)
-                    high = rung.high
+        for ladder, rung in concerned:
+            self._restate_rung(event, ladder, rung)
+            high = rung.high
         for position in list(self.state.ledger.held(event.token) or []):
-            before = position.unrealised
+            before = position.realised + position.unrealised
             quantity: i64 = 0
             for ladder in market.ladders:
                 if position.strategy == "" or ladder.strategy == position.strategy:
@@ -64,7 +70,7 @@ class PositionDivisions:
             self.state.ledger.restate(position, quantity, divided_price(position.last, event, high))
             for slot in self.state.slots:
                 if slot.name == position.strategy:
-                    slot.net_at_open += position.unrealised - before
+                    slot.net_at_open += position.realised + position.unrealised - before
         for ladder in list(market.ladders):
             self.ladder_book.tend_ladder(ladder)
 

@@ -60,13 +60,17 @@ def plan_moments(
     )
     starts = np.unique(np.concatenate([bars.start for bars in subject.series.values()]))
     starts = starts[(starts > opens[0]) & (starts < closes[-1])]
+    # Without the first session: before it nothing was decided.
     days = _evenly_chosen(opens[1:], moments)
+    # Half of the moments follow a decision: what peeks ahead shows itself where something was
+    # decided.
     asked = np.unique(np.array([each.ts for each in reference.asks], np.int64))
     after = (
         starts[np.unique(np.searchsorted(starts, asked[asked <= starts[-1]]))]
         if len(starts)
         else starts
     )
+    # Drawn from a seed: the same check of the same run tries the same moments.
     drawn = _drawn_moments(after, (moments + 1) // 2, rng)
     anywhere = _drawn_moments(starts[~np.isin(starts, drawn)], moments - len(drawn), rng)
     return StopMoments(
@@ -130,6 +134,7 @@ class BiasBench:
     def compare_repeat(self) -> BiasResult:
         """Compare the two runs."""
         one, two = self.reference, self.again
+        # Requests may agree where sizes or prices do not: the digest covers every command and fill.
         if one.asks == two.asks and one.digest == two.digest and not two.failures:
             return BiasResult(
                 "pass", f"{len(one.asks):,} requests, digest {one.digest[:12]}, twice"
@@ -154,6 +159,7 @@ class BiasBench:
         """Replay a changed subject; a replay that cannot be made is a failure of its own."""
         try:
             return replay_subject(subject or self.subject, self.go_on, change, stops, whole=whole)
+        # The operator's end is no failure of the strategy.
         except SuiteStopped:
             raise
         except Exception as error:  # noqa: BLE001  a strategy may raise whatever it likes
@@ -170,11 +176,14 @@ class BiasBench:
         worst: tuple[RequestDifference, str] | None = None
         failed = compared = 0
         for at, change, kind in changes:
+            # Compared with the second run of all bars, which stopped at the same moments: replays
+            # are alike in everything but the future.
             mark = self.again.marks[at]
             trace = self.attempt_replay(change, (at,), whole=False)
             compared += mark.asks
             asked = self.again.asks[: mark.asks]
             first = first_difference(asked, trace.asks, trace.failures)
+            # Equal requests and other orders: sizing has seen what the strategy has not.
             if first is None and trace.marks[at].digest != mark.digest:
                 first = RequestDifference(
                     at,
@@ -185,6 +194,7 @@ class BiasBench:
                 )
             if first is not None:
                 failed += 1
+                # The earliest one: what comes later may only follow from it.
                 if worst is None or first.ts < worst[0].ts:
                     worst = first, kind
         tried = f"{len(changes)} {of}"

@@ -41,6 +41,7 @@ def check_same_bar(fills: Sequence[BookedFill]) -> BiasResult:
     """Look for a fill before the end of the bar that caused its order."""
     if not fills:
         return BiasResult("not run", "nothing was filled")
+    # An order is made when its bar has closed: a fill before that used a price of the bar itself.
     early = [fill for fill in fills if fill.ts < fill.order.created]
     if not early:
         return BiasResult("pass", f"{len(fills):,} fills, none before its order")
@@ -72,6 +73,7 @@ def _compare_loosely(
         f"{odd:,} of {whole:,} requests differ {what}, the last {clock_text(last)}; "
         f"first {clock_text(one.ts)} {one.strategy} {one.symbol}: {one.what}"
     )
+    # Rounding moves a few requests over a threshold; more than a tenth is no rounding.
     return BiasResult("fail" if odd > SHARE * whole else "warn", text, first)
 
 
@@ -98,6 +100,7 @@ def check_actions(bench: BiasBench) -> BiasResult:
         split = ", ".join(
             symbol for symbol, steps in subject.steps.items() if moves_prices(steps, at)
         )
+        # Up to the split alone: later ones saw it on both sides.
         before = [each for each in bench.reference.asks if each.ts <= at]
         found = _compare_loosely(
             before, trace, f"with prices as they were before {clock_text(at)[:10]}", split
@@ -137,6 +140,8 @@ def check_warm_up(bench: BiasBench) -> BiasResult:
         return BiasResult("not run", "no warm-up was asked for")
     there = np.unique(np.concatenate([ist_days(bars.start) for bars in subject.series.values()]))
     before = int((there < day_number(market.days[0])).sum())
+    # Sessions of the run itself serve as history where there is too little before it, at most half
+    # of them.
     skipped = min(max(4 * once - before, 0), len(market.days) // 2)
     times = [each for each in TIMES if each * once <= before + skipped]
     if len(times) < 2:
@@ -214,6 +219,8 @@ def check_order(bench: BiasBench) -> BiasResult:
     at = first.ts + SECOND
     by_then = bench.attempt_replay(stops=(at,), whole=False).refusals
     turned_by_then = bench.attempt_replay(stops=(at,), whole=False, subject=turned).refusals
+    # A limit that had room for some makes the order of symbols matter without a fault of the
+    # strategy.
     limits = [name for name in USED_UP if by_then.get(name) or turned_by_then.get(name)]
     if limits and not trace.failures:
         said = ", ".join(

@@ -86,15 +86,18 @@ def run_suite(
             raise ReferenceFailed(reference.failures)
         found["same-bar"] = bias_checks.check_same_bar(reference.fills)
         stops = plan_moments(subject, reference, moments, seed)
+        # Not before the first run: the moments, and with them the work, follow from its decisions.
         expect(bars_to_do(subject, stops))
         again = replay_subject(subject, go_on, stops=stops.all_moments)
         bench = BiasBench(subject, reference, again, go_on)
         found["state"] = bench.compare_repeat()
+        # A run that is not the same twice proves nothing when something is changed.
         if found["state"].status == "pass":
             for name, run in _suite_runs(bench, stops, seed).items():
                 found[name] = run()
     except SuiteStopped:
         pass
+    # Named all the same: a reader has to know what was not looked at.
     found["survivorship"] = BiasResult(
         "not run", "nobody told which symbols there were on which day"
     )
@@ -156,5 +159,6 @@ def bars_to_do(subject: BiasSubject, stops: StopMoments) -> int:
     starts = np.sort(np.concatenate([bars.start for bars in subject.series.values()]))
     starts = starts[np.searchsorted(starts, int(min(sessions.opens))) :]
     settled = int(list(sessions.closes)[: bias_checks.SESSIONS][-1])
+    # Moments count twice: they are cut off, and poisoned.
     ends = stops.days + 2 * stops.moments + stops.closings + len(bias_checks.TIMES) * [settled]
     return int(np.searchsorted(starts, ends).sum()) + len(starts) * (3 + bool(subject.newer))

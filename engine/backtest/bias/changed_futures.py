@@ -36,6 +36,7 @@ def poison_future(at: int, kind: str, seed: int) -> Change:
 
 def _poison_bars(at: int, kind: str, seed: int, series: Series) -> dict[str, BarSeries]:
     names = list(series)
+    # Each symbol gets the next one's future: plausible prices, and wrong ones.
     others = [*names[1:], *names[:1]]
     return {
         symbol: _replace_after(
@@ -62,6 +63,7 @@ def _garbage_bars(
     """Return garbage for the bars from a time on, as many as there are."""
     future = bars.pick(slice(int(np.searchsorted(bars.start, at)), None))
     count = len(future.start)
+    # Of a single symbol there is no other: its own bars in reverse.
     if kind == KINDS[0] and other is not bars and len(other.start):
         return other.pick(np.arange(len(other.start) - count, len(other.start)) % len(other.start))
     if kind != KINDS[2]:
@@ -86,6 +88,7 @@ def bars_known_on(
     found = _cut_bars(at, series)
     for symbol, mine in steps.items():
         past = [step for step in mine if midnight(step.ex) < at]
+        # From the raw bars: those of the run are divided by splits that nobody knew of yet.
         found[symbol] = adjusted_series(_cut_bars(at, {symbol: raw[symbol]})[symbol], past)
     return found
 

@@ -118,6 +118,8 @@ class WitnessStrategy(Strategy):
     def __init__(
         self, inner: Strategy, names: Mapping[int, str], asks: list[TracedRequest]
     ) -> None:
+        # The wrapper stands in the strategy's place with the kernel: same name, same bars, same
+        # clock.
         super().__init__(inner.name, inner.span, inner.every, inner.wants_ticks)
         self._inner = inner
         self._names = names
@@ -315,6 +317,7 @@ def first_difference(
 
     `failures` are those of the second.
     """
+    # The first place at which they part, or the end of the shorter one.
     n = next(
         (k for k, (one, two) in enumerate(zip(before, after, strict=False)) if one != two),
         min(len(before), len(after)),
@@ -344,6 +347,7 @@ def requests_apart(
 
     Prices and sizes are left aside.
     """
+    # Counted, not in order: one request more would otherwise shift all that follow.
     one, two = Counter(each.gist for each in before), Counter(each.gist for each in after)
     odd = sorted(((one - two) + (two - one)).elements())
     if not odd:

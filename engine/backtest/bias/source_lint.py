@@ -30,6 +30,7 @@ CLOCKS: Final = (
     "datetime.date.today",
 )
 DICE: Final = ("random.", "numpy.random.", "secrets.", "uuid.uuid1", "uuid.uuid4", "os.urandom")
+# With a seed they give the same numbers each time; without one they are dice.
 SEEDED: Final = (
     "random.Random",
     "numpy.random.default_rng",
@@ -53,6 +54,7 @@ NETWORK: Final = (
     "yfinance",
     "brokers",
 )
+# Their order differs from run to run.
 THREADS: Final = (
     "threading",
     "multiprocessing",
@@ -62,6 +64,7 @@ THREADS: Final = (
     "_thread",
     "joblib",
 )
+# Our own rooms as well: by them a strategy reads bars that it was not shown.
 READERS: Final = (
     "pyarrow",
     "duckdb",
@@ -246,6 +249,8 @@ def find_threads(source: SourceTree) -> Iterator[SourceHit]:
 def find_files(source: SourceTree) -> Iterator[SourceHit]:
     """Find calls that read more than bars."""
     for each in source.imports_of(READERS):
+        # A file may hold a table of holidays as well as tomorrow's prices: a warning, for a person
+        # to judge.
         yield each._replace(fails=False)
     for node, name in source.names_used(FILES):
         yield source.hit_at(node, name, fails=False)
@@ -277,6 +282,7 @@ def find_shared_state(source: SourceTree) -> Iterator[SourceHit]:
             for target in _assignment_targets(node)
             if isinstance(target, ast.Attribute) and source.dotted_name(target.value) == "self"
         }
+        # What `self` gets in `__init__` hides the class's, and ends with the run.
         state = _mutable_names(source, made.body) - own
         for node, name in changed:
             base, _, attribute = name.rpartition(".")
@@ -427,6 +433,7 @@ def _negative_number(node: ast.AST) -> int:
 def find_unstable_order(source: SourceTree) -> Iterator[SourceHit]:
     """Find values that differ from process to process: hashes, addresses, the order of a set."""
     for call, name in source.called_names():
+        # Hashes of texts are salted for each process, addresses are wherever memory was free.
         if name in {"hash", "id"}:
             yield source.hit_at(call, f"{name}()")
 

@@ -39,6 +39,7 @@ def outside_hours(case: LinterCase) -> MeasuredValue:
     ends = last_places(days)
     at = np.minimum(np.searchsorted(days[ends], ist_days(ts)), len(ends) - 1)
     begins = np.concatenate(([0], ends[:-1] + 1))
+    # A bar stands for its whole length: fills lie anywhere within it.
     inside = (ts >= times[begins[at]] - span) & (ts <= times[ends[at]] + span)
     outside = int((~inside).sum())
     return MeasuredValue(
@@ -77,6 +78,7 @@ def volume_share(case: LinterCase) -> MeasuredValue:
     if not known.any():
         return MeasuredValue(None, "the bars have no volume")
     value = 100.0 * float(np.percentile(found.quantity[known] / found.volume[known], 95))
+    # How many times as much money would still be a tenth of the volume.
     room = 100.0 * FILLABLE / value
     return MeasuredValue(
         value,
@@ -92,6 +94,7 @@ def price_jumps(case: LinterCase) -> MeasuredValue:
     found: list[str] = []
     for symbol, bars in case.bars.items():
         data = case.outcome.manifest.data.get(symbol)
+        # Adjusted bars have no such jump left to find.
         if len(bars.start) and not (data and data.adjusted):
             ends = last_places(ist_days(bars.start))[:-1]
             moved = np.abs(bars.open[ends + 1] / bars.close[ends] - 1.0) > JUMP

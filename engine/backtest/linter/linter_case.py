@@ -85,6 +85,7 @@ class LinterCase:
         ts = np.concatenate((every.entry_ts, every.exit_ts[left]))
         price = np.concatenate((every.entry_price, every.exit_price[left]))
         trade = np.concatenate((np.arange(len(left)), np.flatnonzero(left)))
+        # A fill may stand beyond its bar by its slippage, and by no more.
         slack = every.slippage / np.maximum(every.quantity, 1) / 100.0
         order = np.argsort(places[trade], kind="stable")
         bounds = np.searchsorted(places[trade][order], np.arange(len(names) + 1))

@@ -116,6 +116,7 @@ def one_more_tick(case: LinterCase) -> MeasuredValue:
     if missing:
         return MeasuredValue(None, f"no tick size of {missing[0]}")
     cost = sum(
+        # In paise: each fill moves by one tick (₹).
         100.0 * case.ticks[symbol] * int(fills.quantity.sum())
         for symbol, fills in case.fills.items()
     )
@@ -188,6 +189,7 @@ def beats_holding(case: LinterCase) -> MeasuredValue:
 
 def deflated_sharpe(case: LinterCase) -> MeasuredValue:
     """Measure the deflated Sharpe ratio."""
+    # Of one trial the deflated ratio is the probabilistic one, and no finding of its own.
     if (case.figure("trials") or 1) < 2:
         return MeasuredValue(None, "one trial alone was told of")
     return _measured_figure(

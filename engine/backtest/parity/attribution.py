@@ -134,9 +134,11 @@ def _beginning_parts(pair: TripPair, why: DifferenceCause | None, prices: "_LegP
     """Return the parts of how a pair began; of one that is on one side only all there is."""
     mine, theirs = pair.desk, pair.backtest
     if mine is None or theirs is None:
+        # A trip on one side only is a difference as a whole.
         net = mine.net if mine is not None else -theirs.net if theirs is not None else 0
         return {why.cause if why is not None else UNEXPLAINED: net}
     parts = prices.entry_parts(mine, theirs)
+    # What neither market nor moment explains: with it the parts add up to the paisa.
     rest = (
         mine.net - theirs.net - sum(parts.values()) - sum(prices.exit_parts(mine, theirs).values())
     )

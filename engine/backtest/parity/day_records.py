@@ -87,6 +87,8 @@ class ParityTrip(NamedTuple):
     @property
     def gross(self) -> int:
         """Return its P&L before charges."""
+        # Shares still held count at the day's last price on both sides, or the day could not be
+        # compared.
         return self.side * (self.exit.value + self.mark - self.entry.value)
 
     @property

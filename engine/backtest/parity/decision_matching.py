@@ -180,6 +180,7 @@ def pair_nearest(
     i = j = 0
     while i < len(one) and j < len(two):
         apart = moment(one[i]) - moment(two[j])
+        # Earliest with earliest: any other pairing leaves one more without a partner.
         if abs(apart) <= within:
             pairs.append((one[i], two[j]))
             i, j = i + 1, j + 1
@@ -187,6 +188,7 @@ def pair_nearest(
             i += 1
         else:
             j += 1
+    # By identity: two decisions of one second may be equal in every field.
     done = {id(each) for pair in pairs for each in pair}
     rest, other = among or (one, two)
     return (

@@ -118,6 +118,7 @@ class CauseFinder:
             or self._code_cause(of.strategy)
             or self._data_cause(decision, of.symbol)
             or _unfilled_cause(decision)
+            # Inferences after facts, and among them what follows from another difference first.
             or self._following_cause(decision, of)
             or _other_moment_cause(decision)
             or self._clock_cause(decision, of.symbol)
@@ -292,6 +293,7 @@ def differing_starts(mine: BarSeries | None, theirs: BarSeries | None) -> Ints:
     both, at, there = np.intersect1d(mine.start, theirs.start, return_indices=True)
     other = np.zeros(len(both), np.bool_)
     for one, two in zip(mine[1:5], theirs[1:5], strict=True):
+        # Prices of a grid in binary: equal ones may differ in their last bit.
         other |= np.abs(one[at] - two[there]) > 1e-6
     return np.sort(np.concatenate([np.setxor1d(mine.start, theirs.start), both[other]]))
 
@@ -307,6 +309,7 @@ def price_at(series: BarSeries | None, ts: int, length: int) -> int:
         return 0
     begun, high, low, close = (round(float(column[at]) * 100) for column in series[1:5])
     into = ts - int(series.start[at])
+    # The nearer extreme first, as the replay walks a bar.
     near, far = (low, high) if begun - low <= high - begun else (high, low)
     if into >= length - SECOND:
         return close

@@ -43,6 +43,7 @@ def equity_chart(outcome: RunOutcome) -> HtmlMarkup:
     at, net = _moment_places(outcome)
     gross, held = _with_start(start, daily.gross), _with_start(start, daily.benchmark)
     own = np.concatenate((net, gross))
+    # A market that moved many times as much would press the account into a level line.
     cut = spreads_wider(held, own)
     up = scale_of(own if cut else np.concatenate((own, held)))
     drawn = stretched_plot(
@@ -92,6 +93,7 @@ def underwater_chart(outcome: RunOutcome) -> HtmlMarkup:
     below = np.concatenate(([0.0], np.asarray(result_tables.underwater(outcome), np.float64)))
     held = _with_start(float(outcome.manifest.start_cash), daily.benchmark)
     with np.errstate(divide="ignore", invalid="ignore"):
+        # fmax and not maximum: days without a price of buy and hold are NaN, and stay so alone.
         held = (held / np.fmax.accumulate(held) - 1.0) * 100.0
     cut = spreads_wider(held, below)
     up = scale_of(below if cut else np.concatenate((below, held)), zero=True)
@@ -170,6 +172,8 @@ def exposure_chart(outcome: RunOutcome) -> HtmlMarkup:
             daily.exposure / daily.equity * 100.0, nan=0.0, posinf=0.0, neginf=0.0
         )
     across, closes = _session_axis(daily)
+    # The axis begins before the first close, where no exposure is known: the first one stands
+    # there.
     y: Floats = np.concatenate((shares[:1], shares))
     up = scale_of(y, zero=True)
     caption = (
@@ -285,6 +289,7 @@ def _moment_places(outcome: RunOutcome) -> tuple[Floats, Floats]:
     session = np.searchsorted(outcome.daily.day, ist_days(outcome.times))
     first = np.searchsorted(session, session)
     held = np.searchsorted(session, session, side="right") - first
+    # By sessions and not by the clock: nights and weekends would be most of the picture.
     at = session + (np.arange(len(session)) - first + 1) / held
     return np.concatenate(([0.0], at)), _with_start(start, outcome.curve)
 

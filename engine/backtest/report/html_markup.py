@@ -21,6 +21,7 @@ Content = str | int | float | None
 
 def as_markup(content: Content) -> str:
     """Return content as markup: texts are escaped and lose invisible characters."""
+    # The type is the proof: whatever came from outside is plain `str`, and is escaped.
     if isinstance(content, HtmlMarkup):
         return content
     return "" if content is None else escape(plain_text(str(content)))
@@ -32,6 +33,7 @@ def tag(name: str, /, *content: Content, **attributes: Attribute) -> HtmlMarkup:
     One underscore at the end stands for nothing.
     """
     listed = "".join(
+        # `class` and `for` are Python's words, hence the underscore at the end.
         f' {key.rstrip("_").replace("_", "-")}="{escape(plain_text(str(value)))}"'
         for key, value in attributes.items()
         if value is not None

@@ -129,6 +129,7 @@ def _breakdown_card(name: str, groups: Sequence[result_tables.TradeGroup]) -> Ht
             "details",
             tag("summary", f"{count(len(rows))} rows"),
             made,
+            # Months are also in the table of returns, and can be dozens.
             open="" if name != "month" else None,
         ),
     )
@@ -187,6 +188,7 @@ def checks_table(findings: Sequence[LinterFinding]) -> HtmlMarkup:
 def stress_tables(outcome: RunOutcome, table_: StressTable) -> Content:
     """Return the account's results on days of stress, and on days of each kind."""
     days, kinds = lived.day_results(outcome, table_), lived.kind_results(outcome, table_)
+    # Without a day of stress there is nothing to hold the others against.
     if len(kinds) < 2:
         return None
     of_kinds = [HtmlColumn("Kind"), *_number_columns("Days", "Net", "Mean return", "Worst")]

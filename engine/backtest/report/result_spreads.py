@@ -37,6 +37,7 @@ SHADES = 4
 def months_table(years: Sequence[YearReturns]) -> HtmlMarkup:
     """Return the returns of months as a table painted by size; each says its sign, too."""
     returns = [abs(each) for year in years for each in year.months if each is not None]
+    # The 95th percentile: one month of a crash would take the colour of all others.
     most = float(np.percentile(returns, 95)) if returns else 0.0
     head = tag("tr", *(tag("th", each, scope="col") for each in ("", *MONTHS, "Year")))
     rows = [

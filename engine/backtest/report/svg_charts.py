@@ -60,6 +60,7 @@ def scale_of(
     low, high = (float(array.min()), float(array.max())) if len(array) else (0.0, 0.0)
     if zero:
         low, high = min(low, 0.0), max(high, 0.0)
+    # A level line needs a scale of some height, and so does a line at zero.
     room = (high - low) * wider or abs(high) * 0.05 or 1.0
     return AxisScale(
         low if zero and low == 0 else low - room,
@@ -77,6 +78,7 @@ def round_ticks(scale: AxisScale, most: int = 5) -> list[float]:
     """Return round values within a scale, `most` at most or one more."""
     raw = (scale.high - scale.low) / most
     power = 10.0 ** math.floor(math.log10(raw))
+    # * 0.999: a step that is right but for its last bit must not jump to the next.
     step = next(power * each for each in (1, 2, 2.5, 5, 10) if power * each >= raw * 0.999)
     return [i * step for i in range(math.ceil(scale.low / step), math.floor(scale.high / step) + 1)]
 
@@ -93,6 +95,7 @@ def day_ticks(days: Ints) -> list[AxisTick]:
     Whichever are few enough to be read are taken.
     """
     dates = [numbered_day(int(each)) for each in days]
+    # Too few to have a first of a week or a month: each is named.
     if len(dates) < 3:
         return [AxisTick((i + 0.5) / len(dates), f"{each:%-d %b}") for i, each in enumerate(dates)]
     for part, form in _PERIODS:  # noqa: B007 - the last one is taken as it is
@@ -113,6 +116,7 @@ def thinned_points(x: Floats, y: Floats, columns: int = COLUMNS) -> tuple[Floats
 
     They are the first, the lowest, the highest and the last of each column of the screen.
     """
+    # Four points of each column are kept: up to there thinning would only copy.
     if len(x) <= 4 * columns:
         return x, y
     edges = np.unique(np.searchsorted(x, np.linspace(x[0], x[-1], columns + 1)[:-1]))
@@ -154,6 +158,7 @@ def area(
     x, y = thinned_points(x, y)
     left, right = (int(each) for each in across.units(np.array([x[0], x[-1]]), WIDE))
     ground = TALL - int(up.units(np.array([base]), TALL)[0])
+    # The same path as the curve's, so that area and line lie on each other.
     inner = line_path(across.units(x, WIDE), up.units(y, TALL)).replace("M", "L", 1)
     return tag("path", d=f"M{left} {ground}{inner}L{right} {ground}z", class_=class_)
 
@@ -172,6 +177,7 @@ def stretched_plot(*content: Content) -> HtmlMarkup:
         "svg",
         *content,
         viewBox=f"0 0 {WIDE} {TALL}",
+        # The curve stretches to any width; texts stand outside and keep theirs.
         preserveAspectRatio="none",
         width="100%",
         height="100%",
@@ -194,6 +200,7 @@ def bar(
         x=percent_share(left),
         y=percent_share(1 - high),
         width=percent_share(right - left),
+        # A bar of nothing is still seen, and can be pointed at.
         height=percent_share(max(high - low, 0.001)),
         class_=class_,
     )

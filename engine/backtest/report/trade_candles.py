@@ -54,6 +54,7 @@ def trade_picture(trade: RoundTrip, why: str, candles: Candles, span: int) -> Ht
 
 def _bars_around(trade: RoundTrip, candles: Candles, span: int) -> BarSeries:
     last = trade.exit_ts or trade.entry_ts
+    # Over a weekend with a holiday beside it there are still bars before the entry.
     reach = 4 * DAY + 2 * BEFORE * span * SECOND
     bars = candles(trade.symbol, trade.entry_ts - reach, last + reach)
     first, end = np.searchsorted(bars.start, (trade.entry_ts, last + 1))
@@ -63,6 +64,7 @@ def _bars_around(trade: RoundTrip, candles: Candles, span: int) -> BarSeries:
 
 def grouped_bars(bars: BarSeries, most: int = MOST) -> BarSeries:
     """Return bars as `most` at most, each of as many neighbours as it takes."""
+    # Rounded up: at most `most` candles, the last one maybe of fewer bars.
     each = -(-len(bars.start) // most)
     if each <= 1:
         return bars
@@ -93,6 +95,7 @@ def _draw_trade(title: str, words: str, trade: RoundTrip, bars: BarSeries) -> Ht
     rises = bars.close >= bars.open
     drawn: list[HtmlMarkup] = []
     for rows, tone in ((rises, "gain"), (~rises, "loss")):
+        # One path for all wicks of a colour: a hundred elements less for the page.
         wicks, bodies = "", ""
         for x, o, h, b, c in zip(
             *(each[rows].tolist() for each in (middle, open_, high, low, close)), strict=True

@@ -22,6 +22,7 @@ from engine.backtest.run_outcome import RoundTrip
 from engine.numbers import SECOND, count, price
 from engine.texts import plain_text
 
+# Also what a browser without scripts gets.
 SHOWN: Final = 50
 """Trades on a page of the ledger."""
 
@@ -151,6 +152,7 @@ def packed_trades(trades: Sequence[RoundTrip]) -> str:
     texts: dict[str, list[str]] = {}
     for name in ("strategy", "symbol", "entry_reason", "exit_reason"):
         held = [getattr(each, name) for each in trades]
+        # Each text once: reasons repeat by the thousand.
         shown = {text: plain_text(text) for text in set(held)}
         texts[name] = sorted(set(shown.values()))
         number = {text: i for i, text in enumerate(texts[name])}

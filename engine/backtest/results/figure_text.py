@@ -122,6 +122,7 @@ def short_money(paise: Sequence[float]) -> list[str]:
 
 def _short_text(value: float, places: int, unit: str) -> str:
     whole, dot, part = f"{abs(value):.{places}f}".partition(".")
+    # A value that rounds to nothing has no sign.
     sign = "-" if value < 0 and (whole.strip("0") or part.strip("0")) else ""
     return f"{sign}₹{group_digits(whole)}{dot}{part}{unit}"
 
@@ -131,6 +132,7 @@ def percent(value: float | None, *, signed: bool = False, places: int = 2) -> st
     if value is None or not math.isfinite(value):
         return NONE
     text = f"{value:{'+' if signed else ''}.{places}f}%"
+    # -0.00% would look like a loss.
     return text.lstrip("+-") if float(text[:-1]) == 0 else text
 
 
@@ -148,6 +150,7 @@ def duration_text(seconds: float | None) -> str:
         whole, left = divmod(left, size)
         if whole:
             parts.append(f"{whole} {unit}")
+        # 3 d 0 h 5 m is 3 d: a unit of nothing ends it.
         if parts and (len(parts) == 2 or not whole):
             break
     return " ".join(parts) or "0 s"

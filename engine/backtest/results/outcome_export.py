@@ -59,6 +59,7 @@ def as_json(
 
     Long tables are columns, the rest are objects.
     """
+    # JSON has no NaN.
     daily = {name: _nullable_list(getattr(outcome.daily, name)) for name in DailyColumns._fields}
     return msgspec.json.encode(
         {
@@ -199,6 +200,7 @@ def _nullable_list(values: Ints | Floats) -> list[object]:
 
 
 def _in_rupees(paise: Sequence[object]) -> list[object]:
+    # Two places: a quotient by 100 is seldom exact, and its text would show it.
     return [round(each / 100, 2) if isinstance(each, int | float) else None for each in paise]
 
 

@@ -77,6 +77,8 @@ def fill_columns(
         if not len(mine):
             continue
         at = np.searchsorted(bars.start, columns.ts[mine], side="right") - 1
+        # A fill at the start of a bar met its open, one within it the trigger that the price
+        # reached.
         met = np.where(bars.start[at] == columns.ts[mine], bars.open[at], triggers[mine])
         lost = columns.side[mine] * (columns.price[mine] - met) * columns.quantity[mine] * 100.0
         columns.slippage[mine] = np.where(met > 0.0, np.rint(np.maximum(lost, 0.0)), 0.0).astype(

@@ -61,10 +61,12 @@ def account_of(
     done = len(notes)
     days, closes = days[:done], closes[:done]
     lines = np.array(notes, np.int64).reshape(done, len(CHARGES) + 1)
+    # The last column of a note counts the shares that were delivered, once each.
     debits = lines[:, -1] * np.array([_depository_fee(day) for day in days], np.int64)
     charges = lines[:, :-1].sum(axis=1) + debits
     times, net = curve
     at = np.searchsorted(times, closes, side="right") - 1
+    # Before the first bar there is no P&L.
     end = np.where(at >= 0, net[np.maximum(at, 0)] if len(net) else 0, 0)
     owed = np.cumsum(debits)
     equity = cash + end - owed
@@ -114,9 +116,11 @@ def with_debits(
         for rung, symbol, shares in zip(
             fills.rung[today].tolist(), symbols.tolist(), moved.tolist(), strict=True
         ):
+            # Bought and sold on one day never reaches the depository.
             if shares < 0 and sold[symbol] and ist_day(found[number[rung]].entry_ts) < day:
                 bears.setdefault(symbol, number[rung])
         for place, k in enumerate(bears.values()):
+            # The paise that do not divide go to the first, so that the parts add up.
             part = debit // len(bears) + (debit % len(bears) if place == 0 else 0)
             found[k] = found[k]._replace(charges=found[k].charges + part)
     return found
@@ -125,6 +129,7 @@ def with_debits(
 def _depository_fee(day: date) -> int:
     try:
         return int(fee("dp", day_as_number(day)))
+    # Years before the table begins: charged nothing rather than not run.
     except LookupError:
         return 0
 
@@ -158,6 +163,7 @@ def _day_sums(days: Ints, of: Ints, what: Ints | None) -> Ints:
 def _buy_and_hold(cash: int, last: Floats) -> Floats:
     """Return the worth (paise) of the cash in equal parts of all symbols from their first close."""
     first = np.array([row[~np.isnan(row)][0] if (~np.isnan(row)).any() else np.nan for row in last])
+    # Before its first close a part is cash.
     grown = np.where(np.isnan(last), 1.0, last / first[:, None])
     found: Floats = cash * np.nanmean(np.where(np.isnan(first)[:, None], np.nan, grown), axis=0)
     return found

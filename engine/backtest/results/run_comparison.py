@@ -93,6 +93,7 @@ def _trade_changes(before: Sequence[RoundTrip], after: Sequence[RoundTrip]) -> l
 
 
 def _trade_key(trade: RoundTrip) -> tuple[str, str, int, int, int]:
+    # Not the number: one trade more would shift the numbers of all that follow.
     return trade.strategy, trade.symbol, trade.side, trade.entry_ts, trade.rung
 
 

@@ -16,6 +16,7 @@ def returns(equity: Numbers, first: float) -> Floats:
     It is empty if one of those is not above 0.
     """
     before = np.concatenate(([float(first)], equity[:-1]))
+    # Beyond nothing a return has no meaning, and neither have those after it.
     if not bool((before > 0.0).all()):
         return np.empty(0)
     found: Floats = equity / before - 1.0

@@ -127,6 +127,7 @@ def drawdowns(outcome: RunOutcome, most: int = 10) -> list[DrawdownRow]:
         return []
     below = below_peak(curve, cash)
     down = drawdown_spans(below)
+    # Stable: of equal depths the earlier stands first, on every machine.
     deepest = np.argsort(down.depth, kind="stable")[:most].tolist()
     return [
         _drawdown_row(
@@ -219,6 +220,7 @@ def rolling_sharpe(outcome: RunOutcome, window: int = 60, risk_free: float = 0.0
         return RollingFigure([], [])
     stretches = np.lib.stride_tricks.sliding_window_view(daily - rate_of_day(risk_free), window)
     spread = stretches.std(axis=1, ddof=1)
+    # A window without trades has no deviation; its last bits are no risk.
     moves = np.ptp(stretches, axis=1) > 1e-12 * np.abs(stretches).max(axis=1)
     ratio = math.sqrt(SESSIONS) * stretches.mean(axis=1)[moves] / spread[moves]
     return RollingFigure(outcome.daily.day[window - 1 :][moves].tolist(), ratio.tolist())
@@ -234,7 +236,9 @@ def distribution(outcome: RunOutcome) -> ReturnBins:
         return ReturnBins([], [])
     least = max(float(np.ptp(percents)), float(np.abs(percents).max())) / BINS or 1.0
     scale = 10.0 ** math.floor(math.log10(least))
+    # Round edges can be read; thirty of any width cannot.
     width = next(round_ * scale for round_ in (1.0, 2.0, 2.5, 5.0, 10.0) if round_ * scale >= least)
+    # A return on an edge belongs above it, whatever its last bit says.
     places = np.floor(percents / width + 1e-9).astype(np.int64)
     low, high = int(places.min()), int(places.max())
     return ReturnBins(
@@ -265,10 +269,12 @@ def breakdowns(outcome: RunOutcome) -> dict[str, list[TradeGroup]]:
     return {
         "strategy": by_name("strategy"),
         "symbol": by_name("symbol"),
+        # Negated, so that long stands first.
         "side": by_number(-made.side, lambda side: "short" if side > 0 else "long"),
         "rung": by_number(made.rung, str),
         "exit": by_name("exit_reason"),
         "hour": by_number((made.entry_ts + IST) // HOUR % 24, "{:02}".format),
+        # 1 January 1970 was a Thursday.
         "weekday": by_number((day + 3) % 7, WEEKDAYS.__getitem__),
         "month": by_number(
             month_numbers(day), lambda month: f"{1970 + month // 12}-{month % 12 + 1:02}"

@@ -43,6 +43,7 @@ def statistics(
     every = round_trip_columns(outcome.trades)
     daily = returns(outcome.daily.equity, outcome.manifest.start_cash)
     rate = rate_of_day(risk_free)
+    # Figures that are not defined become None at the end, in one place.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         found = (
             _run_figures(outcome)
@@ -57,6 +58,7 @@ def statistics(
             | _cost_figures(outcome, every)
         )
         found |= _open_figures(every) | _benchmark_figures(outcome, daily, rate)
+    # Both need figures of two groups.
     found["calmar"] = _ratio_or_none(found["cagr"], _size_or_none(found["max_drawdown"]))
     found["recovery_factor"] = _ratio_or_none(
         found["net"], _size_or_none(found["max_drawdown_amount"])
@@ -76,6 +78,7 @@ def _plain_figure(value: float | str | None) -> float | int | str | None:
     """Return a figure without numpy's types; None for NaN and infinity."""
     if value is None or isinstance(value, (int, str)):
         return value
+    # JSON has neither NaN nor infinity.
     return float(value) if math.isfinite(value) else None
 
 
@@ -129,9 +132,12 @@ def _return_figures(outcome: RunOutcome, daily: Floats) -> Figures:
     if cash > 0:
         found["return"] = 100.0 * (equity[-1] / cash - 1.0)
     if len(daily):
+        # Both ends count: one session is a day, not nothing.
         years = (int(days[-1] - days[0]) + 1) / YEAR
         monthly = returns(equity[last_places(month_numbers(days))], cash)
         found |= {
+            # np.float64: the growth of a day, annualised, can leave a float, where Python's own
+            # raises.
             "cagr": 100.0 * (np.float64(max(equity[-1], 0) / cash) ** (1.0 / years) - 1.0),
             "best_day": 100.0 * daily.max(),
             "worst_day": 100.0 * daily.min(),
@@ -160,6 +166,7 @@ def _risk_figures(daily: Floats, rate: float) -> Figures:
     if not len(daily):
         return {}
     excess = daily - rate
+    # All days count below the line (Sortino), not only those that lost.
     lost = -np.minimum(excess, 0.0)
     low, high = np.percentile(daily, (5, 95))
     year = math.sqrt(SESSIONS)
@@ -176,10 +183,12 @@ def _risk_figures(daily: Floats, rate: float) -> Figures:
 
 def _belief_figures(excess: Floats, trials: int, deviation: float | None) -> Figures:
     spread = significance.deviation(excess)
+    # Returns that do not differ have neither skew nor a probability.
     if spread == 0.0:
         return {}
     days, ratio = len(excess), float(excess.mean()) / spread
     skew, kurtosis = significance.moment(excess, 3), significance.moment(excess, 4)
+    # Without the trials' own spread that of a ratio whose true value is zero is taken.
     best = significance.best_of_trials(
         trials, 1.0 / math.sqrt(days - 1) if deviation is None else deviation
     )
@@ -217,6 +226,7 @@ def _drawdown_figures(outcome: RunOutcome) -> Figures:
     if not len(down.depth):
         return found
     last = len(times) - 1
+    # One that is not over lasts until the end of the run.
     lengths = (times[np.minimum(down.end, last)] - times[np.maximum(down.peak, 0)]) / SECOND
     deepest = int(down.depth.argmin())
     if down.end[deepest] <= last:
@@ -238,10 +248,12 @@ def _exposure_figures(outcome: RunOutcome, every: RoundTripColumns) -> Figures:
         return found
     size = len(times) + 1
     begins = np.searchsorted(times, every.entry_ts)
+    # A trade still open is held at the last moment, too.
     ends = np.searchsorted(times, np.where(every.exit_ts == 0, times[-1] + 1, every.exit_ts))
     value = RUPEE * every.quantity * every.entry_price
     held = np.cumsum(np.bincount(begins, minlength=size) - np.bincount(ends, minlength=size))[:-1]
     found["exposure_time"] = 100.0 * (held > 0).mean()
+    # An exposure in percent of an account at nothing means nothing.
     if (curve > 0).all():
         steps = np.bincount(begins, value, size) - np.bincount(ends, value, size)
         share = np.where(held > 0, np.cumsum(steps)[:-1], 0.0) / curve
@@ -295,6 +307,7 @@ def _trade_figures(made: RoundTripColumns) -> Figures:
 
 def longest_run(hits: npt.NDArray[np.bool_]) -> int:
     """Return the length of the longest stretch of true ones."""
+    # False on both sides: every run then has a beginning and an end.
     edges = np.flatnonzero(np.diff(hits, prepend=False, append=False))
     return int((edges[1::2] - edges[::2]).max(initial=0))
 
@@ -319,11 +332,13 @@ def _benchmark_figures(outcome: RunOutcome, daily: Floats, rate: float) -> Figur
     found: Figures = {}
     if cash > 0 and len(held) and np.isfinite(held).all():
         found["buy_and_hold"] = 100.0 * (held[-1] / cash - 1.0)
+        # From the second session on: it is bought at the first close.
         found["buy_and_hold_sharpe"] = sharpe(returns(held[1:], held[0]), rate)
         found["buy_and_hold_drawdown"] = 100.0 * below_peak(held, cash).min()
     closes = market[np.isfinite(market)]
     if len(closes) > 1 and closes[0] > 0.0:
         found["market_return"] = 100.0 * (closes[-1] / closes[0] - 1.0)
+    # A day without the index, and the day after it, have no return to compare with.
     both = np.isfinite(market[1:]) & np.isfinite(market[:-1]) & (market[:-1] > 0.0)
     if not len(daily) or both.sum() < 2:
         return found

@@ -15,6 +15,7 @@ from engine.history.bar_series import Floats
 
 NORMAL: Final = NormalDist()
 EULER: Final = 0.5772156649015329
+# About a month of sessions.
 BLOCK: Final = 20
 """Days that a resample keeps together: runs of good and bad days stay as they were."""
 RESAMPLES: Final = 2000
@@ -25,6 +26,8 @@ def deviation(values: Floats) -> float:
 
     It is 0 where there is none but for the last bits, or none that a float squares.
     """
+    # Equal returns differ in their last bits: dividing by that would make a Sharpe ratio of
+    # millions.
     if len(values) < 2 or np.ptp(values) <= max(1e-12 * float(np.abs(values).max()), 1e-75):
         return 0.0
     return float(values.std(ddof=1))
@@ -41,6 +44,7 @@ def probabilistic_sharpe(
 ) -> float | None:
     """Return the probability of a true Sharpe ratio above `target`, where that is defined."""
     spread = _sharpe_variance(sharpe, skew, kurtosis)
+    # The approximation has no variance to offer for a large ratio with a strong skew.
     return None if spread <= 0.0 else NORMAL.cdf((sharpe - target) * math.sqrt((days - 1) / spread))
 
 
@@ -49,6 +53,7 @@ def best_of_trials(trials: int, deviation: float) -> float:
 
     `deviation` is that of the trials' ratios.
     """
+    # The formula takes 1 - 1/N to the normal's inverse, which has none at 0.
     if trials < 2:
         return 0.0
     return deviation * (
@@ -58,15 +63,16 @@ def best_of_trials(trials: int, deviation: float) -> float:
 
 
 def min_track_record(
-    sharpe: float, skew: float, kurtosis: float, sure: float = 0.95
+    sharpe: float, skew: float, kurtosis: float, sure: float = 0.95, target: float = 0.0
 ) -> float | None:
-    """Return the days after which such a Sharpe ratio is above 0 with that probability.
+    """Return the days after which such a Sharpe ratio is above `target` with that probability.
 
-    It is None where the ratio is not above 0.
+    It is None where the ratio is not above it.
     """
-    if sharpe <= 0.0:
+    if sharpe <= target:
         return None
-    return 1.0 + _sharpe_variance(sharpe, skew, kurtosis) * (NORMAL.inv_cdf(sure) / sharpe) ** 2
+    spread = _sharpe_variance(sharpe, skew, kurtosis)
+    return 1.0 + spread * (NORMAL.inv_cdf(sure) / (sharpe - target)) ** 2
 
 
 def _sharpe_variance(sharpe: float, skew: float, kurtosis: float) -> float:
@@ -88,6 +94,7 @@ def above_zero(returns: Floats) -> float | None:
 
 def _student_area(t: float, freedom: int) -> float:
     """Return the area of Student's density from 0 to `t`, by Simpson's rule over its angle."""
+    # Over the angle the integrand is a power of a cosine, without the density's long tail.
     angles, step = np.linspace(0.0, math.atan(t / math.sqrt(freedom)), 2001, retstep=True)
     heights = np.cos(angles) ** (freedom - 1)
     area = (
@@ -97,6 +104,7 @@ def _student_area(t: float, freedom: int) -> float:
     )
     return (
         area
+        # Gamma itself leaves a float beyond 171; its logarithm does not.
         * math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2))
         / math.sqrt(math.pi)
     )
@@ -125,8 +133,10 @@ def resample_days(returns: Floats, seed: int) -> ResampledRuns | None:
     if days < 2 * BLOCK or float(returns.min()) <= -1.0:
         return None
     blocks = -(-days // BLOCK)
+    # Seeded by the run: the same result always gets the same verdict.
     starts = np.random.default_rng(seed).integers(0, days, (RESAMPLES, blocks, 1))
     rows = ((starts + np.arange(BLOCK)) % days).reshape(RESAMPLES, -1)[:, :days]
+    # Sums of logarithms: products of thousands of runs at once would cost a loop.
     grown = np.log1p(returns)[rows].cumsum(axis=1)
     below = grown - np.maximum(np.maximum.accumulate(grown, axis=1), 0.0)
     low, high = np.percentile(grown[:, -1], (5, 95))

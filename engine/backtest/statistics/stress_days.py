@@ -132,6 +132,7 @@ def _day_returns(outcome: RunOutcome) -> tuple[Ints, Floats, Floats]:
     start = outcome.manifest.start_cash
     equity = np.concatenate(([start], outcome.daily.equity))
     held = np.concatenate(([float(start)], outcome.daily.benchmark))
+    # An account at nothing has no returns; its days show none.
     with np.errstate(divide="ignore", invalid="ignore"):
         account, kept = (
             np.nan_to_num(np.diff(each) / each[:-1] * 100.0, posinf=0.0, neginf=0.0)

@@ -69,14 +69,18 @@ def account_postings(
                 balance=0,
             )
         )
+        # Shares that go out on the day they came in never reach the depository: only delivery is
+        # debited there.
         if segment in DELIVERED:
             found += _depository_postings(day, exchange, segment, rows, gaps)
+    # The balance runs by day over all exchanges and segments.
     return _with_balances(sorted(found, key=lambda posting: posting.day), opening)
 
 
 def _depository_postings(
     day: date, exchange: str, segment: str, rows: list[AccountDeal], gaps: set[str] | None
 ) -> list[AccountPosting]:
+    # Once for each share and day, however many orders sold it.
     sold = sorted({deal.symbol for deal in rows if deal.side is Side.SELL})
     if not sold:
         return []

@@ -73,6 +73,7 @@ class AccountDeal(NamedTuple):
 
         An exchange numbers trades as they come.
         """
+        # By length first: trade 99 comes before trade 100, whose text is the smaller.
         return self.day, self.ts, len(self.trade_id), self.trade_id
 
     @property
@@ -108,6 +109,7 @@ def charged_deals(
     """
     deals = list(deals)
     found = [deal for deal in deals if deal.segment == OPENING]
+    # A note is rounded as a whole; a trade has no charge of its own but its share of that.
     for note, rows in deals_by_note(deals).items():
         rates = rates_of(table, note.segment, note.exchange, note.day, gaps)
         weights = _charge_weights(rows, rates)
@@ -141,6 +143,7 @@ def without_repeats(deals: Iterable[AccountDeal]) -> tuple[list[AccountDeal], in
     unnumbered = []
     again = 0
     for deal in deals:
+        # Without a number two trades alike cannot be told from one that is listed twice.
         if not deal.trade_id:
             unnumbered.append(deal)
             continue
@@ -157,6 +160,7 @@ def renamed_deals(deals: Iterable[AccountDeal]) -> list[AccountDeal]:
     for deal in deals:
         if deal.isin:
             last[deal.isin] = max(last.get(deal.isin, (date.min, "")), (deal.day, deal.symbol))
+    # In order of their last day: where two ISINs had one symbol, the later one names it.
     names: dict[str, str] = {}
     for deal in sorted((deal for deal in deals if deal.isin), key=lambda each: last[each.isin]):
         names[deal.symbol] = last[deal.isin][1]
@@ -176,6 +180,7 @@ def note_charges(rows: Iterable[AccountDeal], rates: ChargeRates) -> int:
     sums, brokerage = {Side.BUY: 0, Side.SELL: 0}, 0
     for (side, _), value in _order_values(rows).items():
         sums[side] += value
+        # The cap per order is reached long before the core's bound on a turnover.
         brokerage += int(order_brokerage(rates, min(value, int(LIMIT))))
     return int(note_total(rates, sums[Side.BUY], sums[Side.SELL], brokerage))
 
@@ -204,7 +209,10 @@ def _charge_weights(rows: Iterable[AccountDeal], rates: ChargeRates) -> list[int
 
 def proportional_shares(total: int, weights: Sequence[int]) -> list[int]:
     """Return whole paise in proportion to the weights, which add up to the total."""
+    # Rounding each share by itself would lose or invent paise: the ends are rounded, the shares lie
+    # between them.
     whole = sum(weights)
+    # A note without weights (a day without rates) still has to go somewhere.
     if not whole:
         return [*(0 for _ in weights[1:]), total]
     ends = [(2 * total * reached + whole) // (2 * whole) for reached in accumulate(weights)]
@@ -226,6 +234,7 @@ def by_product(deals: Iterable[AccountDeal]) -> list[AccountDeal]:
             sum(deal.quantity for deal in rows if deal.side is side)
             for side in (Side.BUY, Side.SELL)
         ]
+        # Derivatives have no delivery, and one side alone nothing to close.
         if segment not in charges.CLOSED or not min(sides):
             found += rows
             continue
@@ -265,6 +274,7 @@ def _deal_of_fill(row: Mapping[str, object], ts: int, product: str) -> AccountDe
     )
     if not FIRST <= ts < LAST:
         raise ValueError(f"ts {ts}: no time of these days")
+    # Whatever comes in is held within the core's bounds before the core multiplies it.
     if not (1 <= quantity <= int(HELD) and quantity == int(quantity)):
         raise ValueError(f"quantity {row['quantity']}: expected a whole number from 1 to {HELD}")
     if not 0.0 < price <= PRICE or paise(price, int(quantity)) > TURNOVER:

@@ -75,6 +75,7 @@ class OpenLot:
             whole = getattr(self, name)
             share = part_of(whole, quantity, self.quantity)
             setattr(part, name, share)
+            # What is left is the rest and not another rounding: the parts of a lot add up to it.
             setattr(self, name, whole - share)
         self.quantity -= quantity
         return part
@@ -112,6 +113,7 @@ def match_lots(
     shares: Waiting = defaultdict(deque)
     contracts: Waiting = defaultdict(deque)
     found = MatchedLots([], [], [])
+    # An action comes before the trades of its ex-date, which are already at the new price.
     for day in sorted({*by_day, *(ex for ex in events if ex <= until)}):
         for action in events.get(day, []):
             assert actions is not None
@@ -138,6 +140,7 @@ def _actions_by_day(
     """Return by ex-date the possible actions on these shares and on their successors."""
     events: defaultdict[date, list[CorporateAction]] = defaultdict(list)
     ahead = sorted(symbols) if actions else []
+    # A demerged share may itself be divided later: its actions count as well.
     while ahead and actions:
         for action in actions.of_symbol(ahead.pop()):
             if action.kind in SHARES or action.kind is ActionKind.DEMERGER:
@@ -165,6 +168,8 @@ def _match_securities(deals: list[AccountDeal], shares: Waiting, found: MatchedL
         for lot in rest:
             if lot.side is Side.BUY:
                 shares[lot.symbol].append(lot)
+            # Delivery cannot be short: what has no purchase was bought before the first trade on
+            # record.
             elif left := _close_lots(lot, shares[lot.symbol], DELIVERY, found, wait=False):
                 found.unmatched.append(left)
 
@@ -188,6 +193,7 @@ def _close_lots(
         )
         if not waiting[0].quantity:
             waiting.popleft()
+    # Derivatives wait in both directions.
     if lot.quantity and wait:
         waiting.append(lot)
     return lot if lot.quantity else None
@@ -239,6 +245,7 @@ def _apply_action(action: CorporateAction, actions: CorporateActions, shares: Wa
     if action.ratio <= 0:
         raise DataError(f"{action.symbol} on {action.ex}: no ratio in {action.text!r}")
     if action.kind is ActionKind.BONUS:
+        # 1e-9: 30 * (4/3 - 1) is a little below ten. The fraction of a share is paid out in cash.
         extra = floor(float(sum(lot.quantity for lot in lots)) * (action.ratio - 1.0) + 1e-9)
         if extra:
             lots.append(
@@ -246,6 +253,8 @@ def _apply_action(action: CorporateAction, actions: CorporateActions, shares: Wa
                     lots[0].exchange,
                     action.symbol,
                     side=Side.BUY,
+                    # A bonus share is held from its own allotment on, not from the purchase of the
+                    # one it came of.
                     day=action.ex,
                     quantity=extra,
                     value=0,
@@ -276,6 +285,7 @@ def _apply_demerger(
                     lot.exchange,
                     row.into,
                     side=Side.BUY,
+                    # A demerged share has the holding period of the one it came out of.
                     day=lot.day,
                     quantity=quantity,
                     value=value,

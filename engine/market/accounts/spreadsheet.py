@@ -61,6 +61,7 @@ def _sheet_rows(
 ) -> Iterator[SheetRow]:
     for number, cells in lines:
         if any(cells):
+            # Spreadsheets leave empty cells at the end of a row out.
             padded = [*cells, *[""] * (len(header) - len(cells))]
             yield SheetRow(
                 number, {name: cell for name, cell in zip(header, padded, strict=False) if name}
@@ -77,6 +78,7 @@ def _file_lines(file: Path) -> Iterator[tuple[int, list[str]]]:
         content = file.read_bytes()
     except OSError as error:
         raise DataError(f"{file}: {in_words(error)}") from error
+    # By content and not by name: a downloaded file is often called .csv whatever it is.
     if content.startswith(b"PK\x03\x04"):
         yield from _workbook_lines(file, content)
         return
@@ -84,6 +86,7 @@ def _file_lines(file: Path) -> Iterator[tuple[int, list[str]]]:
         raise DataError(f"{file}: an old spreadsheet (xls): {SAVE_AS}")
     text = _decoded_text(file, content)
     first = next((line for line in text.splitlines() if line.strip()), "")
+    # Excel writes the separator of the machine's region.
     mark = max(",;\t", key=first.count)
     rows = csv.reader(text.splitlines(), delimiter=mark)
     try:

@@ -171,6 +171,8 @@ class TaxRules:
         Long-term is a holding of more than the months of the day of sale.
         """
         rule = self.gains(line.closed, line.asset, line.opened)
+        # Units bought off the exchange are not listed, and are held longer before they are long-
+        # term.
         months = rule.months if line.listed else max(rule.months, rule.months_unlisted)
         return "long" if line.closed > _months_after(line.opened, months) else "short"
 
@@ -183,6 +185,7 @@ class TaxRules:
                 line,
                 term,
                 SLAB if percent is None else percent,
+                # STT is no cost of a capital gain; in business it is.
                 line.difference - line.charges + line.stt,
                 0,
             )
@@ -232,6 +235,7 @@ def financial_year(text: str) -> FinancialYear:
     ):
         raise ConfigError(f'financial year {text!r}: expected two years as in "2025-26"')
     first = int(head)
+    # 2025-27 is a slip of the pen, not a year.
     if (first + 1) % 100 != int(tail):
         raise ConfigError(f"financial year {text!r}: {first} is followed by {(first + 1) % 100:02}")
     return FinancialYear(date(first, 4, 1), date(first + 1, 3, 31))
@@ -263,12 +267,14 @@ def _taxable_gains(gains: list[GainsBucket], exemption: int) -> list[GainsBucket
     """
     left = sorted(
         (bucket for bucket in gains if bucket.gain > 0),
+        # "long" before "short" and the highest rate first: a loss is worth most there.
         key=lambda bucket: (bucket.term, -bucket.percent),
     )
     loss = {
         term: -sum(b.gain for b in gains if b.term == term and b.gain < 0)
         for term in ("short", "long")
     }
+    # Long-term losses first: they have no other use, short-term ones may go on.
     left, _ = _take_off_amount(left, loss["long"], "long")
     left, short = _take_off_amount(left, loss["short"], "short")
     left, _ = _take_off_amount(left, short, "long")
@@ -303,6 +309,7 @@ def _business_income(section: str, entries: Iterable[TaxEntry]) -> BusinessIncom
 def _months_after(day: date, months: int) -> date:
     """Return the same day of a later month, its last day where it has fewer."""
     years, month = divmod(day.month - 1 + months, 12)
+    # A year from 29 February ends on the 28th.
     for number in range(day.day, 27, -1):
         try:
             return date(day.year + years, month + 1, number)

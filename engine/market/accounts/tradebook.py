@@ -73,6 +73,7 @@ MARKETS = {
     ("BSE", "CDS"): "BCD",
     ("BSE", "CD"): "BCD",
 }
+# In files without a column for the segment the contract's own name says it.
 _CONTRACT = re.compile(r"\d{2}[A-Z]{3}FUT$|\d(CE|PE)$")
 
 
@@ -96,6 +97,7 @@ def read_holdings(file: Path) -> list[AccountDeal]:
     try:
         rows = read_sheet(file, HELD, HELD_NAMES, "list of holdings")
     except DataError as error:
+        # The one column a broker's holdings never have: the tax depends on it.
         if not str(error).endswith("lacks date"):
             raise
         raise DataError(
@@ -194,6 +196,8 @@ def _agreed_day(text: str, executed_at: str, *, american: bool) -> date:
     if not re.match(r"\d{4}-\d{2}-\d{2}", executed_at):
         return day
     executed = date.fromisoformat(executed_at[:10])
+    # A spreadsheet of another region has read 03/04 as April: the time of execution, which it
+    # leaves alone, decides.
     if executed != day and (executed.month, executed.day) != (day.day, day.month):
         raise ValueError(f"trade_date {text} and order_execution_time {executed_at} are two days")
     return executed
@@ -221,6 +225,7 @@ def _value_of(price: str, quantity: Quantity) -> int:
         raise ValueError(
             f"price {price!r}: expected nothing below zero, at most {number_bounds.PRICE:.0f}"
         )
+    # Decimal throughout: a fund's units have three places, its price four.
     value = int((each * quantity * 100).quantize(Decimal(1), ROUND_HALF_UP))
     if value > number_bounds.TURNOVER:
         raise ValueError(f"{quantity} at {price}: worth more than ₹1,000 crore")

@@ -143,6 +143,7 @@ class CorporateActions:
             raise DataError(
                 f"{list_file}: no list of corporate actions: {' '.join(str(error).split())}"
             ) from error
+        # Other series are other securities, with actions of their own.
         equity = (row for row in rows if row["series"] == "EQ" and row["exDate"] is not None)
         return cls(
             each
@@ -262,6 +263,7 @@ class CorporateActions:
         return found
 
     def _is_ordinary_dividend(self, action: CorporateAction, close: float | None) -> bool:
+        # Without a close, or an amount, nobody can say that a dividend is small.
         if action.kind is not ActionKind.DIVIDEND or action.amount < 0 or close is None:
             return False
         return not self.is_extraordinary(action, close)
@@ -271,6 +273,7 @@ class CorporateActions:
     ) -> tuple[float, ...]:
         """Return the prices after the action, none where that is not known."""
         if action.kind in SHARES and action.ratio > 0:
+            # Not yet on the tick grid: where a GTT can stand its owner decides.
             return tuple(round(price / action.ratio, 4) for price in prices)
         if action.kind is ActionKind.DIVIDEND and close is not None and 0 <= action.amount < close:
             return tuple(round(price * (close - action.amount) / close, 4) for price in prices)
@@ -284,6 +287,7 @@ class CorporateActions:
                 raise DataError(f"{action.symbol} on {action.ex}: no ratio in {action.text!r}")
             return AdjustmentStep(action.ex, action.ratio, action.ratio)
         if action.kind is ActionKind.DEMERGER and demergers:
+            # The number of shares stays; a part of the price has become another share.
             return AdjustmentStep(action.ex, 1.0 / self.demerger(action).share, 1.0)
         if action.kind is ActionKind.DIVIDEND and closes is not None:
             return self._dividend_step(action, closes)
@@ -301,6 +305,7 @@ class CorporateActions:
             raise DataError(f"{action.symbol} on {action.ex}: no amount in {action.text!r}")
         if not self.is_extraordinary(action, close):
             return None
+        # The exchange lowers its contracts by an extraordinary dividend, and by no other.
         return AdjustmentStep(action.ex, close / (close - action.amount), 1.0)
 
     def _extraordinary_percent(self, day: date) -> float:

@@ -32,6 +32,7 @@ class ActionEffect(NamedTuple):
 NUMBER = r"(\d+(?:\.\d+)?)"
 FACE = re.compile(rf"from\s+r[se]\.?\s*{NUMBER}.*?to\s+r[se]\.?\s*{NUMBER}", re.IGNORECASE)
 PAIR = re.compile(rf"{NUMBER}\s*:\s*{NUMBER}")
+# "(?!is)": sub-division is no dividend.
 DIVIDEND = re.compile(
     rf"div(?!is)\w*(?:[\s\-:.]|of|per|r\s?[se])*{NUMBER}|div(?!is)\w*", re.IGNORECASE
 )
@@ -45,6 +46,8 @@ def subject_effects(subject: str) -> list[ActionEffect]:
     words = subject.lower()
     if "split" in words or "sub-division" in words or "consolidation" in words:
         found.append(_face_value_effect(subject))
+    # A demerger is carried out by a scheme of arrangement and may say so: it is the one with known
+    # terms.
     if "demerger" in words:
         found.append(ActionEffect(ActionKind.DEMERGER))
     elif NOT_SHARES.search(subject) or SCHEMES.search(subject):

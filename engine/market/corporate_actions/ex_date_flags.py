@@ -40,7 +40,7 @@ def standing_items(
 
 def flagged_lines(actions: CorporateActions, day: date, kernel: Kernel) -> tuple[str, ...]:
     """Return the effects of an ex-date's actions on what a desk has standing, a line each."""
-    instruments = {token: market.instrument for token, market in kernel.state.markets.items()}
+    instruments = {int(each.token): each for each in kernel.view.instruments()}
     gtts = [gtt for gtt in kernel.order_store.gtts.values() if int(gtt.token) in instruments]
     closes = {each.symbol: each.close for each in instruments.values() if each.close > 0.0}
     waiting = standing_items(gtts, kernel.state.ladders.values(), instruments)

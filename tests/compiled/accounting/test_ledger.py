@@ -283,3 +283,30 @@ def test_first_in_first_out_holds_over_thousands_of_open_lots():
 def test_a_share_is_the_exact_fraction_rounded_half_away_from_zero(amount, total, data):
     part = data.draw(st.integers(0, total))
     assert pro_rata(amount, part, total) == whole(Decimal(amount) * part / total)
+
+
+def test_shares_of_which_a_consolidation_leaves_none_take_their_cost_with_them():
+    ledger = Ledger(0)
+    ledger.carry("s", 1, 5, 100.0)
+    for position in list(ledger.held(1)):
+        ledger.restate(position, 0, 1000.0)
+    assert (ledger.realised, ledger.unrealised) == (-5 * 100_00, 0)
+    ledger.fill("s", 1, Side.BUY, 10, 1000.0)
+    ledger.fill("s", 1, Side.SELL, 10, 1001.0)
+    position = ledger.position("s", 1)
+    assert (position.quantity, position.value) == (0, 0)
+    assert position.realised == position.realised_fifo == -5 * 100_00 + 10 * 100
+    assert ledger.account(1).realised == position.realised
+
+
+def test_a_division_keeps_what_each_method_has_realised():
+    ledger = Ledger(0)
+    for side, price in ((Side.BUY, 100.0), (Side.BUY, 200.0), (Side.SELL, 150.0)):
+        ledger.fill("s", 1, side, 10, price)
+    position = ledger.position("s", 1)
+    assert (position.realised, position.realised_fifo) == (0, 10 * 50_00)
+    for each in list(ledger.held(1)):
+        ledger.restate(each, 20, 75.0)
+    ledger.fill("s", 1, Side.SELL, 20, 60.0)
+    # bought for 3,000, sold for 1,500 and 1,200
+    assert position.realised == position.realised_fifo == -300_00

@@ -143,7 +143,7 @@ def test_a_fault_in_follow_stops_that_strategy_and_no_other(answer):
     assert told[0][0] == told[1][0] != []
 
 
-@pytest.mark.parametrize("name", ["Breakout", "Averages"])
+@pytest.mark.parametrize("name", ["Breakout", "Averages", "Reversal"])
 def test_the_examples_of_the_authors_page_trade(name):
     page = (ROOT / "docs/strategies.md").read_text(encoding="utf-8")
     [code] = [

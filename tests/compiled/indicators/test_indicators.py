@@ -432,3 +432,33 @@ def test_a_cross_tells_when_the_fast_average_passes_the_slow_one_and_equal_is_no
         equal += fast == slow
     assert turns > 300
     assert equal > 100
+
+
+class HighLow(ind.Indicator):
+    """An author's own indicator, in plain Python also where the core is native."""
+
+    def __init__(self):
+        super().__init__()
+        self.low = 0.0
+
+    def step(self, high, low, close, volume):
+        del close, volume
+        self.value, self.low, self.ready = max(self.value, high), low, True
+
+    def names(self):
+        return ["value", "low"]
+
+    def output(self, index):
+        return self.value if index == 0 else self.low
+
+
+def test_an_indicator_of_ones_own_takes_bars_outputs_and_crosses_like_any_other():
+    assert HighLow().bar(Bar(1, 0, 60, 2.0, 5.0, 1.0, 4.0, 10)) == 5.0
+    column = vec[float]
+    high, low = column([3.0, 5.0, 4.0]), column([1.0, 2.0, 3.0])
+    highest, lowest = ind.batch(HighLow(), high, low, low, low)
+    assert (list(highest), list(lowest)) == ([3.0, 5.0, 5.0], [1.0, 2.0, 3.0])
+    cross = ind.Cross(ind.SMA(1), HighLow())
+    assert [cross.update(price) for price in (4.0, 3.0, 5.0)] == [0.0, 0.0, 0.0]
+    other = ind.Cross(HighLow(), ind.SMA(1))
+    assert [other.update(price) for price in (4.0, 3.0, 4.0)] == [0.0, 1.0, -1.0]

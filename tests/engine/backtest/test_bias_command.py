@@ -209,6 +209,7 @@ def test_ctrl_c_ends_it_in_order_and_what_is_left_is_not_run(state):
     found = json.loads(done.stdout)
     tests = {each["test"]: each for each in found["tests"]}
     assert found["stopped"]
+    assert "the verdict is of those that were run" in found["warnings"][-1]
     assert (tests["order"]["status"], tests["order"]["text"]) == ("not run", "stopped before")
     assert tests["lint-clock"]["status"] == "pass"
 

@@ -23,6 +23,49 @@ def test_the_published_example_of_the_deflated_sharpe_ratio():
     assert round(deflated, 4) == 0.9004
 
 
+def test_the_other_trials_of_the_published_example():
+    """Of 46 trials the same strategy would pass; of normal returns it would for up to 88."""
+    spread, sharpe = math.sqrt(0.5 / 250), 2.5 / math.sqrt(250)
+    found = significance.probabilistic_sharpe(
+        sharpe, -3.0, 10.0, 1250, significance.best_of_trials(46, spread)
+    )
+    assert round(found, 4) == 0.9505
+    of_88, of_89 = (
+        significance.probabilistic_sharpe(
+            sharpe, 0.0, 3.0, 1250, significance.best_of_trials(n, spread)
+        )
+        for n in (88, 89)
+    )
+    assert of_88 >= 0.95 > of_89
+
+
+def test_the_published_track_records():
+    """Bailey and López de Prado 2012: the text, the code of its appendix, and figure 16.
+
+    A Sharpe ratio of 2 a year is above 1 after 2.73 years of normal days, or after 59.895 months as
+    hedge funds have them. The portfolios of figure 16 have 134 months.
+    """
+    days = significance.min_track_record(
+        2.0 / math.sqrt(250), 0.0, 3.0, target=1.0 / math.sqrt(250)
+    )
+    assert round(days / 250, 2) == 2.73
+    months = significance.min_track_record(
+        2.0 / math.sqrt(12), -0.72, 5.78, target=1.0 / math.sqrt(12)
+    )
+    assert months == pytest.approx(59.895, abs=5e-4)
+    for sharpe, skew, kurtosis, deviation, above_0, above_half in (
+        (0.7079, -0.2250, 2.9570, 0.1028, 0.7152, 1.0804),
+        (0.8183, -1.4455, 7.0497, 0.1550, 1.1593, 1.6695),
+    ):
+        found = significance._sharpe_variance(sharpe, skew, kurtosis)
+        assert math.sqrt(found / 133) == pytest.approx(deviation, abs=5e-5)
+        for target, years in ((0.0, above_0), (0.5 / math.sqrt(12), above_half)):
+            months = significance.min_track_record(sharpe, skew, kurtosis, target=target)
+            assert months / 12 == pytest.approx(years, abs=5e-4)
+    probable = significance.probabilistic_sharpe(0.8183, -1.4455, 7.0497, 134, 0.5 / math.sqrt(12))
+    assert round(probable, 5) == 0.99999
+
+
 def test_the_best_of_many_trials_is_what_drawing_them_shows():
     draw = random.Random(3)
     best = [max(draw.gauss(0.0, 0.1) for _ in range(50)) for _ in range(4000)]

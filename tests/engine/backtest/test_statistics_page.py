@@ -8,6 +8,7 @@ import pytest
 from engine.backtest.linter.linter_rules import RULES
 from engine.backtest.statistics import result_tables
 from engine.backtest.statistics.run_metrics import GROUPS, METRICS
+from engine.research.evidence import evidence_gate
 from tests.conftest import ROOT
 
 PAGE = ROOT / "docs" / "statistics.md"
@@ -31,7 +32,17 @@ def rules():
         )
 
 
-@pytest.mark.parametrize("part", [metrics, rules], ids=lambda part: part.__name__)
+def gate():
+    yield "| rule | measures | passes | why | mend |\n|---|---|---|---|---|"
+    for rule in evidence_gate.RULES:
+        side = "at most" if rule.most else "from"
+        yield (
+            f"| {rule.label} | {rule.measures} | {side} {rule.threshold:g} | {rule.why} "
+            f"| {rule.mend} |"
+        )
+
+
+@pytest.mark.parametrize("part", [metrics, rules, gate], ids=lambda part: part.__name__)
 def test_the_page_says_what_the_code_does(part):
     """PATANG_UPDATE=1 writes it anew."""
     written = "\n".join(part()).rstrip()

@@ -6,7 +6,8 @@ import sqlite3
 import pytest
 
 from compiled.model.values import Instrument
-from engine.books.journal_rows import whole_number
+from compiled.trading.ladder import Rung, RungPlan
+from engine.books.journal_rows import readable, whole_number
 from engine.books.share_register import ShareRegister
 from engine.errors import DataError
 from engine.orders.restore import restore_kernel
@@ -182,3 +183,9 @@ def test_a_token_of_a_share_that_is_none_is_not_believed(database):
             ShareRegister(journal, [Instrument(257, "NSE", "CANBK", 0.05)])
     finally:
         journal.close()
+
+
+def test_a_row_that_breaks_a_law_of_the_core_is_a_damaged_database():
+    rung = RungPlan(0.0, 2.0)
+    with pytest.raises(DataError, match=r"cannot .* a rung without a number"), readable("it"):
+        Rung(0, 0, 1, rung)

@@ -103,14 +103,15 @@ def backtest(
     chosen = trade_numbers(trades)
     running = BacktestJob(values, request)
     # stdout is the result, whatever a strategy prints
-    with redirect_stdout(sys.stderr):  # what a strategy prints is no part of the result
+    with redirect_stdout(sys.stderr):
         result = running.execute()
     unkept: PatangError | None = None
     if keep:
         try:
             results_of(values).keep(result.outcome, result.metrics, result.findings, result.verdict)
         except PatangError as error:
-            unkept = error  # it is shown and reported all the same
+            # it is shown and reported all the same
+            unkept = error
     if report is not None:
         write_report(
             report,

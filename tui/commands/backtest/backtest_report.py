@@ -125,7 +125,8 @@ def _report_table(
         header_style="dim",
     )
     for i, name in enumerate(columns):
-        wraps = 0 < i < left  # a name that wraps could pass for a row of its own
+        # a name that wraps could pass for a row of its own
+        wraps = 0 < i < left
         made.add_column(
             _styled_text(name),
             justify="left" if i < left else "right",
@@ -222,7 +223,8 @@ def _equity_curves(
     # a cell shows the lowest of its days: a deep one must not fall between two cells
     starts = np.arange(0, len(below), max(-(-len(below) // room), 1))
     ends = [day_text(int(daily.day[0])), day_text(int(daily.day[-1]))]
-    places = 1 + int(below.min() > -1.0) + int(below.min() > -0.1)  # two levels never say the same
+    # two levels never say the same
+    places = 1 + int(below.min() > -1.0) + int(below.min() > -0.1)
     depths = [percent(each, places=places) for each in _axis_ticks(below)]
     title, lines = "Account after charges, and buy and hold (dotted)", [equity, held]
     if spreads_wider(held, equity):

@@ -74,7 +74,7 @@ class BiasCheckJob:
         self.warnings = prepared.loaded.warnings
         once = sum(len(bars.start) for bars in subject.series.values())
         # how often the bars are run over is known once the tests are chosen
-        line = ProgressLine(once * 2 * (self.moments + 2))  # until it is known
+        line = ProgressLine(once * 2 * (self.moments + 2))
         done = 0
 
         def go_on(more: int) -> bool:
@@ -100,6 +100,10 @@ class BiasCheckJob:
             finally:
                 line.close()
                 self.was_stopped = interruption.has_come
+                if self.was_stopped:
+                    self.warnings.append(
+                        "stopped before the last test: the verdict is of those that were run"
+                    )
 
     def _check_subject(self, prepared: PreparedBacktest, *, worldly: bool) -> BiasSubject:
         @contextlib.contextmanager
@@ -203,7 +207,8 @@ class BiasCheckJob:
             was, there = os.environ.get(STATE), own_modules()
             os.environ[STATE] = folder
             for name in there:
-                del sys.modules[name]  # what they have read stays with them
+                # what they have read stays with them
+                del sys.modules[name]
             try:
                 yield
             finally:

@@ -320,7 +320,8 @@ async def _broker_checks(
     state = state_folder(config, config.desk.mode)
     try:
         database = latest_database(config, config.desk.mode)
-    except (NothingFound, DataError):  # one that is lost is looked at like any other
+    # one that is lost is looked at like any other
+    except (NothingFound, DataError):
         database = state / "desk.db"
     try:
         # a desk that is bound leaves from there, whatever way the system would choose

@@ -78,7 +78,8 @@ def _latch_desk(place: DeskPlace, level: str, reason: str) -> dict[str, object]:
         outcome = send_request(socket_path(place.folder), request, ANSWER_S)
     except ConnectionFailed:
         return _latch_from_outside(place, level, reason)
-    if not outcome.ok:  # it has not understood
+    # it has not understood
+    if not outcome.ok:
         return _latch_from_outside(place, level, reason)
     # it is told as an error: nobody reads a field
     unkept = outcome.data.pop("unkept", "")

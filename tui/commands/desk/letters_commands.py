@@ -137,7 +137,8 @@ def _read_letters(config: Path | None, mode: str | None, database: Path | None) 
             ).fetchall()
         # the table came with a later version
         except sqlite3.OperationalError:
-            return []  # written by a version that kept none
+            # written by a version that kept none
+            return []
     return [DeadLetter(*row) for row in rows]
 
 

@@ -45,11 +45,11 @@ from tui.commands.shared.options import AsJson
 from tui.run.configured import configuration
 from tui.run.run_records import latest_database
 
+# what reconciliation has booked was traded elsewhere, and stands in the tradebook
 FILLS = """
 SELECT f.trade_id, f.order_id, f.ts, f.exchange, f.symbol, f.side, f.quantity, f.price, i.product,
        json_extract(i.request, '$.asset') AS asset
 FROM fills AS f LEFT JOIN intents AS i ON i.intent = f.intent
-# what reconciliation has booked was traded elsewhere, and stands in the tradebook
 WHERE f.order_id NOT LIKE 'correction-%'
 ORDER BY f.ts, f.trade_id
 """

@@ -80,6 +80,15 @@ def test_five_for_one_divides_shares_prices_and_averages_and_moves_the_stop_to_t
     assert some(scene.asked, PlaceOrder) == []
 
 
+def test_a_position_too_small_for_one_share_is_over_and_the_next_one_begins_at_its_own_cost(life):
+    life.run(lambda scene: scene.hold(5))
+    scene, _ = life.again(day=1)
+    scene.tell(CarriedDivision(MORNING, CANBK, 1, 10, MORNING))
+    assert figures(scene)[1:] == ((0, 0.0, 0),)
+    assert scene.rung.absent == 0
+    assert scene.kernel.view.open_positions() == 0
+
+
 @pytest.mark.parametrize("adjusted", [False, True])
 def test_the_profit_of_a_day_is_not_moved_by_it_whichever_close_the_broker_tells(life, adjusted):
     life.run(lambda scene: scene.hold(21))

@@ -1,0 +1,1 @@
+"""Evidence for the best of many trials: skill, or luck."""
