@@ -72,18 +72,22 @@ def test_trials_of_one_symbol_count_once_by_their_mean():
 
 
 @pytest.mark.parametrize(
-    ("first", "second"),
+    ("second", "order"),
     [
-        (({"score": 1.0}, {"score": 3.0}), ({"score": 0.0}, {"score": 4.0})),  # by the worst
-        (({"score": 1.0}, {"score": 3.0}), ({"score": 1.0}, {"score": 3.0})),  # by trial id
+        ({"INFY": 1.0, "TCS": 3.0}, ["b", "a"]),
+        ({"INFY": 0.0, "TCS": 4.0}, ["a", "b"]),
     ],
 )
-def test_configurations_that_tie_stand_by_their_worst_symbol_then_by_trial_id(first, second):
-    rows = {}
-    for name, pair in (("a", first), ("b", second)):
-        for symbol, row in zip(("INFY", "TCS"), pair, strict=True):
-            rows[f"{name}{symbol}"] = {"symbol": symbol, "parameters": name} | row
-    assert list(aggregate_by_config(scored(**rows))["parameters"]) == ["a", "b"]
+def test_configurations_that_tie_stand_by_their_worst_symbol_then_by_trial_id(second, order):
+    """The median is 2 each time; the worst of the first is 0."""
+    table = scored(
+        **{
+            f"{name}{symbol}": {"symbol": symbol, "parameters": name, "score": score}
+            for name, pair in (("b", second), ("a", {"INFY": 0.0, "TCS": 4.0}))
+            for symbol, score in pair.items()
+        }
+    )
+    assert list(aggregate_by_config(table)["parameters"]) == order
 
 
 def test_strategies_and_timeframes_are_configurations_of_their_own():
