@@ -91,9 +91,9 @@ class TrialJournal:
 
     def results(self) -> dict[str, TrialResult]:
         """Return the finished trials by id; a line that was cut short is none."""
-        return {each.trial: each for each in self._lines()}
+        return {each.trial: each for each in self._whole_lines()}
 
-    def _lines(self) -> Iterable[TrialResult]:
+    def _whole_lines(self) -> Iterable[TrialResult]:
         try:
             text = (self.folder / TRIALS).read_bytes()
         except FileNotFoundError:

@@ -49,7 +49,7 @@ def read_axis(text: str) -> ParameterAxis:
         if len(parts) == 3:
             return ParameterAxis(name, _stepped_values(*(Decimal(part) for part in parts)))
         if len(parts) == 2:
-            return ParameterAxis(name, (), *_bounds(*(float(part) for part in parts)))
+            return ParameterAxis(name, (), *_axis_bounds(*(float(part) for part in parts)))
     except (InvalidOperation, ValueError, OverflowError):
         raise ConfigError(f"--param {text}: expected {FORMS}") from None
     if len(parts) > 3:
@@ -60,7 +60,7 @@ def read_axis(text: str) -> ParameterAxis:
     return ParameterAxis(name, values)
 
 
-def _bounds(low: float, high: float) -> tuple[float, float]:
+def _axis_bounds(low: float, high: float) -> tuple[float, float]:
     """Return the bounds of a continuous axis; raise `ValueError` where they are none."""
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise ValueError

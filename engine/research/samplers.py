@@ -10,7 +10,7 @@ from engine.research.parameter_space import ParameterAxis, ParameterSpace, Point
 DEFAULT_TRIALS: Final = 100
 
 
-class Sampler(Protocol):
+class PointSampler(Protocol):
     """A source of points that may learn from how they did."""
 
     def ask(self, count: int) -> list[Point]:
@@ -65,7 +65,7 @@ class TpeSampler:
         for _ in range(min(count, self._left)):
             self._left -= 1
             trial = self._study.ask()
-            point = {axis.name: _suggested(trial, axis) for axis in self._space.axes}
+            point = {axis.name: _suggested_value(trial, axis) for axis in self._space.axes}
             if repr(point) in self._open:
                 self._study.tell(trial, state=self._optuna.trial.TrialState.PRUNED)
                 continue
@@ -82,7 +82,7 @@ class TpeSampler:
             self._study.tell(trial, score)
 
 
-def _suggested(trial: Any, axis: ParameterAxis) -> Any:
+def _suggested_value(trial: Any, axis: ParameterAxis) -> Any:
     if axis.is_continuous:
         return trial.suggest_float(axis.name, axis.low, axis.high)
     # Numbers have an order that the estimator can use, whatever their steps: their place has it.

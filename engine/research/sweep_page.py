@@ -35,7 +35,7 @@ TONES: Final = {"pass": "pass", "fail": "fail", "not run": "none"}
 
 
 class SweepFacts(NamedTuple):
-    """What a page says of the sweep itself."""
+    """The facts of a sweep that its page states."""
 
     name: str
     made: str
@@ -84,11 +84,11 @@ def sweep_html(facts: SweepFacts, study: SweepStudy, rows: Sequence[SweepRow]) -
     return page(f"{facts.name}: sweep", header, parts, facts.command or "patang")
 
 
-def _numbers(*names: str) -> list[HtmlColumn]:
+def _number_columns(*names: str) -> list[HtmlColumn]:
     return [HtmlColumn(name, "n") for name in names]
 
 
-def _card(made: HtmlMarkup) -> HtmlMarkup:
+def _carded_table(made: HtmlMarkup) -> HtmlMarkup:
     return tag("div", made, class_="card")
 
 
@@ -98,7 +98,9 @@ def _trials_table(lines: Sequence[TrialLine]) -> HtmlMarkup:
     columns = [
         HtmlColumn("Parameters"),
         HtmlColumn("Symbol"),
-        *_numbers("Bars, s", "Score", "Net ₹", "Return", "Sharpe", "Drawdown", "Trades", "Won"),
+        *_number_columns(
+            "Bars, s", "Score", "Net ₹", "Return", "Sharpe", "Drawdown", "Trades", "Won"
+        ),
     ]
     rows = [
         [
@@ -115,13 +117,18 @@ def _trials_table(lines: Sequence[TrialLine]) -> HtmlMarkup:
         ]
         for each in lines
     ]
-    return _card(table("Best trials", columns, rows))
+    return _carded_table(table("Best trials", columns, rows))
 
 
 def _chosen_table(chosen: Sequence[ChosenTrial]) -> HtmlMarkup:
     if not chosen:
         return tag("p", "None: no trial stays and stands above the average of its cohort.")
-    columns = [HtmlColumn("Trial"), HtmlColumn("Symbol"), *_numbers("Score"), HtmlColumn("Gate")]
+    columns = [
+        HtmlColumn("Trial"),
+        HtmlColumn("Symbol"),
+        *_number_columns("Score"),
+        HtmlColumn("Gate"),
+    ]
     rows = []
     for each in chosen:
         line = trial_line(each.row, each.score)
@@ -133,7 +140,7 @@ def _chosen_table(chosen: Sequence[ChosenTrial]) -> HtmlMarkup:
                 HtmlCell(verdict_text(each), "pass" if each.is_believed else "fail"),
             ]
         )
-    return _card(table("Next day", columns, rows))
+    return _carded_table(table("Next day", columns, rows))
 
 
 def _findings_table(findings: Sequence[EvidenceFinding]) -> HtmlMarkup:
@@ -141,7 +148,7 @@ def _findings_table(findings: Sequence[EvidenceFinding]) -> HtmlMarkup:
         HtmlColumn("Rule"),
         HtmlColumn("Status"),
         HtmlColumn("Found"),
-        *_numbers("Wanted"),
+        *_number_columns("Wanted"),
         HtmlColumn("Why it matters"),
         HtmlColumn("How to mend it"),
     ]
@@ -156,7 +163,7 @@ def _findings_table(findings: Sequence[EvidenceFinding]) -> HtmlMarkup:
         ]
         for each in findings
     ]
-    return _card(table("Luck", columns, rows, class_="checks"))
+    return _carded_table(table("Luck", columns, rows, class_="checks"))
 
 
 def _heat_table(heat: HeatMap) -> HtmlMarkup:
@@ -188,7 +195,11 @@ def _heat_cell(value: float | None, largest: float) -> HtmlMarkup:
 def _slices_table(best: ChosenTrial) -> HtmlMarkup | None:
     if best.plateau is None:
         return None
-    columns = [HtmlColumn("Parameter"), HtmlColumn("Scores"), *_numbers("Spread", "Largest step")]
+    columns = [
+        HtmlColumn("Parameter"),
+        HtmlColumn("Scores"),
+        *_number_columns("Spread", "Largest step"),
+    ]
     rows = [
         [
             HtmlCell(each.parameter + (" (at the edge)" if each.at_edge else "")),
@@ -203,14 +214,17 @@ def _slices_table(best: ChosenTrial) -> HtmlMarkup | None:
         ]
         for each in best.plateau.slices
     ]
-    return _card(table("Slices", columns, rows))
+    return _carded_table(table("Slices", columns, rows))
 
 
 def _forward_table(study: SweepStudy) -> Content:
     forward = study.forward
     if forward is None:
         return None
-    columns = [HtmlColumn("Window"), *_numbers("Return of a year in sample", "out of sample")]
+    columns = [
+        HtmlColumn("Window"),
+        *_number_columns("Return of a year in sample", "out of sample"),
+    ]
     rows = [
         [
             HtmlCell(str(number)),
@@ -225,7 +239,7 @@ def _forward_table(study: SweepStudy) -> Content:
     return joined_markup(
         [
             tag("p", f"Efficiency: {said} of the return in sample is left out of sample."),
-            _card(table("Walk-forward", columns, rows)),
+            _carded_table(table("Walk-forward", columns, rows)),
         ]
     )
 
@@ -235,4 +249,4 @@ def _rejected_table(study: SweepStudy) -> HtmlMarkup | None:
     if not found:
         return None
     rows = [[HtmlCell(gate), HtmlCell(count(number))] for gate, number in found]
-    return _card(table("Rejected", [HtmlColumn("Gate"), *_numbers("Trials")], rows))
+    return _carded_table(table("Rejected", [HtmlColumn("Gate"), *_number_columns("Trials")], rows))

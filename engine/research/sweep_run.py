@@ -20,14 +20,14 @@ NamedTrial = tuple[str, SweepTrial]
 Task = Callable[[Sequence[NamedTrial]], list[TrialResult]]
 
 
-class Journal(Protocol):
-    """Where finished trials are kept."""
+class TrialSink(Protocol):
+    """The place where finished trials are kept."""
 
     def append(self, results: Sequence[TrialResult]) -> None:
         """Keep results, on the disk when it returns."""
 
 
-class Workers(Protocol):
+class WorkerPool(Protocol):
     """A pool of processes, here or on other machines, that run one task on batches of trials."""
 
     @property
@@ -42,7 +42,7 @@ class Workers(Protocol):
 
 
 class SweepProgress(NamedTuple):
-    """How far a sweep is."""
+    """The progress of a sweep."""
 
     done: int
     total: int
@@ -51,7 +51,7 @@ class SweepProgress(NamedTuple):
 
 
 @final
-class _Batch:
+class _TrialBatch:
     """Trials that go to a worker together."""
 
     def __init__(self, trials: Sequence[NamedTrial]) -> None:
@@ -65,8 +65,8 @@ class SweepRun:
 
     def __init__(
         self,
-        workers: Workers,
-        journal: Journal,
+        workers: WorkerPool,
+        journal: TrialSink,
         done: Mapping[str, TrialResult],
         go_on: Callable[[SweepProgress], bool] = lambda _: True,
     ) -> None:
@@ -92,8 +92,8 @@ class SweepRun:
                 key=lambda pair: (pair[1].symbol, pair[1].window),
             )
         )
-        flying: dict[Future[list[TrialResult]], _Batch] = {}
-        again: deque[_Batch] = deque()
+        flying: dict[Future[list[TrialResult]], _TrialBatch] = {}
+        again: deque[_TrialBatch] = deque()
         finished = resumed
         while (left or again or flying) and not self.was_stopped:
             while (left or again) and len(flying) < AHEAD * self._workers.width:
@@ -104,7 +104,7 @@ class SweepRun:
             for future in ready:
                 batch = flying.pop(future)
                 try:
-                    finished += self._keep(future.result())
+                    finished += self._keep_results(future.result())
                 # A scheduler cancels what was to run on data that a worker has died with.
                 except (BrokenExecutor, CancelledError):
                     died = True
@@ -125,16 +125,16 @@ class SweepRun:
             future.cancel()
         return {name: self.results[name] for name in wanted if name in self.results}
 
-    def _next_batch(self, left: deque[NamedTrial]) -> _Batch:
+    def _next_batch(self, left: deque[NamedTrial]) -> _TrialBatch:
         each = self._seconds / self._timed if self._timed else BATCH_S
         size = max(1, min(MOST_IN_BATCH, int(BATCH_S / max(each, 1e-6))))
         first = left.popleft()
         batch = [first]
         while left and len(batch) < size and left[0][1].symbol == first[1].symbol:
             batch.append(left.popleft())
-        return _Batch(batch)
+        return _TrialBatch(batch)
 
-    def _keep(self, results: Sequence[TrialResult]) -> int:
+    def _keep_results(self, results: Sequence[TrialResult]) -> int:
         self._journal.append(results)
         for each in results:
             self.results[each.trial] = each

@@ -108,7 +108,7 @@ def study_sweep(
         judged(str(table["trial"].iloc[0])),
         overfitting,
         superior,
-        _followed(returns, days, windows) if windows else None,
+        _follow_windows(returns, days, windows) if windows else None,
     )
 
 
@@ -168,7 +168,7 @@ def _plateau_around(
     )
 
 
-def _followed(returns: Floats, days: Sequence[date], windows: str) -> WalkForwardRun:
+def _follow_windows(returns: Floats, days: Sequence[date], windows: str) -> WalkForwardRun:
     try:
         folds = walk_forward_windows(list(days), windows)
     except ValueError as error:

@@ -58,7 +58,7 @@ class TrialResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TrialBasis(msgspec.Struct, frozen=True, kw_only=True):
-    """What all trials of a sweep stand on: code, strategies, settings and data, as hashes."""
+    """The ground of all trials of a sweep: code, strategies, settings and data, as hashes."""
 
     code: str
     sources: dict[str, str]

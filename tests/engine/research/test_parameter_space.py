@@ -4,7 +4,7 @@ import pytest
 
 from engine.errors import ConfigError
 from engine.research.parameter_space import ParameterSpace, read_axis
-from engine.research.samplers import ListSampler
+from engine.research.samplers import ListSampler, TpeSampler
 
 
 @pytest.mark.parametrize(
@@ -89,3 +89,27 @@ def test_a_list_is_given_in_parts_and_then_nothing():
     assert [point["a"] for point in sampler.ask(2)] == [1, 2]
     assert [point["a"] for point in sampler.ask(9)] == [3, 4, 5]
     assert sampler.ask(9) == []
+
+
+def test_the_estimator_finds_the_top_of_a_hill_and_the_same_points_again():
+    wide = space("a=0:40:1", "b=0.0:1.0", "c=x,y")
+
+    def tried():
+        sampler = TpeSampler(wide, 64, seed=5)
+        points = []
+        while asked := sampler.ask(8):
+            for point in asked:
+                height = (
+                    -abs(point["a"] - 30) - 10 * abs(point["b"] - 0.5) - 9 * (point["c"] == "y")
+                )
+                # What cannot be tried is told as such, and nothing is learned of it.
+                sampler.tell(point, None if point["a"] == 0 else height)
+            points += asked
+        return points
+
+    points = tried()
+    assert points == tried()
+    assert len(points) == len({tuple(point.values()) for point in points}) <= 64
+    late = points[len(points) // 2 :]
+    near = sum(abs(point["a"] - 30) <= 8 for point in late) / len(late)
+    assert near > 0.6  # by chance it would be 17 of 41

@@ -108,14 +108,14 @@ def sweep(
             seed=seed,
             portfolio=portfolio,
             objective=objective,
-            timeframes=_timeframes(timeframes),
+            timeframes=_read_timeframes(timeframes),
         ),
     )
     outcome = job.execute(workers or len(os.sched_getaffinity(0)), dask, fresh=fresh)
     _say_what_came(outcome)
     study = study_sweep(outcome.rows, outcome.days, values.scoring, seed=seed, windows=walk_forward)
     file_of_trials = write_trials(outcome.folder, study, outcome.rows)
-    facts = _facts(outcome, objective)
+    facts = _page_facts(outcome, objective)
     if report is not None:
         page = sweep_html(facts, study, outcome.rows)
         write_whole(report, lambda fresh: fresh.write_text(page, encoding="utf-8"))
@@ -148,7 +148,7 @@ def _say_what_came(outcome: SweepOutcome) -> None:
         narrate(f"note: {warning}")
 
 
-def _facts(outcome: SweepOutcome, objective: str) -> SweepFacts:
+def _page_facts(outcome: SweepOutcome, objective: str) -> SweepFacts:
     return SweepFacts(
         outcome.manifest.name,
         outcome.manifest.made,
@@ -167,7 +167,7 @@ def _facts(outcome: SweepOutcome, objective: str) -> SweepFacts:
     )
 
 
-def _timeframes(text: str) -> tuple[int, ...]:
+def _read_timeframes(text: str) -> tuple[int, ...]:
     try:
         return tuple(dict.fromkeys(int(each) for each in text.split(",") if each.strip()))
     except ValueError:

@@ -20,7 +20,7 @@ from engine.errors import ConfigError, PatangError
 from engine.history.golden_bars import series_digest
 from engine.research.packed_bars import write_packed
 from engine.research.parameter_space import ParameterAxis, ParameterSpace, Point, read_axis
-from engine.research.samplers import DEFAULT_TRIALS, ListSampler, Sampler, TpeSampler
+from engine.research.samplers import DEFAULT_TRIALS, ListSampler, PointSampler, TpeSampler
 from engine.research.sweep_run import SweepProgress, SweepRun
 from engine.research.sweep_study import SweepRow
 from engine.research.trials import (
@@ -63,7 +63,7 @@ class SweepRequest(NamedTuple):
 
 
 class SweepManifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a sweep is: all that its trials follow from."""
+    """The identity of a sweep: all that its trials follow from."""
 
     name: str
     made: str
@@ -87,7 +87,7 @@ class RefusedPoint(NamedTuple):
 
 
 class SweepOutcome(NamedTuple):
-    """What a sweep came to."""
+    """The result of a sweep."""
 
     manifest: SweepManifest
     rows: list[SweepRow]
@@ -124,7 +124,7 @@ class SweepJob:
                 journal.clear()
             span = self._bar_span()
             loaded = self.backtest.load_bars(span)
-            basis = self._basis(loaded, span)
+            basis = self._trial_basis(loaded, span)
             before = journal.read_manifest(SweepManifest)
             if before is not None and (changed := before.basis.difference(basis)):
                 raise ConfigError(
@@ -134,7 +134,7 @@ class SweepJob:
             days = self.backtest.prepare_loaded(loaded, span).market.days
             packed = self.folder / BARS
             write_packed(packed, loaded)
-            manifest = self._manifest(basis, loaded, span, packed)
+            manifest = self._sweep_manifest(basis, loaded, span, packed)
             journal.write_manifest(manifest)
             task = encode_task(
                 SweepTask(
@@ -152,7 +152,10 @@ class SweepJob:
             line = StatusLine(0.2, 5.0)
             with interruptible() as interruption, pool as crew:
                 run = SweepRun(
-                    crew, journal, done, lambda at: _show(line, at) and not interruption.has_come
+                    crew,
+                    journal,
+                    done,
+                    lambda at: _show_progress(line, at) and not interruption.has_come,
                 )
                 try:
                     rows = self._run_points(run, basis, list(loaded.series))
@@ -177,13 +180,13 @@ class SweepJob:
         """Run what the samplers ask for; return the rows, in their order."""
         rows: list[SweepRow] = []
         for strategy, space in self.spaces.items():
-            sampler = self._sampler(space)
+            sampler = self._point_sampler(space)
             learns = self.request.sampler == "tpe"
             while points := sampler.ask(ASKED_AT_ONCE if learns else 10**6):
                 trials = {
                     trial_id(trial, basis): (trial, timeframe)
                     for point in points
-                    if (timeframe := self._timeframe(strategy, point))
+                    if (timeframe := self._timeframe_at(strategy, point))
                     for trial in self._trials_of(strategy, point, symbols)
                 }
                 results = run.run_trials((name, trial) for name, (trial, _) in trials.items())
@@ -195,10 +198,12 @@ class SweepJob:
                 if run.was_stopped:
                     return rows
                 if learns:
-                    self._teach(sampler, points, rows)
+                    self._teach_sampler(sampler, points, rows)
         return rows
 
-    def _teach(self, sampler: Sampler, points: Sequence[Point], rows: Sequence[SweepRow]) -> None:
+    def _teach_sampler(
+        self, sampler: PointSampler, points: Sequence[Point], rows: Sequence[SweepRow]
+    ) -> None:
         for point in points:
             scores = [
                 row.result.metrics.get(self.request.objective)
@@ -216,7 +221,7 @@ class SweepJob:
         for symbol in [PORTFOLIO] if self.request.portfolio else symbols:
             yield SweepTrial(strategy=strategy, symbol=symbol, parameters=point, window=window)
 
-    def _timeframe(self, strategy: str, point: Point) -> int:
+    def _timeframe_at(self, strategy: str, point: Point) -> int:
         """Return the seconds of a strategy's bars at a point; 0, the reason kept, if refused."""
         try:
             return int(build(strategy, self.tables[strategy] | point).span)
@@ -224,7 +229,7 @@ class SweepJob:
             self.refused.append(RefusedPoint(strategy, point, str(error)))
             return 0
 
-    def _sampler(self, space: ParameterSpace) -> Sampler:
+    def _point_sampler(self, space: ParameterSpace) -> PointSampler:
         wanted = self.request.trials or DEFAULT_TRIALS
         match self.request.sampler:
             case "random":
@@ -270,7 +275,7 @@ class SweepJob:
         there = versions.spans(named, asked.bars) or versions.spans()
         return span_for(there, asked.span, [*spans] or own)
 
-    def _basis(self, loaded: LoadedBars, span: int) -> TrialBasis:
+    def _trial_basis(self, loaded: LoadedBars, span: int) -> TrialBasis:
         asked, config = self.request.backtest, self.config
         settings = {
             "tables": self.tables,
@@ -294,7 +299,7 @@ class SweepJob:
             data={symbol: series_digest(series) for symbol, series in loaded.series.items()},
         )
 
-    def _manifest(
+    def _sweep_manifest(
         self, basis: TrialBasis, loaded: LoadedBars, span: int, packed: Path
     ) -> SweepManifest:
         with packed.open("rb") as file:
@@ -330,7 +335,7 @@ def sweeps_folder(config: DeskConfig) -> Path:
     return desk_paths(config, os.environ).state / "sweeps"
 
 
-def _show(line: StatusLine, at: SweepProgress) -> bool:
+def _show_progress(line: StatusLine, at: SweepProgress) -> bool:
     if line.is_due and at.done > at.resumed:
         each = line.elapsed_s / (at.done - at.resumed)
         line.write_status(

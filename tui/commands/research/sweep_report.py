@@ -36,10 +36,10 @@ def print_study(
     out = console or Console(highlight=False, markup=False, emoji=False)
     style = "bold green" if study.best.is_believed else "bold red"
     out.print(Text(f"The best is {verdict_text(study.best)}", style))
-    out.print(_trials(best_lines(study, rows, SHOWN)))
+    out.print(_trial_rows(best_lines(study, rows, SHOWN)))
     for name, heat in heat_maps(rows, objective).items():
-        out.print(_map(f"{name}: {objective}", heat))
-    out.print(_findings(study.best.findings))
+        out.print(_heat_rows(f"{name}: {objective}", heat))
+    out.print(_finding_rows(study.best.findings))
     if study.forward is not None:
         left = study.forward.efficiency
         said = "no return in sample" if left is None else f"{100 * left:.0f} %"
@@ -85,7 +85,7 @@ def study_json(study: SweepStudy, rows: Sequence[SweepRow], **facts: object) -> 
     )
 
 
-def _table(title: str, *columns: str, left: int = 1, wraps: int = 0) -> Table:
+def _plain_table(title: str, *columns: str, left: int = 1, wraps: int = 0) -> Table:
     """Return a table of `left` columns of texts, then numbers; the column `wraps` may wrap."""
     made = Table(title=title, title_justify="left", box=None, header_style="dim", pad_edge=False)
     made.title_style = "bold"
@@ -94,11 +94,11 @@ def _table(title: str, *columns: str, left: int = 1, wraps: int = 0) -> Table:
     return made
 
 
-def _trials(lines: Sequence[TrialLine]) -> Table | Text:
+def _trial_rows(lines: Sequence[TrialLine]) -> Table | Text:
     if not lines:
         return Text("no trial stays: every one breaks a gate", "yellow")
     names = ("Parameters", "Symbol", "Bars", "Score", "Net ₹", "Sharpe", "Drawdown", "Trades")
-    made = _table("Best trials", *names, left=2)
+    made = _plain_table("Best trials", *names, left=2)
     for each in lines:
         made.add_row(
             plain_text(each.parameters),
@@ -113,23 +113,25 @@ def _trials(lines: Sequence[TrialLine]) -> Table | Text:
     return made
 
 
-def _map(title: str, heat: HeatMap) -> Table:
+def _heat_rows(title: str, heat: HeatMap) -> Table:
     corner = f"{heat.down} ╲ {heat.across}" if heat.down else heat.across
-    made = _table(title, corner, *map(str, heat.columns))
+    made = _plain_table(title, corner, *map(str, heat.columns))
     for name, line in zip(heat.rows, heat.cells, strict=True):
-        made.add_row(str(name), *(_cell(value, heat.largest) for value in line))
+        made.add_row(str(name), *(_heat_cell(value, heat.largest) for value in line))
     return made
 
 
-def _cell(value: float | None, largest: float) -> Text:
+def _heat_cell(value: float | None, largest: float) -> Text:
     if value is None:
         return Text("")
     level = min(int(abs(value) / largest * LEVELS), LEVELS - 1) if largest else 0
     return Text(f" {value:.2f} ", (GREENS if value > 0 else REDS)[level])
 
 
-def _findings(findings: Sequence[EvidenceFinding]) -> Table:
-    made = _table("How much of the best is luck", "", "Rule", "Wanted", "Found", left=4, wraps=3)
+def _finding_rows(findings: Sequence[EvidenceFinding]) -> Table:
+    made = _plain_table(
+        "How much of the best is luck", "", "Rule", "Wanted", "Found", left=4, wraps=3
+    )
     for each in findings:
         mark, style = MARKS[each.verdict]
         made.add_row(Text(mark, style), each.label, f"{each.threshold:g}", each.text)

@@ -35,7 +35,7 @@ WINDOWS_KEPT: Final = 4
 
 
 class SweepTask(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a worker needs besides its trials; the same bytes go to every worker."""
+    """The needs of a worker besides its trials; the same bytes go to every worker."""
 
     config: DeskConfig
     request: BacktestRequest
@@ -63,7 +63,7 @@ class TrialWorker:
         """Return a trial's result; what the strategy or the data refuse is a result, too."""
         begun = time.process_time()
         try:
-            metrics, packed, digest = self._replay(trial)
+            metrics, packed, digest = self._replay_trial(trial)
         except PatangError as error:
             taken = time.process_time() - begun
             return TrialResult(trial=name, failure=f"{error}", seconds=taken)
@@ -75,7 +75,7 @@ class TrialWorker:
             seconds=time.process_time() - begun,
         )
 
-    def _replay(self, trial: SweepTrial) -> tuple[dict[str, float | None], str, str]:
+    def _replay_trial(self, trial: SweepTrial) -> tuple[dict[str, float | None], str, str]:
         table = self._task.tables[trial.strategy] | trial.parameters
         strategy = build(trial.strategy, table)
         if source_hash(strategy) != self._task.sources[trial.strategy]:
@@ -96,7 +96,9 @@ class TrialWorker:
             if isinstance(run.failures[0].error, KeyboardInterrupt):
                 raise run.failures[0].error
             raise DataError(failure_text(run.failures[0].error))
-        outcome = outcome_of(run, reckon_run(run), self._manifest(trial.window, prepared, run))
+        outcome = outcome_of(
+            run, reckon_run(run), self._metric_manifest(trial.window, prepared, run)
+        )
         daily = returns(outcome.daily.equity, outcome.manifest.start_cash)
         metrics = {
             each.key: float(each.value) if isinstance(each.value, (int, float)) else None
@@ -105,16 +107,16 @@ class TrialWorker:
         }
         return metrics, pack_returns(daily), run.digest
 
-    def _manifest(
+    def _metric_manifest(
         self, window: TrialWindow, prepared: PreparedBacktest, run: BacktestRun
     ) -> RunManifest:
         """Return a manifest that has what metrics ask it for."""
         if window not in self._manifests:
-            job = self._job(window)
+            job = self._window_job(window)
             self._manifests[window] = job.make_manifest(prepared, [], run, 0.0, whole=True)
         return self._manifests[window]
 
-    def _job(self, window: TrialWindow) -> BacktestJob:
+    def _window_job(self, window: TrialWindow) -> BacktestJob:
         first = window.first or self._task.request.first
         last = window.last or self._task.request.last
         return BacktestJob(self._task.config, self._task.request._replace(first=first, last=last))
@@ -123,7 +125,7 @@ class TrialWorker:
         """Return the bars of a trial, ready for a replay, and their market."""
         key = (trial.symbol, trial.window)
         if key not in self._ready:
-            whole = self._window(trial.window)
+            whole = self._prepared_window(trial.window)
             series = {
                 symbol: bars
                 for symbol, bars in whole.loaded.series.items()
@@ -136,11 +138,11 @@ class TrialWorker:
             self._ready[key] = prepared, replay_bars(series, prepared.market)
         return self._ready[key]
 
-    def _window(self, window: TrialWindow) -> PreparedBacktest:
+    def _prepared_window(self, window: TrialWindow) -> PreparedBacktest:
         if window not in self._windows:
             while len(self._windows) >= WINDOWS_KEPT:
                 del self._windows[next(iter(self._windows))]
-            job = self._job(window)
+            job = self._window_job(window)
             self._windows[window] = job.prepare_loaded(
                 job.cut_bars(self._loaded, self._task.span), self._task.span
             )

@@ -59,7 +59,7 @@ class DaskWorkers:
         self._client = client
         self._sent = (task, bars.read_bytes())
         self._pool = client.get_executor(pure=False)
-        self._scatter()
+        self._scatter_bars()
 
     @property
     def width(self) -> int:
@@ -73,9 +73,9 @@ class DaskWorkers:
 
     def revive(self) -> None:
         """Hand out the bars anew: a worker may have died with the only copy."""
-        self._scatter()
+        self._scatter_bars()
 
-    def _scatter(self) -> None:
+    def _scatter_bars(self) -> None:
         try:
             self._task, self._bars = (
                 self._client.scatter(each, broadcast=True, hash=False) for each in self._sent
