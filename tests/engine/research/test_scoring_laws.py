@@ -68,7 +68,7 @@ def exact(table):
 
 
 @given(ROWS, st.randoms(use_true_random=False))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_the_order_of_rows_does_not_matter_to_the_bit(rows, chance):
     table = table_of(rows)
     shuffled = table.sample(frac=1.0, random_state=chance.randrange(2**32))
@@ -81,7 +81,7 @@ SCALED = st.sampled_from(sorted(set(FIGURES) - {"win_rate"}))
 
 
 @given(ROWS, SCALED, st.integers(-20, 20))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_the_scale_of_a_figure_does_not_matter_to_the_bit(rows, name, power):
     """Powers of two, which round nothing."""
     table = table_of(rows)
@@ -90,7 +90,7 @@ def test_the_scale_of_a_figure_does_not_matter_to_the_bit(rows, name, power):
 
 
 @given(ROWS, SCALED, st.sampled_from([0.01, 3.0, 100.0]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_a_fraction_and_a_percentage_give_the_same_scores(rows, name, scale):
     """To nine digits, of figures on a grid: what differs in its last digits alone is noise."""
     low, high = FIGURES[name]
@@ -101,7 +101,7 @@ def test_a_fraction_and_a_percentage_give_the_same_scores(rows, name, scale):
 
 
 @given(ROWS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_a_cohort_does_not_touch_another(rows):
     table = table_of(rows)
     together = exact(score_rows(table, as_of=AS_OF))
@@ -117,7 +117,7 @@ def test_a_cohort_does_not_touch_another(rows):
 
 
 @given(ROWS, st.data())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_a_trial_that_is_better_in_everything_never_scores_lower(rows, data):
     """The better one is drawn upwards from another of its cohort, its last day too."""
     worse = data.draw(st.sampled_from(rows))
@@ -132,7 +132,7 @@ def test_a_trial_that_is_better_in_everything_never_scores_lower(rows, data):
 
 
 @given(ROWS, st.floats(-2.0, 2.0), st.floats(0.01, 0.6), st.integers(0, 300))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_gates_only_remove(rows, least_return, drawdown, least_trades):
     table = table_of(rows)
     wide = {"min_annual_return": -1_000.0, "max_drawdown": 0.0}
@@ -159,7 +159,7 @@ def test_gates_only_remove(rows, least_return, drawdown, least_trades):
 
 
 @given(ROWS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_a_score_can_be_reckoned_again_from_its_cohort_and_its_row(rows):
     table = score_rows(table_of(rows), as_of=AS_OF)
     for _, cohort in table.groupby(["strategy", "timeframe"]):
@@ -184,7 +184,7 @@ def test_a_score_can_be_reckoned_again_from_its_cohort_and_its_row(rows):
 
 
 @given(ROWS, st.integers(1, 3), st.integers(1, 3), st.integers(1, 2))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_the_choice_keeps_its_bounds_and_everything_has_a_reason(rows, k, count, per_symbol):
     bounds = ScoringSettings(top_k=k, next_day=count, per_symbol=per_symbol)
     done = score_sweep(table_of(rows), bounds, AS_OF).trials
