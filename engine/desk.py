@@ -68,8 +68,6 @@ from engine.reconcile.reconciler import SOON, Reconciler
 
 __all__ = ["Desk", "EnginePorts", "EngineSettings"]
 
-CLEARANCE = 0.05
-"""Percent of the last price by which a trigger clears the broker's least distance."""
 # Zerodha takes 5,000 orders a day.
 TAG_DIGITS = 6
 """Of a tag's intent: more than a day's orders have."""
@@ -444,7 +442,7 @@ class Desk:
         self.kernel = Kernel(setup, watched, slots, day_rates(ports.charges, watched, day))
         self.kernel.state.simulated = self.settings.simulated
         self.kernel.order_store.limit_only = limits.limit_only
-        self.kernel.order_store.trigger_distance = limits.trigger_distance + CLEARANCE
+        self.kernel.order_store.trigger_distance = limits.trigger_distance.with_clearance()
         self.kernel.order_store.yields_to_others = self.settings.reconcile.edited_stop == "tighter"
         self.kernel.order_store.begin_moment(now)
         if ports.has_receipt_times:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from compiled.model.events import BrokerTrade, GttUpdate, OrderUpdate
+from compiled.model.exchange_rules import TriggerDistance
 from compiled.model.order_terms import OrderChange
 from compiled.model.values import Bar, Gtt, Instrument, Order, Product, Tick
 from engine.errors import OrderRefused, OrderUnknown
@@ -93,8 +94,8 @@ class BrokerRules(NamedTuple):
     margins: bool = True
     # The defaults are those of a broker without a bound, so that an adapter states only what it
     # has.
-    trigger_distance: float = 0.0
-    """Least distance of a GTT's trigger from the last price, percent of it."""
+    trigger_distance: TriggerDistance = TriggerDistance()
+    """Least distance of a GTT's trigger from the last price."""
     tag_length: int = 20
     """Characters of an order's tag that come back in the books."""
     modifications: int = 1_000_000

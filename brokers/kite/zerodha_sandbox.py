@@ -7,6 +7,7 @@ orders are LIMIT orders.
 
 from typing import Final
 
+from compiled.model.exchange_rules import TriggerDistance
 from engine.config import addresses
 from engine.config.addresses import PREFIX
 from engine.ports import BrokerRules
@@ -15,7 +16,7 @@ HOST: Final = "sandbox.kite.trade"
 API_KEY: Final = "sandboxdemo"
 API_SECRET: Final = "sandboxdemo-secret"  # noqa: S105  Zerodha publishes it: everybody's application
 KITE_RULES: Final = BrokerRules(
-    trigger_distance=0.25,
+    trigger_distance=TriggerDistance(0.25, cheap_below=50.0, cheap=0.09),
     tag_length=20,
     modifications=25,
     products=frozenset({"CNC", "MIS", "NRML", "MTF"}),

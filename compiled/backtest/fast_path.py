@@ -35,7 +35,16 @@ from compiled.trading.ladder import AT_MARKET, Ladder, LadderPlan, Rung, RungSta
 from compiled.trading.order_entry import OrderEntry
 from compiled.trading.order_store import BookedFill
 from compiled.trading.protection import RETRY_SECONDS
-from compiled.trading.risk import LimitUsage, RefusalReason, check_order, check_usage, rung_size
+from compiled.trading.risk import (
+    LIMITS,
+    LimitUsage,
+    RefusalReason,
+    RiskLimit,
+    RiskLimits,
+    check_order,
+    check_usage,
+    rung_size,
+)
 from compiled.trading.risk_gate import check_entry_gate
 from compiled.trading.strategy import StrategyHoldings, StrategyRequest
 from compiled.venue.instrument_venue import InstrumentVenue
@@ -48,6 +57,34 @@ from compiled.venue.venue import SimulatedVenue
 #     12 realised    13 trade number
 ROW: Final[i64] = 14
 PRODUCTS: Final = list(Product)
+# Every other limit on what entries add up to, a new one too, has bare positions go the long way.
+COUNTED_LIMITS: Final = frozenset(
+    {
+        "max_orders_per_minute",
+        "max_positions",
+        "max_positions_per_symbol",
+        "max_trades_per_day",
+        "max_exposure",
+        "max_symbol_exposure",
+    }
+)
+"""The limits that the columns count for; each strategy's budget is one more."""
+
+
+def counts_limits(limits: RiskLimits, table: tuple[RiskLimit, ...] = LIMITS) -> bool:
+    """Return whether every limit that is set can be checked from the columns.
+
+    Those that halt, and those on one order, are checked elsewhere.
+    """
+    for limit in table:
+        if (
+            limit.reason is not RefusalReason.OK
+            and limit.used is not None
+            and limit.name not in COUNTED_LIMITS
+            and limits.value_of(limit.name) > 0
+        ):
+            return False
+    return True
 
 
 @final
@@ -126,8 +163,10 @@ class FastPath(OrderEntry):
             self.positions.append(line)
             self.by_token[markets[index].token] = line
 
-    def take_over(self, kernel: Kernel) -> None:
-        """Take the requests of the strategies from now on."""
+    def take_over(self, kernel: Kernel, table: tuple[RiskLimit, ...] = LIMITS) -> None:
+        """Take the requests of the strategies from now on, where the limits allow it."""
+        if not counts_limits(kernel.limits, table):
+            return
         self.enabled = True
         kernel.route_entries(self)
         for slot in kernel.state.slots:

@@ -7,7 +7,7 @@ in words of its own.
 the day.
 """
 
-from typing import Final
+from typing import Final, final
 
 from mypy_extensions import i64
 
@@ -15,6 +15,48 @@ from compiled.model.values import Instrument, Side
 
 # Absorbs the rounding of a difference of prices; the finest grid is 100,000 times as wide.
 HAIR: Final = 1e-9
+# A fifth more than the broker wants, as the price moves while a request is on its way.
+CLEARANCE: Final = 1.2
+
+
+@final
+class TriggerDistance:
+    """How far from the last price a broker wants a GTT's trigger.
+
+    At least `percent` of it; where the last price is below `cheap_below`, at least `cheap` (both
+    rupees) instead.
+    """
+
+    def __init__(
+        self, percent: float = 0.0, *, cheap_below: float = 0.0, cheap: float = 0.0
+    ) -> None:
+        self.percent = percent
+        self.cheap_below = cheap_below
+        self.cheap = cheap
+
+    def least(self, last: float) -> float:
+        """Return the least distance at a last price, both in rupees."""
+        return self.cheap if last < self.cheap_below else last * self.percent / 100.0
+
+    def refuses(self, trigger: float, last: float) -> bool:
+        """Return whether the broker refuses a trigger on either side of the last price."""
+        # Rounding of the difference must not refuse a trigger at exactly the least distance.
+        return abs(trigger - last) < self.least(last) - HAIR
+
+    def is_too_near(self, away: float, last: float) -> bool:
+        """Return whether a level `away` rupees from the last price is at it, or beyond (below 0).
+
+        At exactly the least distance it is.
+        """
+        return away <= self.least(last)
+
+    def with_clearance(self) -> "TriggerDistance":
+        """Return the distance that a desk keeps, lest the broker refuse a trigger."""
+        # A price just below the bound may be above it when the request arrives.
+        bound = self.cheap_below * (1.0 - (CLEARANCE - 1.0) * self.percent / 100.0)
+        return TriggerDistance(
+            self.percent * CLEARANCE, cheap_below=bound, cheap=self.cheap * CLEARANCE
+        )
 
 
 def is_in_lots(instrument: Instrument, quantity: i64) -> bool:
@@ -36,7 +78,7 @@ def protected_limit(instrument: Instrument, sign: i64, last: float, percent: flo
     """Return the limit that a protection makes of a market order at the last price, in the band."""
     # Rounded inwards: a limit beyond the percentage would be refused.
     worst = instrument.snap(last * (1.0 + float(sign) * percent / 100.0), -sign)
-    return clamp_to_band(instrument, worst)
+    return clamp_to_band(instrument, at_least_a_tick(instrument, worst))
 
 
 def is_trigger_ahead(sign: i64, trigger: float, last: float) -> bool:
@@ -71,6 +113,12 @@ def clamp_to_band(instrument: Instrument, price: float) -> float:
     return price
 
 
+def at_least_a_tick(instrument: Instrument, price: float) -> float:
+    """Return `price`, or the lowest price there is where rounding left less than that."""
+    # One tick is a large part of a very cheap share: a stop rounded down to 0.0 is none.
+    return max(price, instrument.price(1))
+
+
 def limit_beyond(instrument: Instrument, side: Side, trigger: float, gap_percent: float) -> float:
     """Return the limit of an order that `trigger` sends.
 
@@ -81,7 +129,10 @@ def limit_beyond(instrument: Instrument, side: Side, trigger: float, gap_percent
     """
     sign: i64 = int(side)
     # Rounded beyond the trigger: on its near side the order would rest, and not fill.
-    limit = instrument.snap(trigger + float(sign) * (trigger * gap_percent / 100.0), sign)
+    limit = at_least_a_tick(
+        instrument,
+        instrument.snap(trigger + float(sign) * (trigger * gap_percent / 100.0), sign),
+    )
     return clamp_to_band(instrument, limit) if is_inside_band(instrument, trigger) else limit
 
 

@@ -70,16 +70,17 @@ class DeskView:
             for rung in ladder.rungs:
                 if not rung.live:
                     continue
-                if last <= 0.0:  # nothing heard yet since a restart
-                    last = rung.average if rung.bought else ladder.instrument.close
+                price = last
+                if price <= 0.0:  # nothing heard yet since a restart
+                    price = rung.average if rung.bought else ladder.instrument.close
                 coming: i64 = 0
                 entry = rung.entry
                 if entry is not None:
                     coming = outstanding_quantity(entry) + largest_quantity(entry) - entry.quantity
                 # what has left beyond what was held is exposed, too, until it is back
                 held = rung.quantity if rung.quantity >= 0 else -rung.quantity
-                value = paise(last, held + coming)
-                pending += paise(last, coming)
+                value = paise(price, held + coming)
+                pending += paise(price, coming)
                 usage.count_position(ladder.instrument.token, ladder.strategy, value)
                 if census is not None:
                     census.count_position(ladder.instrument.token, ladder.strategy, value)

@@ -11,7 +11,7 @@ from typing import Final, final
 
 from mypy_extensions import i64, mypyc_attr
 
-from compiled.model.exchange_rules import could_fill, limit_beyond
+from compiled.model.exchange_rules import at_least_a_tick, could_fill, limit_beyond
 from compiled.model.order_terms import PLAIN, OrderTerms, Variety
 from compiled.model.values import (
     SECOND,
@@ -355,16 +355,17 @@ def stop_at(ladder: Ladder, rung: Rung, extreme: float) -> float:
     away = rung.plan.stop_percent / 100.0
     sign = ladder.sign
     # Rounded away from the price: rounding must not tighten what the plan asks for.
-    return ladder.instrument.snap(extreme * (1.0 - float(sign) * away), -sign)
+    wanted = ladder.instrument.snap(extreme * (1.0 - float(sign) * away), -sign)
+    return at_least_a_tick(ladder.instrument, wanted)
 
 
-def target_at(ladder: Ladder, rung: Rung) -> float:
-    """Return the rung's target on the grid, 0.0 for a runner."""
+def target_at(ladder: Ladder, rung: Rung, entry: float) -> float:
+    """Return the target of a rung that entered at a price, on the grid; 0.0 for a runner."""
     if rung.plan.target_percent <= 0.0:
         return 0.0
     away = rung.plan.target_percent / 100.0
     sign = ladder.sign
-    return ladder.instrument.snap(rung.average * (1.0 + float(sign) * away), sign)
+    return ladder.instrument.snap(entry * (1.0 + float(sign) * away), sign)
 
 
 def trailed_stop(ladder: Ladder, rung: Rung, extreme: float) -> float:

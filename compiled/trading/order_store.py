@@ -14,6 +14,7 @@ from compiled.model.events import (
     PlaceGtt,
     PlaceOrder,
 )
+from compiled.model.exchange_rules import TriggerDistance
 from compiled.model.int_map import IntMap
 from compiled.model.order_terms import PLAIN, ExitEscalation, OrderChange, OrderTerms, Variety
 from compiled.model.values import (
@@ -85,8 +86,8 @@ class OrderStore:
 
         No stop and no GTT, so nothing can be protected there.
         """
-        self.trigger_distance = 0.3
-        """The least distance (percent of the last price) of a GTT's trigger; nearer is at it."""
+        self.trigger_distance = TriggerDistance(0.3)
+        """The least distance of a GTT's trigger from the last price; nearer is at it."""
         self.yields_to_others = True
         """Whether a stop that somebody else has moved nearer to the price stands.
 

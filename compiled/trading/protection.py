@@ -460,10 +460,13 @@ def _protect_overnight(out: OrderStore, ladder: Ladder, rung: Rung, last: float)
     hours = ladder.instrument.hours
     if out.now < rung.protect_at or last <= 0.0:
         return
-    bare = ladder.plan.resting or rung.plan.stop_percent <= 0.0
+    bare = (
+        ladder.plan.resting
+        or rung.plan.stop_percent <= 0.0
+        or not _keep_stop_clear(out, ladder, rung, last)
+    )
     told = "no order can leave before the next session, and no GTT serves it: nothing protects it"
     if not bare:
-        _keep_stop_clear(out, ladder, rung, last)
         told = "its exit waits for the next session, under a stop at " + str(rung.stop)
     # Between the close and the auction the exit is about to go: that needs no alarm.
     if not hours.closes <= out.now < hours.auction:
@@ -487,7 +490,8 @@ def _protect_anew(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> N
         _correct_stop(out, ladder, rung, last)
     if not missing or last <= 0.0 or rung.plan.stop_percent <= 0.0 or out.now < rung.protect_at:
         return
-    _keep_stop_clear(out, ladder, rung, last)
+    if not _keep_stop_clear(out, ladder, rung, last):
+        return
     if ladder.plan.resting:
         rung.stop = stop_orders.accepted_trigger(ladder, rung.stop)
         stop_orders.place_stop_order(out, ladder, rung)
@@ -495,11 +499,21 @@ def _protect_anew(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> N
         _place_gtt(out, ladder, rung, last)
 
 
-def _keep_stop_clear(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> None:
-    """Keep a stuck rung's stop, at the plan's distance where the price is beyond it."""
+def _keep_stop_clear(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> bool:
+    """Keep a stuck rung's stop, at the plan's distance where the price is beyond it.
+
+    Where that is nearer than the broker takes a GTT, it stands at the broker's. Return whether it
+    can stand at all.
+    """
+    rung.target = 0.0
     if rung.stop <= 0.0 or _is_at_stop(out, ladder, rung.stop, last):
         rung.stop = stop_at(ladder, rung, last)
-    rung.target = 0.0
+        if not ladder.plan.resting and _is_at_stop(out, ladder, rung.stop, last):
+            instrument = ladder.instrument
+            # A tick more, as exactly at the least distance is too near.
+            away = out.trigger_distance.least(last) + instrument.price(1)
+            rung.stop = max(instrument.snap(last - float(ladder.sign) * away, -ladder.sign), 0.0)
+    return rung.stop > 0.0
 
 
 def _place_gtt(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> None:
@@ -541,7 +555,7 @@ def _place_stop(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> Non
             else rung.high
         )
         rung.stop = stop_at(ladder, rung, rung.average)
-        rung.target = target_at(ladder, rung)
+        rung.target = target_at(ladder, rung, rung.average)
     _move_stop_along(ladder, rung)
     reached = (
         stop_orders.reached_exit_level(ladder, rung, last)
@@ -565,9 +579,8 @@ def _near_level(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> str
     """
     if _is_at_stop(out, ladder, rung.stop, last):
         return "stop"
-    if (
-        rung.target > 0.0
-        and float(ladder.sign) * (rung.target - last) <= last * out.trigger_distance / 100.0
+    if rung.target > 0.0 and out.trigger_distance.is_too_near(
+        float(ladder.sign) * (rung.target - last), last
     ):
         return "target"
     return ""
@@ -584,12 +597,11 @@ def _trail_gtt(out: OrderStore, ladder: Ladder, rung: Rung, gtt: Gtt, last: floa
     if not _needs_change(ladder, rung, gtt, stop) and not resized:
         return
     leg = stop_leg(ladder, gtt)
-    near = last * out.trigger_distance / 100.0
     sign = float(ladder.sign)
     if last <= 0.0:
         return
     if _is_at_stop(out, ladder, stop, last) or (
-        rung.target > 0.0 and sign * (rung.target - last) <= near
+        rung.target > 0.0 and out.trigger_distance.is_too_near(sign * (rung.target - last), last)
     ):
         # the price is at the stop, and what stands is farther away: somebody else has put it there
         farther = sign * (rung.stop - leg.trigger) > 0.0 and _is_at_stop(
@@ -617,7 +629,7 @@ def _needs_change(ladder: Ladder, rung: Rung, gtt: Gtt, stop: float) -> bool:
 
 def _is_at_stop(out: OrderStore, ladder: Ladder, stop: float, last: float) -> bool:
     """Return whether the last price (rupees) is beyond a stop, or too near to it for a GTT."""
-    return float(ladder.sign) * (last - stop) <= last * out.trigger_distance / 100.0
+    return out.trigger_distance.is_too_near(float(ladder.sign) * (last - stop), last)
 
 
 def _is_too_narrow(ladder: Ladder, leg: GttLeg) -> bool:

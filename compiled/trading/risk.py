@@ -52,6 +52,7 @@ class RefusalReason(IntEnum):
     INDEX = 30
     LIMIT_ONLY = 31
     BOUNDS = 32
+    STOP_DISTANCE = 33
 
 
 @final

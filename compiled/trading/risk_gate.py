@@ -18,8 +18,17 @@ from compiled.model.values import (
 )
 from compiled.trading.desk_state import InstrumentState
 from compiled.trading.desk_view import DeskView
-from compiled.trading.ladder import AT_MARKET, EntryPlan, Ladder, LadderPlan, Rung
+from compiled.trading.ladder import (
+    AT_MARKET,
+    EntryPlan,
+    Ladder,
+    LadderPlan,
+    Rung,
+    stop_at,
+    target_at,
+)
 from compiled.trading.order_states import largest_quantity
+from compiled.trading.order_store import OrderStore
 from compiled.trading.risk import RefusalReason, check_order, check_usage, rung_size
 from compiled.trading.strategy import OPERATOR
 
@@ -42,6 +51,8 @@ def entry_verdict(
         entry is AT_MARKET or _terms_fit(entry, ladder, market.instrument, quantity)
     ):
         reason = RefusalReason.TERMS
+    if reason is RefusalReason.OK and not _stop_can_stand(view.order_store, ladder, rung, price):
+        reason = RefusalReason.STOP_DISTANCE
     if reason is RefusalReason.OK:
         # no stop takes more than the freeze quantity, in however many orders it was bought
         several = entry.terms.makes_several_orders and rung.plan.stop_percent <= 0.0
@@ -161,6 +172,22 @@ def _is_bare_limit(strategy: str, plan: LadderPlan, entry: EntryPlan) -> bool:
     """Return whether it is a plain LIMIT order by hand, which asks for no stop."""
     plain = entry.order_type is OrderType.LIMIT and entry.terms.variety is Variety.REGULAR
     return strategy == OPERATOR and plain and plan.rungs[0].stop_percent <= 0.0
+
+
+def _stop_can_stand(out: OrderStore, ladder: Ladder, rung: Rung, price: float) -> bool:
+    """Return whether stop and target of an entry at a price would stand away from it."""
+    # Filled without them it would leave at once, for the spread and the charges of two orders. The
+    # broker itself places the stop of a cover order.
+    if rung.plan.stop_percent <= 0.0 or ladder.plan.cover:
+        return True
+    away = float(ladder.sign) * (price - stop_at(ladder, rung, price))
+    if ladder.plan.resting:
+        return away > 0.0
+    target = target_at(ladder, rung, price)
+    return not out.trigger_distance.is_too_near(away, price) and (
+        target <= 0.0
+        or not out.trigger_distance.is_too_near(float(ladder.sign) * (target - price), price)
+    )
 
 
 def entry_plan_of(ladder: Ladder, rung: Rung) -> EntryPlan:

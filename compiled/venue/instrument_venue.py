@@ -10,6 +10,7 @@ from mypy_extensions import i64
 
 from compiled.market_data.depth_block import price_divisor
 from compiled.model.exchange_rules import (
+    TriggerDistance,
     exceeds_freeze,
     is_in_lots,
     is_inside_band,
@@ -52,8 +53,7 @@ class VenueRules:
 
     `shares` and `options` hold the automatic market protection in percent. `to_exchange` and
     `from_exchange` are the latencies in ns. `touch` lets a resting order trade when the price only
-    reaches its limit. A GTT's trigger stands at least `gtt_percent` from the last price, below
-    `gtt_cheap` rupees at least `gtt_distance` rupees.
+    reaches its limit. A GTT's trigger stands at least `trigger_distance` from the last price.
     """
 
     def __init__(
@@ -63,18 +63,14 @@ class VenueRules:
         to_exchange: i64 = 0,
         from_exchange: i64 = 0,
         touch: bool = False,
-        gtt_percent: float = 0.0,
-        gtt_cheap: float = 0.0,
-        gtt_distance: float = 0.0,
+        trigger_distance: TriggerDistance | None = None,
     ) -> None:
         self.shares = shares
         self.options = options
         self.to_exchange = to_exchange
         self.from_exchange = from_exchange
         self.touch = touch
-        self.gtt_percent = gtt_percent
-        self.gtt_cheap = gtt_cheap
-        self.gtt_distance = gtt_distance
+        self.trigger_distance = TriggerDistance() if trigger_distance is None else trigger_distance
 
 
 @final
@@ -227,8 +223,7 @@ class InstrumentVenue:
         """
         instrument = self.instrument
         last = instrument.price(self.last_index())
-        rules = self.rules
-        away = rules.gtt_distance if last < rules.gtt_cheap else last * rules.gtt_percent / 100.0
+        distance = self.rules.trigger_distance
         if not waiting.legs or len(waiting.legs) > 2:
             return "a GTT has one leg or two"
         for leg in waiting.legs:
@@ -237,9 +232,7 @@ class InstrumentVenue:
                 return reason
             if leg.quantity < 1 or leg.trigger <= 0.0 or not instrument.on_grid(leg.trigger):
                 return "trigger is not on the tick grid"
-            # A billionth of a rupee absorbs the rounding of differences, which would refuse a
-            # trigger at exactly the least distance.
-            if last > 0.0 and abs(leg.trigger - last) < away - 1e-9:
+            if last > 0.0 and distance.refuses(leg.trigger, last):
                 return "trigger too near to the last price"
         if len(waiting.legs) == 2 and (waiting.falling[0] == 0 or waiting.falling[1] == 1):
             return "the last price is not between the triggers"

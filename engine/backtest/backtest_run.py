@@ -108,7 +108,10 @@ class BacktestRun:
             exits=settings.exits,
         )
         self.kernel = Kernel(setup, traded, slots, sessions.rates[0])
-        venue = SimulatedVenue(traded, venue_rules(market.days[-1]), settings.slippage)
+        rules = venue_rules(market.days[-1])
+        # As on a desk, or the venue would refuse stops that a desk does not ask for.
+        self.kernel.order_store.trigger_distance = rules.trigger_distance.with_clearance()
+        venue = SimulatedVenue(traded, rules, settings.slippage)
         # Within one bar there is no time by which a request could be later than another.
         venue.without_latency()
         self.warmed_sessions = self._warm_strategies(bars.warm, slots, calendar)

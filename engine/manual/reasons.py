@@ -72,6 +72,11 @@ MEANINGS: Final[dict[RefusalReason, ReasonMeaning]] = {
     RefusalReason.TERMS: ReasonMeaning(
         "kind, price, validity and variety of the order do not go together", "[orders](orders.md)"
     ),
+    RefusalReason.STOP_DISTANCE: ReasonMeaning(
+        "its stop or target cannot stand: nearer to the price than the broker takes a GTT, or no "
+        "tick is left for it",
+        "[stops](orders.md#stops)",
+    ),
     RefusalReason.SIZE_ZERO: ReasonMeaning(
         "the rung's capital buys no lot", "`strategy.*.capital`"
     ),

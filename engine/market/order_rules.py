@@ -13,6 +13,7 @@ from typing import Literal, Self
 
 import msgspec
 
+from compiled.model.exchange_rules import TriggerDistance
 from compiled.venue.instrument_venue import PercentSlabs, VenueRules
 from engine.errors import DataError
 from engine.market.dated_rows import PeriodRow, read_table, row_on
@@ -55,12 +56,11 @@ class GttLimits(PeriodRow, frozen=True, kw_only=True):
     cheap_below: float
     cheap_distance: float
 
-    def distance(self, last_price: float) -> float:
-        """Return the least distance in rupees between a trigger and the last price."""
-        return (
-            self.cheap_distance
-            if last_price < self.cheap_below
-            else last_price * self.distance_percent / 100.0
+    @property
+    def trigger_distance(self) -> TriggerDistance:
+        """Return the least distance between a trigger and the last price."""
+        return TriggerDistance(
+            self.distance_percent, cheap_below=self.cheap_below, cheap=self.cheap_distance
         )
 
 
@@ -187,7 +187,6 @@ def venue_rules(day: date, latency: int = 0) -> VenueRules:
     dated = OrderRules.load()
     # A backtest of older years runs with the first known rules rather than not at all.
     day = max(day, dated.begins)
-    gtt = dated.gtt_limits(day)
     shares, options = (
         PercentSlabs(
             [bound for bound, _ in steps if bound is not None], [percent for _, percent in steps]
@@ -199,9 +198,7 @@ def venue_rules(day: date, latency: int = 0) -> VenueRules:
         options,
         latency,
         latency,
-        gtt_percent=gtt.distance_percent,
-        gtt_cheap=gtt.cheap_below,
-        gtt_distance=gtt.cheap_distance,
+        trigger_distance=dated.gtt_limits(day).trigger_distance,
     )
 
 

@@ -325,7 +325,7 @@ class ReconcileActions:
             legs: list[GttLeg] = update.legs
             fits = all(leg.side is Side.SELL and leg.quantity == difference.amount for leg in legs)
             distance = self.kernel.order_store.trigger_distance
-            near = legs[0].trigger >= last * (1.0 - distance / 100.0)
+            near = distance.is_too_near(last - legs[0].trigger, last)
             ours = update.gtt_id in self.kernel.order_store.by_gtt_id
             if (
                 update.status is GttStatus.ACTIVE

@@ -10,7 +10,6 @@ from compiled.model.values import OrderPurpose
 from compiled.trading.order_states import CORRECTION
 from compiled.trading.strategy import OPERATOR
 from engine.books.differences import DifferenceKind
-from engine.desk import CLEARANCE
 from engine.orders.killswitch import FLATTEN
 from engine.reconcile.reconciler import Reconciler
 from tests.simulation.positions import Position
@@ -27,7 +26,7 @@ DECIDED_WITHIN_S = 12.0
 SQUARED_OFF_WITHIN_S = 60.0
 """Fair weather before the square-off; then nothing intraday of ours may be left."""
 PER_SECOND, PER_MINUTE = 10, 400
-NEAR_PERCENT = KITE_RULES.trigger_distance + CLEARANCE
+NEAR = KITE_RULES.trigger_distance.with_clearance()
 """How near to the last price the desk sends no trigger."""
 SLACK = 0.5
 """Rupees by which the price may have moved while a request was on its way."""
@@ -367,7 +366,7 @@ class Checks:
                 position.ahead = self.world.disk.commits
             if position.stop and sign * (stop - position.stop) < -1e-9:
                 last = self.world.exchange.tokens[position.where[0]].ltp
-                if sign * (last - position.stop) > last * NEAR_PERCENT / 100.0 + SLACK:
+                if sign * (last - position.stop) > NEAR.least(last) + SLACK:
                     self._broken(f"{name} moves its stop from {position.stop} to {stop}")
                 position.stop = stop
             position.stop = (
@@ -584,7 +583,7 @@ class Checks:
         """
         token, product = position.where
         listing = self.world.exchange.tokens[token]
-        near = listing.ltp * NEAR_PERCENT / 100.0 + SLACK
+        near = NEAR.least(listing.ltp) + SLACK
         beside = position.stop > 0.0 and position.sign * (listing.ltp - position.stop) <= near
         beside = beside or any(abs(listing.ltp - price) <= near for price in position.waiting)
         position.pinned = listing.phase != CONTINUOUS and (position.pinned or beside)

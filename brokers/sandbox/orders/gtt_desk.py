@@ -360,11 +360,8 @@ def _check_triggers(condition: GttCondition, *, far: bool) -> None:
             "Trigger cannot be created with the second trigger price less than the last price."
         )
     limits = condition.listing.rules.gtt
-    if far and any(
-        # rounding must not refuse a trigger at exactly this distance
-        abs(trigger - ltp) < limits.distance(ltp) - 1e-9
-        for trigger in condition.triggers
-    ):
+    distance = limits.trigger_distance
+    if far and any(distance.refuses(trigger, ltp) for trigger in condition.triggers):
         least = (
             f"Rs. {limits.cheap_distance}"
             if ltp < limits.cheap_below

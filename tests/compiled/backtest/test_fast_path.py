@@ -5,9 +5,18 @@ import random
 import pytest
 
 from compiled.backtest.backtest import run_bars
+from compiled.backtest.bar_loop import BarReplay
+from compiled.backtest.fast_path import COUNTED_LIMITS, FastPath, counts_limits
 from compiled.backtest.sample_strategy import SmaCross
 from compiled.model.values import MINUTE, Product, Side
-from compiled.trading.risk import RiskLimits
+from compiled.trading.risk import (
+    LIMITS,
+    LimitScope,
+    LimitUnit,
+    RefusalReason,
+    RiskLimit,
+    RiskLimits,
+)
 from compiled.trading.strategy import Strategy
 from compiled.venue.slippage import FixedTicks, VolumeShare
 from tests.compiled.backtest.test_replay import OPEN, columns, days, desk, sessions, walk
@@ -218,6 +227,37 @@ def test_columns_leave_everything_as_the_long_way_does(name, seed):
         told.append(state(kernel, venue, fills, curve, given["strategies"]))
     assert len(told[0]["fills"]) > 3
     assert told[0] == told[1]
+
+
+NEW = RiskLimit(
+    "strategy_daily_loss",
+    LimitUnit.MONEY,
+    LimitScope.STRATEGY,
+    RefusalReason.STRATEGY_BUDGET,
+    used=lambda usage: usage.lost,
+)
+"""A limit on entries with a figure that the columns do not count."""
+
+
+@pytest.mark.parametrize(("value", "short"), [(0, True), (300_00, False)])
+def test_bare_positions_go_the_long_way_under_a_limit_that_columns_do_not_count(value, short):
+    kernel, venue = desk(
+        [Bares(1)], THREE, limits=RiskLimits(strategy_daily_loss=value, max_positions=2)
+    )
+    replay = BarReplay(kernel, venue, columns(walk(1, THREE, 5), THREE), 60, sessions())
+    path = FastPath(kernel, venue, replay.markets, replay.instrument_venues)
+    path.take_over(kernel, (*LIMITS, NEW))
+    assert path.enabled is short
+    # as it stands this limit halts, and refuses no entry
+    assert replay.fast_path.enabled
+
+
+def test_every_limit_on_entries_is_counted_in_columns_or_turns_them_off():
+    refusing = [each for each in LIMITS if each.reason is not RefusalReason.OK and each.used]
+    assert {each.name for each in refusing} >= COUNTED_LIMITS
+    for limit in refusing:
+        limits = RiskLimits(**{limit.name: 1})
+        assert counts_limits(limits) is (limit.name in COUNTED_LIMITS)
 
 
 def test_a_strategy_is_not_shown_what_another_holds():

@@ -21,6 +21,7 @@ from compiled.backtest.recording import BarColumns, RecordedSessions, TickColumn
 from compiled.backtest.sample_strategy import SmaCross
 from compiled.market_data.depth_block import pack_depth
 from compiled.model.events import OperatorAct, OperatorInstruction, TickBatch, TimerEvent
+from compiled.model.exchange_rules import TriggerDistance
 from compiled.model.values import MINUTE, SECOND, Instrument, Product, Side, Tick
 from compiled.trading.desk_state import StrategyState
 from compiled.trading.kernel import Kernel, KernelSetup
@@ -90,7 +91,9 @@ def desk(
     )
     slabs = PercentSlabs([100.0, 500.0], [2.0, 1.0, 0.5])
     return kernel, SimulatedVenue(
-        instruments, VenueRules(slabs, slabs, gtt_percent=0.25, **rules), slippage or Slippage()
+        instruments,
+        VenueRules(slabs, slabs, trigger_distance=TriggerDistance(0.25), **rules),
+        slippage or Slippage(),
     )
 
 

@@ -13,6 +13,7 @@ from compiled.model.events import (
     RequestOutcome,
     RequestVerb,
 )
+from compiled.model.exchange_rules import TriggerDistance
 from compiled.model.values import (
     MINUTE,
     GttLeg,
@@ -349,7 +350,7 @@ def test_11_an_order_outside_the_session_is_refused():
     ],
 )
 def test_11_a_malformed_gtt_is_refused_with_its_reason(legs, reason):
-    exchange = Exchange(gtt_percent=0.25)
+    exchange = Exchange(trigger_distance=TriggerDistance(0.25))
     exchange.bar(100.0, 100.0, 100.0, 100.0)
     exchange.gtt(100.0, *legs)
     (answer,) = exchange.events()

@@ -7,6 +7,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
+from brokers.kite.zerodha_sandbox import KITE_RULES
 from engine.errors import DataError
 from engine.market.order_rules import OrderRules
 
@@ -122,9 +123,13 @@ def test_zerodha_s_order_limits_are_those_of_2026():
 def test_a_gtt_trigger_keeps_its_distance_from_the_last_price():
     limits = RULES.gtt_limits(TODAY)
     assert (limits.active, limits.days) == (500, 365)
-    assert limits.distance(1000.0) == 2.5
-    assert limits.distance(49.95) == 0.09
-    assert limits.distance(50.0) == 0.125
+    distance = limits.trigger_distance
+    assert distance.least(1000.0) == 2.5
+    assert distance.least(49.95) == 0.09
+    assert distance.least(50.0) == 0.125
+    kite = KITE_RULES.trigger_distance
+    for last in (0.05, 20.0, 49.99, 50.0, 1000.0):
+        assert kite.least(last) == distance.least(last)
     assert RULES.gtt_limits(date(2026, 6, 30)).active == 250
 
 

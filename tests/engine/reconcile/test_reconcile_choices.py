@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from brokers.kite.zerodha_sandbox import KITE_RULES
 from compiled.model.events import (
     BrokerTrade,
     CancelOrder,
@@ -131,6 +132,18 @@ def test_a_gtt_that_does_not_protect_the_shares_is_not_taken_over(stranger, legs
     _, asked = stranger.decide("BEL:CNC adopt")
     assert only(asked, PlaceGtt).gtt.legs[0].trigger == 228.0
     assert [key for key, _, _ in stranger.look(2)] == ["gtt:55"]
+
+
+def test_a_gtt_ten_paise_from_the_price_of_a_cheap_share_is_not_taken_over(stranger):
+    stranger.scene.kernel.order_store.trigger_distance = (
+        KITE_RULES.trigger_distance.with_clearance()
+    )
+    stranger.scene.tick(12.0, BEL)
+    legs = [GttLeg(11.9, 11.85, Side.SELL, 12)]
+    stranger.books.at["gtts"] = [GttUpdate(0, 55, BEL, GttStatus.ACTIVE, legs, [])]
+    _, asked = stranger.decide("BEL:CNC adopt")
+    # 5 % below 12.00
+    assert only(asked, PlaceGtt).gtt.legs[0].trigger == 11.4
 
 
 def test_a_gtt_that_sells_the_shares_of_another_product_is_not_taken_over(stranger):
