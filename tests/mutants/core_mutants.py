@@ -629,8 +629,20 @@ CORE = (
     Mutant(
         "an exit is escalated off the band",
         BAND,
-        "return clamp_to_band(instrument, worst)",
+        "return clamp_to_band(instrument, at_least_a_tick(instrument, worst))",
         "return worst",
+    ),
+    Mutant(
+        "a trigger keeps a part of a cheap share's price away",
+        BAND,
+        "return self.cheap if last < self.cheap_below else last * self.percent / 100.0",
+        "return last * self.percent / 100.0",
+    ),
+    Mutant(
+        "an entry is sent although its stop cannot stand",
+        GATE,
+        "if reason is RefusalReason.OK and not _stop_can_stand(",
+        "if False and not _stop_can_stand(",
     ),
     Mutant(
         "a refusal in unconfirmed hours is a fault",

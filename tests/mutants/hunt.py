@@ -103,6 +103,7 @@ NEAREST = {
     "compiled/trading/ladder_book.py": [NUMBERS, DRY, LIES, CORNERS, LACKING],
     "compiled/trading/desk_view.py": [NUMBERS, DRY, LIES, CORNERS, LACKING],
     "compiled/trading/risk_gate.py": [
+        "tests/compiled/trading/test_cheap_shares.py",
         NUMBERS,
         MORNING,
         HOURS,
