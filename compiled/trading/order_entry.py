@@ -242,6 +242,9 @@ class OrderEntry:
         decision: DecisionRecord,
         reason: RefusalReason,
     ) -> str:
+        if reason is RefusalReason.STOP_DISTANCE and not ladder.plan.resting:
+            least = self.order_store.trigger_distance.least(decision.price)
+            return f"a GTT stands more than ₹{least:.3f} from ₹{decision.price:.2f}"
         heard = market.stamp if market.is_late else market.heard_at
         silent: i64 = self.order_store.now - heard if market.heard_at > 0 else -1
         return explain_refusal(

@@ -106,6 +106,14 @@ def test_an_entry_whose_stop_or_target_could_not_stand_is_refused(
     assert wish(at(price, tick), stop, target, product) is verdict
 
 
+def test_a_stop_that_is_too_near_is_told_with_the_distance_it_lacks():
+    scene = at(20.0)
+    wish(scene, 0.5)
+    # nine paise and a fifth
+    [decision] = scene.kernel.decisions.fresh
+    assert decision.detail == "a GTT stands more than ₹0.108 from ₹20.00"
+
+
 @pytest.mark.parametrize("product", [Product.CNC, Product.MIS])
 def test_a_stop_below_one_tick_stands_at_one_tick(product):
     # 5 % of 0.15 is less than a paisa
