@@ -21,9 +21,9 @@ CLEARANCE: Final = 1.2
 
 @final
 class TriggerDistance:
-    """How far from the last price a broker wants a GTT's trigger.
+    """The least distance from the last price that a broker wants of a GTT's trigger.
 
-    At least `percent` of it; where the last price is below `cheap_below`, at least `cheap` (both
+    It is `percent` of that price; where that is below `cheap_below`, it is `cheap` (both
     rupees) instead.
     """
 
