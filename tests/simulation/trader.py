@@ -68,15 +68,19 @@ class Whim(Strategy):
 
 
 class Want(Strategy):
-    """Wants to hold `quantity` of one instrument between two instants (ns UTC)."""
+    """Wants to hold `quantity` of one instrument between two instants (ns UTC).
 
-    def __init__(self, token, quantity, start, end, target=0.0):
+    Its stop and target are percent of the price.
+    """
+
+    def __init__(self, token, quantity, start, end, target=0.0, stop=3.0):
         super().__init__("want", 60, wants_ticks=True)
         self._token = token
         self._quantity = quantity
         self._start = start
         self._end = end
         self._target = target
+        self._stop = stop
 
     def on_tick(self, ctx, tick):
         if tick.token != self._token:
@@ -84,7 +88,13 @@ class Want(Strategy):
         held = ctx.ladders(tick.token)
         if self._start <= ctx.now < self._end and not held:
             ctx.enter(
-                tick.token, Side.BUY, 0, 3.0, self._target, trail=False, quantity=self._quantity
+                tick.token,
+                Side.BUY,
+                0,
+                self._stop,
+                self._target,
+                trail=False,
+                quantity=self._quantity,
             )
         elif ctx.now >= self._end and held:
             ctx.exit(tick.token, "enough")
