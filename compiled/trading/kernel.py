@@ -46,6 +46,8 @@ from compiled.trading.reports.corrections import BookCorrections
 from compiled.trading.reports.gtt_reports import GttReports
 from compiled.trading.reports.order_reports import OrderReports
 from compiled.trading.reports.share_division import PositionDivisions
+from compiled.trading.restart.kept_records import KernelRecords
+from compiled.trading.restart.kernel_restore import KernelRestore
 from compiled.trading.risk import RiskLimits, halt_reason, stop_reason
 from compiled.trading.strategy import ManualRequest
 from compiled.trading.strategy_host import StrategyHost
@@ -139,6 +141,23 @@ class Kernel:
         self.order_entry = order_entry
         self.strategy_host.order_entry = order_entry
         self.market_feed.order_entry = order_entry
+
+    def restore(self, records: KernelRecords) -> list[int]:
+        """Bring back what earlier runs have kept; return the intents of unknown outcome.
+
+        Nothing has been handled before. Orders that died between intent and answer come back as
+        UNKNOWN: they may be at the broker.
+        """
+        restart = KernelRestore(
+            self.state,
+            self.order_store,
+            decisions=self.decisions,
+            ladder_book=self.ladder_book,
+            order_reports=self.order_reports,
+            divisions=self.divisions,
+            records=records,
+        )
+        return restart.restore_records()
 
     def begin_session(
         self, open: i64, close: i64, hours: dict[int, TradingHours] | None = None

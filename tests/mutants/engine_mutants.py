@@ -22,6 +22,7 @@ DURABLE = "engine/orders/durable_journal.py"
 KILL = "engine/orders/killswitch.py"
 PRIVATE = "engine/system/private_files.py"
 RESTORE = "engine/orders/restore.py"
+RESTART = "compiled/trading/restart/kernel_restore.py"
 PACING = "engine/day/pacing.py"
 DIFFERENCES = "engine/books/differences.py"
 BACK_OFF = "engine/orders/back_off.py"
@@ -359,34 +360,34 @@ ENGINE = (
     ),
     Mutant(
         "a restart forgets which trades it has booked",
-        RESTORE,
-        "    kernel.order_reports.applied.add(",
-        "    len(",
+        RESTART,
+        "        self.order_reports.applied.add(",
+        "        len(",
     ),
     Mutant(
         "a restart takes an unanswered order for dead",
-        RESTORE,
-        "        order.status = OrderStatus.UNKNOWN",
-        "        order.status = OrderStatus.REJECTED",
+        RESTART,
+        "            order.status = OrderStatus.UNKNOWN",
+        "            order.status = OrderStatus.REJECTED",
     ),
     Mutant(
         "a twin is nobody's after a restart",
-        RESTORE,
-        "        kernel.state.strays[order.intent] = order\n",
-        "        pass\n",
+        RESTART,
+        "            self.state.strays[order.intent] = order\n",
+        "            pass\n",
     ),
     Mutant(
         "of two GTTs a restart keeps both",
-        RESTORE,
-        "        kernel.state.stray_gtts[gone.intent] = gone\n",
-        "        pass\n",
+        RESTART,
+        "            self.state.stray_gtts[gone.intent] = gone\n",
+        "            pass\n",
     ),
     Mutant(
         "a restart forgets the GTT's order", RESTORE, '    gtt.order_id = request["order_id"]\n', ""
     ),
     Mutant(
         "a restart forgets who was leaving",
-        RESTORE,
+        RESTART,
         "(ladder.leaving or (bool(rung.exit_reason) and ours))",
         "False",
     ),
@@ -398,9 +399,9 @@ ENGINE = (
     ),
     Mutant(
         "a restart sends an exit again that may still arrive",
-        RESTORE,
-        "        rung.doubt_until = order.created + int(kernel.order_store.exits.doubt) * SECOND",
-        "        pass",
+        RESTART,
+        "            rung.doubt_until = order.created + self.order_store.exits.doubt * SECOND",
+        "            pass",
     ),
     Mutant(
         "a time-out counts as a refusal",
@@ -748,7 +749,7 @@ ENGINE = (
     ),
     Mutant(
         "a stop that fired is forgotten in a restart",
-        "engine/orders/restore.py",
+        RESTART,
         "rung.absent = max(rung.quantity, 0)",
         "rung.absent = 0",
     ),

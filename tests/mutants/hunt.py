@@ -161,6 +161,7 @@ NEAREST = {
     ],
     "engine/day/broker_reach.py": ["tests/engine/reconcile/test_reach.py"],
     "engine/orders/restore.py": ["tests/engine/orders/test_order_path_restart.py", CORNERS, LIES],
+    "compiled/trading/restart/": ["tests/engine/orders/test_order_path_restart.py", CORNERS, LIES],
     "engine/books/share_register.py": ["tests/engine/orders/test_order_path_restart.py"],
     "engine/day/timekeeper.py": [CLOCKS],
     "engine/day/warm_up.py": ["tests/engine/day/test_warming.py"],
