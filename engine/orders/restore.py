@@ -1,4 +1,4 @@
-"""Build the kernel's orders, GTTs, ladders and ledger again from the journal after a restart."""
+"""Records of earlier runs, read from the journal: the kernel is restored from them."""
 
 import json
 from collections import deque
