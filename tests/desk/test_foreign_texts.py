@@ -204,6 +204,16 @@ CASES = {
         ["backtest", "momentum_ladder", "--from", WORD],
         ["backtest", "momentum_ladder", "--slippage", WORD],
     ],
+    "sweep": [
+        ["sweep", WORD, "--param", "fast=1,2"],
+        ["sweep", "momentum_ladder", "--param", WORD],
+        ["sweep", "momentum_ladder", "--param", f"{WORD}=1,2"],
+        ["sweep", "momentum_ladder", "--param", f"rungs={WORD},{WORD}2"],
+        ["sweep", "momentum_ladder", "--param", "rungs=1,2", "--objective", WORD],
+        ["sweep", "momentum_ladder", "--param", "rungs=1,2", "--timeframes", WORD],
+        ["sweep", "momentum_ladder", "--param", "rungs=1,2", "--symbols", WORD],
+        ["sweep", "momentum_ladder", "--param", "rungs=1,2", "--dask", WORD],
+    ],
     "check": [
         ["check", WORD],
         ["check", "momentum_ladder", "--symbols", WORD],

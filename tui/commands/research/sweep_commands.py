@@ -13,6 +13,7 @@ from engine.research.parameter_space import point_text
 from engine.research.sweep_page import SweepFacts, sweep_html
 from engine.research.sweep_study import study_sweep
 from engine.system.whole_files import write_whole
+from engine.texts import plain_text
 from tui.commands.backtest.backtest_commands import ReportFile
 from tui.commands.backtest.backtest_request import (
     BarsVersion,
@@ -136,16 +137,20 @@ def _say_what_came(outcome: SweepOutcome) -> None:
     if outcome.refused:
         first = outcome.refused[0]
         narrate(
-            f"{count(len(outcome.refused))} points refused by the strategy, as "
-            f"{point_text(first.point)}: {first.reason}"
+            plain_text(
+                f"{count(len(outcome.refused))} points refused by the strategy, as "
+                f"{point_text(first.point)}: {first.reason}"
+            )
         )
     if failed := [row for row in outcome.rows if row.result.failure]:
         narrate(
-            f"{count(len(failed))} trials failed, as {point_text(failed[0].trial.parameters)} on "
-            f"{failed[0].trial.symbol}: {failed[0].result.failure}"
+            plain_text(
+                f"{count(len(failed))} trials failed, as {point_text(failed[0].trial.parameters)} "
+                f"on {failed[0].trial.symbol}: {failed[0].result.failure}"
+            )
         )
     for warning in outcome.warnings:
-        narrate(f"note: {warning}")
+        narrate(plain_text(f"note: {warning}"))
 
 
 def _page_facts(outcome: SweepOutcome, objective: str) -> SweepFacts:
