@@ -355,7 +355,7 @@ def test_how_long_an_instrument_may_be_silent_says_nothing_of_a_dead_connection(
 ):
     config = parse_config(f"[feed]\n{text}\n", Path("config.toml")).values
     monkeypatch.setattr("brokers.kite.kite_feed.KiteFeed", lambda *_, **options: options)
-    station = SimpleNamespace(config=config)
+    station = SimpleNamespace(config=config, broker_name="kite")
     exchange = ExchangeLink(
         Credentials(BrokerEndpoint("http://x", "ws://x", "", "key", "token", sandbox=True)),
         clock,
