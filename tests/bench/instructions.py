@@ -5,6 +5,8 @@
 with an order at every other one.
 """
 
+import gc
+import os
 import re
 import subprocess
 import sys
@@ -21,6 +23,8 @@ SIZES = {
 
 def play(name: str, count: int) -> None:
     """Run one workload of `count` units."""
+    # When the collector comes depends on what was imported before, which is no cost of a unit.
+    gc.disable()
     import bench_backtest as bench
 
     from compiled.backtest.sample_strategy import SmaCross
@@ -56,6 +60,9 @@ def counted(name: str, count: int) -> int:
         text=True,
         check=True,
         cwd=Path(__file__).parent,
+        # OpenBLAS's threads wait in a loop, and dicts lie otherwise for each seed: two starts would
+        # differ by more than all units take.
+        env=os.environ | {"PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1"},
     )
     return int(re.search(r"I\s+refs:\s+([\d,]+)", done.stderr)[1].replace(",", ""))
 

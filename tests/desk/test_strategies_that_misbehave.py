@@ -86,6 +86,8 @@ def test_a_strategy_that_never_comes_back_is_ended_and_exits_by_hand_go(running,
     made, strategy = running
     strategy.deed = deed
     wait_for(lambda: "unruly stopped: StrategyHung" in alarms(made), "it is ended and told")
+    # the strategy's end, which the engine tells, may be quicker than the watchdog's latch
+    wait_for(lambda: made.kill.latch is not None, "the desk is halted")
     assert made.kill.latch.reason.startswith(
         "the engine has stood still for 1 s in strategy unruly"
     )
