@@ -95,7 +95,10 @@ def test_status_tells_the_governors_rates_and_the_board_keeps_the_kill_switchs_h
     assert governor["waiting"] == {"EXIT": 0, "PROTECT": 0, "ENTRY": 0}
     assert governor["held_ms"] == {}
     assert made.board.kills.rows == []
-    made.kill.path.write_text("stop it")
+    # whole at once: a file found while it is still empty stops the desk without a reason
+    written = made.kill.path.with_suffix(".written")
+    written.write_text("stop it")
+    written.replace(made.kill.path)
     wait_for(lambda: made.board.kills.rows, "the flag file is in the history")
     [row] = made.board.kills.rows
     assert (row.act, row.level, row.reason, row.who) == ("latch", "halt", "stop it", "file")
