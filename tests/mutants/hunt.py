@@ -19,7 +19,10 @@ from tests.mutants.core_mutants import CORE
 from tests.mutants.engine_mutants import BOOKS, ENGINE, Mutant
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("brokers", "compiled", "engine", "store", "strategies", "tui", "tests", "pyproject.toml")
+PARTS = (
+    *("brokers", "compiled", "docs", "engine", "store", "strategies", "tui", "tests"),
+    *("README.md", "config.toml", "pyproject.toml"),
+)
 DAYS = 60
 PATIENCE_S = 1_800
 """A proof that takes longer decides nothing: the machine is busy, or the mutant has hung."""
