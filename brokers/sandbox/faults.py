@@ -68,6 +68,8 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "auction": (HISTORY,),
 }
 """Kind → the occasions it can strike; the first is meant where a rule names none."""
+SECRETS = ("checksum", "request_token", "refresh_token", "access_token")
+"""Fields that every account, or every login, has its own of: no chance is drawn by them."""
 ONCE = ("token", "close", "poison")
 """Kinds that strike once where a rule does not say how often."""
 
@@ -303,9 +305,8 @@ class FaultRules:
             return False
         # Occasions are counted before chance is asked, or `skip` would depend on it.
         rule.seen += 1
-        if rule.seen <= fault.skip or not self._draw_chance(
-            rule, f"{text}|{sorted(fields.items(), key=str)}", now
-        ):
+        told = sorted((key, value) for key, value in fields.items() if key not in SECRETS)
+        if rule.seen <= fault.skip or not self._draw_chance(rule, f"{text}|{told}", now):
             return False
         rule.strikes += 1
         return True

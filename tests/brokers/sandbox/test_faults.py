@@ -280,6 +280,16 @@ def test_the_same_seed_strikes_the_same_requests_in_whatever_order_they_arrive()
     assert forward != struck(8, range(200))
 
 
+def test_the_same_seed_strikes_the_same_updates_of_whatever_account():
+    def struck(secret):
+        made = faults.FaultRules(7, 0, [Fault("drop", on="updates", chance=0.4)])
+        rows = [{"order_id": str(n), "checksum": f"{secret}{n}"} for n in range(200)]
+        return [n for n, row in enumerate(rows) if made.strike("updates", str(n), row, 5)]
+
+    assert struck("one") == struck("another")
+    assert 50 < len(struck("one")) < 110, "two fifths of two hundred, give or take"
+
+
 def test_a_repeated_request_draws_anew():
     made = faults.FaultRules(7, 0, [Fault("500", chance=0.5)])
     drawn = [made.strike("request", "GET /orders", {}, 5) is not None for _ in range(100)]
