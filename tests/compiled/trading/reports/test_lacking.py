@@ -72,6 +72,13 @@ def test_what_is_there_again_is_protected_again(scene):
     assert only(lack(scene, 0), PlaceGtt).gtt.legs[0].quantity == 100
 
 
+def test_of_what_is_there_again_a_part_is_protected(scene):
+    gtt = scene.hold(100)
+    lack(scene, 100)
+    scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.CANCEL)
+    assert [leg.quantity for leg in only(lack(scene, 40), PlaceGtt).gtt.legs] == [60]
+
+
 def test_an_exit_sells_what_is_there(scene):
     scene.hold(100)
     lack(scene, 70)
@@ -146,6 +153,23 @@ def test_what_was_seen_once_is_not_compared(second):
         10 if second == "fails" else 6,
         OperatorAct.COMPARED,
     )
+
+
+def test_shares_that_are_there_again_are_believed_when_the_books_stand_still():
+    desk = Desk()
+    desk.scene.hold(10)
+    lack(desk.scene, 10)
+    loop = SimpleNamespace(
+        kernel=desk.scene.kernel, reconciler=desk.reconciler, clock=desk.clock, inbox=[]
+    )
+    # 13 where ours are 10: seen once, it may be on its way to any figure
+    desk.books.at["positions"] = [BrokerPosition(CANBK, "CANBK", "CNC", 13, 100.0)]
+    desk.look()
+    DayLoop.post_lacking(loop)
+    assert loop.inbox == []
+    desk.look()
+    DayLoop.post_lacking(loop)
+    assert [(each.token, each.quantity) for each in loop.inbox] == [(CANBK, 0)]
 
 
 def test_flatten_does_not_wait_for_books_that_cannot_be_read(scene):
