@@ -33,6 +33,7 @@ MODULES = {
     "feed": "bench_feed",
     "memory": "bench_memory",
     "history": "bench_history",
+    "instructions": "bench_instructions",
 }
 PAGE = ROOT / "docs" / "benchmarks.md"
 

@@ -40,7 +40,17 @@ LONGEST = 1_000
 """Characters of a complaint about a command line."""
 
 Benchmark = Literal[
-    "book", "frames", "bars", "charges", "backtest", "sweep", "sandbox", "feed", "memory", "history"
+    "book",
+    "frames",
+    "bars",
+    "charges",
+    "backtest",
+    "sweep",
+    "sandbox",
+    "feed",
+    "memory",
+    "history",
+    "instructions",
 ]
 NoUi = Annotated[bool, Parameter(name="--no-ui", negative="", help="Run without the screen.")]
 Speed = Annotated[

@@ -1,13 +1,13 @@
-"""Instructions of the core, counted: each workload at two sizes, and the difference.
+"""Benchmark of the core in instructions: each workload at two sizes, and the difference.
 
-`instructions.py` runs them under cachegrind. A count does not depend on how busy the machine is. As
-`instructions.py NAME COUNT` it is one workload, run once. Units: a bar of one symbol, a tick, a bar
-with an order at every other one.
+A count does not depend on how busy the machine is. As `bench_instructions.py NAME COUNT` it is one
+workload, run once. Units: a bar of one symbol, a tick, a bar with an order at every other one.
 """
 
 import gc
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -67,12 +67,30 @@ def counted(name: str, count: int) -> int:
     return int(re.search(r"I\s+refs:\s+([\d,]+)", done.stderr)[1].replace(",", ""))
 
 
-if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        play(sys.argv[1], int(sys.argv[2]))
+def per_unit(name: str) -> float:
+    """Return the instructions of one unit of a workload."""
+    few, many = SIZES[name]
+    return (counted(name, many) - counted(name, few)) / (many - few)
+
+
+def run(*, quick: bool = False) -> dict[str, object]:
+    """Return the section of the report; quick, of the first workload alone."""
+    from report import section, table
+
+    names = list(SIZES)[: 1 if quick else None]
+    if shutil.which("valgrind") is None:
+        rows = [{"unit": name, "absent": "valgrind is not installed"} for name in names]
     else:
-        for name, (few, many) in SIZES.items():
-            print(
-                f"{name:20} {(counted(name, many) - counted(name, few)) / (many - few):>12,.0f}",
-                flush=True,
-            )
+        rows = [{"unit": name, "instructions": round(per_unit(name))} for name in names]
+    return section(
+        "Instructions",
+        "Counted by cachegrind, from start to end of the core's work: the difference of two runs "
+        "by the difference of their units. One symbol a bar; a bar with a stop has a GTT beside "
+        "its position; a live tick is one of a hundred that come together.",
+        [table("Of one unit", rows)],
+        [],
+    )
+
+
+if __name__ == "__main__":
+    play(sys.argv[1], int(sys.argv[2]))
