@@ -271,6 +271,12 @@ class LadderBook:
         assert 0 <= shares <= max(rung.quantity, 0), "more shares lack than are held"
         rung.absent = shares
 
+    def restate_shares(self, rung: Rung, sold: i64, quantity: i64) -> None:
+        """Let a rung hold so many shares, and have sold so many: each has been divided."""
+        assert sold >= 0, "a division sells nothing twice"
+        rung.sold = sold
+        rung.bought = sold + quantity
+
     def settle_write_off(self, rung: Rung, absent: i64) -> None:
         """Let a rung go on with the shares left by a write-off, so many of which still lack.
 

@@ -97,6 +97,20 @@ def test_the_engine_writes_nothing_of_the_core_but_what_is_listed():
     assert len(SET_BY_THE_ENGINE) <= MOST_WRITES
 
 
+HELD = {"bought", "bought_value", "sold", "sold_value", "charges", "absent"}
+"""What a rung holds, and what that has cost."""
+
+
+def test_what_a_rung_holds_has_one_writer():
+    writers = {
+        str(file)
+        for file, text in modules("compiled/trading", "engine")
+        for names in changed(ast.parse(text))
+        if names[-2:-1] == ["rung"] and names[-1] in HELD
+    }
+    assert writers == {"compiled/trading/ladder_book.py"}
+
+
 @pytest.mark.parametrize(
     ("line", "write"),
     [

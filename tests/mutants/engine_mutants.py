@@ -750,7 +750,7 @@ ENGINE = (
     Mutant(
         "a stop that fired is forgotten in a restart",
         RESTART,
-        "rung.absent = max(rung.quantity, 0)",
+        "self.ladder_book.hold_back(rung, max(rung.quantity, 0))",
         "rung.absent = 0",
     ),
     Mutant(

@@ -90,8 +90,8 @@ class PositionDivisions:
                         before = held * event.shares // event.per
                         held += rung.quantity
                         quantity = held * event.shares // event.per - before
-                        rung.sold = rung.sold * event.shares // event.per
-                        rung.bought = rung.sold + quantity
+                        sold = rung.sold * event.shares // event.per
+                        self.ladder_book.restate_shares(rung, sold=sold, quantity=quantity)
 
     def restate_prices(self, event: CarriedDivision, ladder: Ladder, rung: Rung) -> None:
         """Bring the prices of a rung to the divided share."""

@@ -122,7 +122,8 @@ class KernelRestore:
             if rung.fired_earlier or (
                 rung.gtt is not None and rung.gtt.status is GttStatus.DISABLED
             ):
-                rung.absent = max(rung.quantity, 0)  # sold, or divided, until it is known
+                # sold, or divided, until it is known
+                self.ladder_book.hold_back(rung, max(rung.quantity, 0))
             ours = rung.exit is None or bool(rung.exit.tag)
             rung.leaving = rung.live and (ladder.leaving or (bool(rung.exit_reason) and ours))
         if ladder.closed:
