@@ -1,6 +1,7 @@
 """The journal of a sweep's trials: one line each, appended, so that a killed sweep goes on.
 
 FOLDER/sweep.json     what was asked for, and what all trials stand on
+FOLDER/points.jsonl   a line a point that was taken, in their order
 FOLDER/trials.jsonl   a line a finished trial
 FOLDER/lock           held by the process that appends
 """
@@ -8,18 +9,20 @@ FOLDER/lock           held by the process that appends
 import fcntl
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar, final
 
 import msgspec
 
 from engine.errors import DataError, OperatorError
-from engine.research.trials import TrialResult, read_result
+from engine.research.trials import SweepPoint, TrialResult, read_result
 from engine.system.whole_files import write_whole
 
 MANIFEST: Final = "sweep.json"
+POINTS: Final = "points.jsonl"
 TRIALS: Final = "trials.jsonl"
+LOCK: Final = "lock"
 Manifest = TypeVar("Manifest")
 
 
@@ -35,7 +38,7 @@ class TrialJournal:
         """Keep every other process from appending; raise `OperatorError` while one does."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            held = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            held = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise OperatorError(f"{self.folder}: {error.strerror or error}") from error
         try:
@@ -48,6 +51,21 @@ class TrialJournal:
             yield
         finally:
             os.close(held)
+
+    @property
+    def is_running(self) -> bool:
+        """Return whether a process appends to it at this moment."""
+        try:
+            held = os.open(self.folder / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(held)
+        return False
 
     def write_manifest(self, manifest: object) -> None:
         """Write down what the sweep is, in place of what stands there."""
@@ -70,11 +88,28 @@ class TrialJournal:
         """Add finished trials, on the disk when this returns."""
         if not results:
             return
+        self._append_lines(TRIALS, map(msgspec.json.encode, results))
+
+    def append_points(self, points: Sequence[SweepPoint]) -> None:
+        """Add the points that are not there yet, on the disk when this returns."""
+        there = set(self._lines(POINTS))
+        encoded = dict.fromkeys(map(msgspec.json.encode, points))
+        self._append_lines(POINTS, (line for line in encoded if line not in there))
+
+    def points(self) -> list[SweepPoint]:
+        """Return the points in their order; a line that was cut short is none."""
+        found = []
+        for line in self._lines(POINTS):
+            with suppress(msgspec.MsgspecError, ValueError):
+                found.append(msgspec.json.decode(line, type=SweepPoint))
+        return found
+
+    def _append_lines(self, name: str, lines: Iterable[bytes]) -> None:
         # A line begins with its line feed: whatever a kill has cut short stays a line of its own.
-        text = b"".join(b"\n" + msgspec.json.encode(each) for each in results)
+        text = b"".join(b"\n" + line for line in lines)
         try:
             out = os.open(
-                self.folder / TRIALS, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644
+                self.folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644
             )
             try:
                 left = memoryview(text)
@@ -94,20 +129,20 @@ class TrialJournal:
         return {each.trial: each for each in self._whole_lines()}
 
     def _whole_lines(self) -> Iterable[TrialResult]:
+        for line in self._lines(TRIALS):
+            with suppress(DataError):
+                yield read_result(line)
+
+    def _lines(self, name: str) -> list[bytes]:
         try:
-            text = (self.folder / TRIALS).read_bytes()
+            text = (self.folder / name).read_bytes()
         except FileNotFoundError:
-            return
+            return []
         except OSError as error:
             raise OperatorError(f"{self.folder}: {error.strerror or error}") from error
-        for line in text.split(b"\n"):
-            if line:
-                try:
-                    yield read_result(line)
-                except DataError:
-                    continue
+        return [line for line in text.split(b"\n") if line]
 
     def clear(self) -> None:
         """Forget every trial."""
-        for name in (TRIALS, MANIFEST):
+        for name in (TRIALS, POINTS, MANIFEST):
             (self.folder / name).unlink(missing_ok=True)

@@ -39,6 +39,13 @@ class SweepRow(NamedTuple):
     result: TrialResult
 
 
+class StudyTerms(NamedTuple):
+    """The terms on which trials are judged: `windows` are those of a walk-forward, `6m/1m`."""
+
+    seed: int = 7
+    windows: str = ""
+
+
 class ChosenTrial(NamedTuple):
     """A trial that the scores would trade the next day, and what speaks for and against it."""
 
@@ -70,14 +77,12 @@ def study_sweep(
     rows: Sequence[SweepRow],
     days: Sequence[date],
     settings: ScoringSettings,
-    *,
-    seed: int,
-    windows: str = "",
+    terms: StudyTerms,
     thresholds: Mapping[str, float] | None = None,
 ) -> SweepStudy:
     """Score the trials and judge the best; raise `NothingFound` where none has a result.
 
-    `windows` are those of a walk-forward, `6m/1m`. Every trial counts as tried, of all symbols.
+    Every trial counts as tried, of all symbols.
     """
     kept = [row for row in rows if not row.result.failure]
     if not kept:
@@ -88,7 +93,7 @@ def study_sweep(
     names = [row.name for row in kept]
     returns = returns_matrix(kept)
     overfitting = overfitting_probability(returns)
-    superior = superior_ability(returns, seed)
+    superior = superior_ability(returns, terms.seed)
     table = scores.trials
     score_of = dict(zip(table["trial"], table["score"], strict=True))
 
@@ -108,7 +113,7 @@ def study_sweep(
         judged(str(table["trial"].iloc[0])),
         overfitting,
         superior,
-        _follow_windows(returns, days, windows) if windows else None,
+        _follow_windows(returns, days, terms.windows) if terms.windows else None,
     )
 
 

@@ -3,14 +3,14 @@
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
 
 from engine.errors import DataError
-from engine.history.bar_series import Floats
+from engine.history.bar_series import Floats, Ints
 from engine.research.parameter_space import Value
 
 PORTFOLIO: Final = "*"
@@ -36,6 +36,25 @@ class SweepTrial(msgspec.Struct, frozen=True, kw_only=True):
     def configuration(self) -> str:
         """Return strategy and parameters as canonical JSON: the same for every symbol."""
         return json.dumps([self.strategy, self.parameters], sort_keys=True)
+
+
+class SweepPoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A point that a sampler took, and the seconds of the strategy's bars there.
+
+    `timeframe` is 0 where the strategy refuses the point, `refusal` then says why.
+    """
+
+    strategy: str
+    parameters: dict[str, Value]
+    timeframe: int = 0
+    refusal: str = ""
+
+    def trials(self, symbols: Iterable[str], window: TrialWindow) -> Iterator[SweepTrial]:
+        """Yield a trial for each symbol; none of a point that is refused."""
+        for symbol in symbols if self.timeframe else ():
+            yield SweepTrial(
+                strategy=self.strategy, symbol=symbol, parameters=self.parameters, window=window
+            )
 
 
 class TrialResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +123,20 @@ def trial_id(trial: SweepTrial, basis: TrialBasis) -> str:
         data,
     ]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def calendar_returns(equity: Ints, first: int, days: Ints, calendar: Ints) -> Floats:
+    """Return daily returns on the calendar of all trials, of shape (calendar,).
+
+    `equity` is of the closes of `days`, which are some of `calendar`, both numbers that ascend;
+    `first` is the cash at the beginning. On a day that the trial's symbol has no bars of it earns
+    0, as it does after an account has fallen to 0: returns have no meaning then.
+    """
+    before = np.concatenate(([first], equity[:-1])).astype(np.float64)
+    alive = np.logical_and.accumulate(before > 0.0)
+    found = np.zeros(len(calendar))
+    found[np.searchsorted(calendar, days[alive])] = equity[alive] / before[alive] - 1.0
+    return found
 
 
 def pack_returns(returns: Floats) -> str:

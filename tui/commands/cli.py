@@ -686,6 +686,11 @@ app.command(
     help="Run a strategy with many parameters, and say how much of the best is luck.",
 )
 app.command(
+    "tui.commands.research.kept_sweeps:sweeps_app",
+    name="sweeps",
+    help="Look at the sweeps that are kept.",
+)
+app.command(
     "tui.commands.backtest.check_commands:check",
     name="check",
     help="Look for the future in what strategies decide.",

@@ -13,6 +13,7 @@ from engine.research.trials import (
     TrialBasis,
     TrialResult,
     TrialWindow,
+    calendar_returns,
     pack_returns,
     trial_id,
 )
@@ -137,3 +138,14 @@ def test_daily_returns_come_back_as_they_went():
     returns = np.array([0.0, 0.0125, -0.5, 1e-7])
     found = TrialResult(trial="t", returns=pack_returns(returns)).daily
     assert found == pytest.approx(returns, rel=1e-6)
+
+
+def test_returns_stand_on_the_calendar_of_all_trials():
+    equity, days = np.array([110, 99, 99]), np.array([11, 13, 14])
+    found = calendar_returns(equity, 100, days, np.array([10, 11, 12, 13, 14]))
+    assert found == pytest.approx([0.0, 0.1, 0.0, -0.1, 0.0])
+
+
+def test_an_account_that_is_used_up_earns_nothing_any_more():
+    equity, days = np.array([50, -10, 20]), np.array([1, 2, 3])
+    assert calendar_returns(equity, 100, days, days) == pytest.approx([-0.5, -1.2, 0.0])

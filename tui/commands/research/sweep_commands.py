@@ -1,19 +1,13 @@
 """`patang sweep`: many backtests of one strategy, and which of them to believe."""
 
 import os
-import sys
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from engine.errors import ConfigError
 from engine.exit_codes import DONE, INTERRUPTED
-from engine.numbers import count
-from engine.research.parameter_space import point_text
-from engine.research.sweep_page import SweepFacts, sweep_html
-from engine.research.sweep_study import study_sweep
-from engine.system.whole_files import write_whole
-from engine.texts import plain_text
+from engine.research.sweep_study import StudyTerms
 from tui.commands.backtest.backtest_commands import ReportFile
 from tui.commands.backtest.backtest_request import (
     BarsVersion,
@@ -24,13 +18,15 @@ from tui.commands.backtest.backtest_request import (
     read_request,
 )
 from tui.commands.research.sweep_files import write_trials
-from tui.commands.research.sweep_job import SamplerName, SweepJob, SweepOutcome, SweepRequest
-from tui.commands.research.sweep_report import print_study, study_json
+from tui.commands.research.sweep_job import SamplerName, SweepJob, SweepRequest
+from tui.commands.research.sweep_output import put_out, study_outcome
 from tui.commands.shared.options import AsJson, ConfigFile, Folder, From, To
-from tui.commands.shared.progress_line import narrate
 from tui.run.configured import configuration
 
 MOST_WORKERS = 256
+WalkForward = Annotated[
+    str, Parameter(help="Learn some months, judge by the next, and so on: 6m/1m.")
+]
 
 
 def sweep(
@@ -60,9 +56,7 @@ def sweep(
     objective: Annotated[
         str, Parameter(help="Metric that tpe and walk-forward look for the most of.")
     ] = "sharpe",
-    walk_forward: Annotated[
-        str, Parameter(help="Learn some months, judge by the next, and so on: 6m/1m.")
-    ] = "",
+    walk_forward: WalkForward = "",
     portfolio: Annotated[
         bool, Parameter(negative="", help="All symbols on one account, instead of each alone.")
     ] = False,
@@ -109,67 +103,15 @@ def sweep(
             seed=seed,
             portfolio=portfolio,
             objective=objective,
+            study=StudyTerms(seed, walk_forward),
             timeframes=_read_timeframes(timeframes),
         ),
     )
     outcome = job.execute(workers or len(os.sched_getaffinity(0)), dask, fresh=fresh)
-    _say_what_came(outcome)
-    study = study_sweep(outcome.rows, outcome.days, values.scoring, seed=seed, windows=walk_forward)
-    file_of_trials = write_trials(outcome.folder, study, outcome.rows)
-    facts = _page_facts(outcome, objective)
-    if report is not None:
-        page = sweep_html(facts, study, outcome.rows)
-        write_whole(report, lambda fresh: fresh.write_text(page, encoding="utf-8"))
-        narrate(f"report: {report}")
-    if as_json:
-        said = facts._asdict() | {"partial": not outcome.whole, "file": str(file_of_trials)}
-        sys.stdout.write(study_json(study, outcome.rows, **said) + "\n")
-    else:
-        print_study(study, outcome.rows, objective)
-    narrate(f"all trials: {file_of_trials}")
-    return DONE if outcome.whole else INTERRUPTED
-
-
-def _say_what_came(outcome: SweepOutcome) -> None:
-    """Say what is not in the tables: resumed, refused and failed trials, and warnings."""
-    if outcome.resumed:
-        narrate(f"{count(outcome.resumed)} trials were done already")
-    if outcome.refused:
-        first = outcome.refused[0]
-        narrate(
-            plain_text(
-                f"{count(len(outcome.refused))} points refused by the strategy, as "
-                f"{point_text(first.point)}: {first.reason}"
-            )
-        )
-    if failed := [row for row in outcome.rows if row.result.failure]:
-        narrate(
-            plain_text(
-                f"{count(len(failed))} trials failed, as {point_text(failed[0].trial.parameters)} "
-                f"on {failed[0].trial.symbol}: {failed[0].result.failure}"
-            )
-        )
-    for warning in outcome.warnings:
-        narrate(plain_text(f"note: {warning}"))
-
-
-def _page_facts(outcome: SweepOutcome, objective: str) -> SweepFacts:
-    return SweepFacts(
-        outcome.manifest.name,
-        outcome.manifest.made,
-        first=str(outcome.days[0]),
-        last=str(outcome.days[-1]),
-        sessions=len(outcome.days),
-        trials=len(outcome.rows),
-        failed=sum(bool(row.result.failure) for row in outcome.rows),
-        refused=len(outcome.refused),
-        objective=objective,
-        command=outcome.manifest.command,
-        notices=[
-            *(["stopped before its end: this is a part of the sweep"] if not outcome.whole else []),
-            *outcome.warnings,
-        ],
-    )
+    study = study_outcome(outcome, values.scoring, outcome.manifest.study)
+    write_trials(outcome.folder, study, outcome.rows)
+    put_out(outcome, study, report, as_json=as_json)
+    return DONE if outcome.manifest.whole else INTERRUPTED
 
 
 def _read_timeframes(text: str) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, final
@@ -22,11 +22,12 @@ from engine.research.packed_bars import write_packed
 from engine.research.parameter_space import ParameterAxis, ParameterSpace, Point, read_axis
 from engine.research.samplers import DEFAULT_TRIALS, ListSampler, PointSampler, TpeSampler
 from engine.research.sweep_run import SweepProgress, SweepRun
-from engine.research.sweep_study import SweepRow
+from engine.research.sweep_study import StudyTerms, SweepRow
 from engine.research.trials import (
     PORTFOLIO,
-    SweepTrial,
+    SweepPoint,
     TrialBasis,
+    TrialResult,
     TrialWindow,
     trial_id,
 )
@@ -58,7 +59,7 @@ class SweepRequest(NamedTuple):
     seed: int = 7
     portfolio: bool = False
     objective: str = "sharpe"
-    walk_forward: str = ""
+    study: StudyTerms = StudyTerms()
     timeframes: tuple[int, ...] = ()
 
 
@@ -76,14 +77,22 @@ class SweepManifest(msgspec.Struct, frozen=True, kw_only=True):
     points: int
     native: bool
     command: str
+    window: TrialWindow = TrialWindow()
+    portfolio: bool = False
+    objective: str = "sharpe"
+    study: StudyTerms = StudyTerms()
+    wanted: int = 0
+    """Trials at most, of all points and symbols."""
+    days: list[date] = []
+    """The sessions of every trial."""
+    warnings: list[str] = []
+    whole: bool = False
+    """Whether every trial has been run."""
 
-
-class RefusedPoint(NamedTuple):
-    """A point that the strategy itself refuses."""
-
-    strategy: str
-    point: Point
-    reason: str
+    @property
+    def traded(self) -> list[str]:
+        """Return the symbols of the trials of a point."""
+        return [PORTFOLIO] if self.portfolio else self.symbols
 
 
 class SweepOutcome(NamedTuple):
@@ -91,12 +100,8 @@ class SweepOutcome(NamedTuple):
 
     manifest: SweepManifest
     rows: list[SweepRow]
-    days: list[date]
-    """The sessions of every trial."""
-    refused: list[RefusedPoint]
-    whole: bool
+    refused: list[SweepPoint]
     resumed: int
-    warnings: list[str]
     folder: Path
 
 
@@ -113,7 +118,7 @@ class SweepJob:
         self.backtest = BacktestJob(config, request.backtest)
         self.tables = {table.name: table.parameters for table in self.backtest.tables}
         self.spaces = self._parameter_spaces()
-        self.refused: list[RefusedPoint] = []
+        self.refused: list[SweepPoint] = []
         self.folder = self._sweep_folder()
 
     def execute(self, workers: int, dask: str = "", *, fresh: bool = False) -> SweepOutcome:
@@ -134,7 +139,7 @@ class SweepJob:
             days = self.backtest.prepare_loaded(loaded, span).market.days
             packed = self.folder / BARS
             write_packed(packed, loaded)
-            manifest = self._sweep_manifest(basis, loaded, span, packed)
+            manifest = self._sweep_manifest(basis, loaded, span, packed, days)
             journal.write_manifest(manifest)
             task = encode_task(
                 SweepTask(
@@ -158,24 +163,18 @@ class SweepJob:
                     lambda at: _show_progress(line, at) and not interruption.has_come,
                 )
                 try:
-                    rows = self._run_points(run, basis, list(loaded.series))
+                    rows = self._run_points(run, journal, manifest)
                 finally:
                     line.close()
             if not rows and self.refused:
-                raise ConfigError(f"every point is refused: {self.refused[0].reason}")
-            return SweepOutcome(
-                manifest,
-                rows,
-                days,
-                self.refused,
-                whole=not run.was_stopped,
-                resumed=sum(row.name in done for row in rows),
-                warnings=loaded.warnings,
-                folder=self.folder,
-            )
+                raise ConfigError(f"every point is refused: {self.refused[0].refusal}")
+            manifest = msgspec.structs.replace(manifest, whole=not run.was_stopped)
+            journal.write_manifest(manifest)
+            resumed = sum(row.name in done for row in rows)
+            return SweepOutcome(manifest, rows, self.refused, resumed, self.folder)
 
     def _run_points(
-        self, run: SweepRun, basis: TrialBasis, symbols: Sequence[str]
+        self, run: SweepRun, journal: TrialJournal, manifest: SweepManifest
     ) -> list[SweepRow]:
         """Run what the samplers ask for; return the rows, in their order."""
         rows: list[SweepRow] = []
@@ -183,18 +182,15 @@ class SweepJob:
             sampler = self._point_sampler(space)
             learns = self.request.sampler == "tpe"
             while points := sampler.ask(ASKED_AT_ONCE if learns else 10**6):
-                trials = {
-                    trial_id(trial, basis): (trial, timeframe)
-                    for point in points
-                    if (timeframe := self._timeframe_at(strategy, point))
-                    for trial in self._trials_of(strategy, point, symbols)
-                }
-                results = run.run_trials((name, trial) for name, (trial, _) in trials.items())
-                rows += [
-                    SweepRow(name, trial, timeframe, results[name])
-                    for name, (trial, timeframe) in trials.items()
-                    if name in results
+                taken = [self._sweep_point(strategy, point) for point in points]
+                journal.append_points(taken)
+                self.refused += [each for each in taken if each.refusal]
+                trials = [
+                    (trial_id(trial, manifest.basis), trial)
+                    for point in taken
+                    for trial in point.trials(manifest.traded, manifest.window)
                 ]
+                rows += rows_of(manifest, taken, run.run_trials(trials))
                 if run.was_stopped:
                     return rows
                 if learns:
@@ -214,20 +210,13 @@ class SweepJob:
             known = [WORST if score is None else score for score in scores]
             sampler.tell(point, sum(known) / len(known) if known else None)
 
-    def _trials_of(
-        self, strategy: str, point: Point, symbols: Sequence[str]
-    ) -> Iterator[SweepTrial]:
-        window = TrialWindow(self.request.backtest.first, self.request.backtest.last)
-        for symbol in [PORTFOLIO] if self.request.portfolio else symbols:
-            yield SweepTrial(strategy=strategy, symbol=symbol, parameters=point, window=window)
-
-    def _timeframe_at(self, strategy: str, point: Point) -> int:
-        """Return the seconds of a strategy's bars at a point; 0, the reason kept, if refused."""
+    def _sweep_point(self, strategy: str, point: Point) -> SweepPoint:
+        """Return a point with the length of the strategy's bars there, or why it is refused."""
         try:
-            return int(build(strategy, self.tables[strategy] | point).span)
+            span = int(build(strategy, self.tables[strategy] | point).span)
         except PatangError as error:
-            self.refused.append(RefusedPoint(strategy, point, str(error)))
-            return 0
+            return SweepPoint(strategy=strategy, parameters=point, refusal=str(error))
+        return SweepPoint(strategy=strategy, parameters=point, timeframe=span)
 
     def _point_sampler(self, space: ParameterSpace) -> PointSampler:
         wanted = self.request.trials or DEFAULT_TRIALS
@@ -300,10 +289,20 @@ class SweepJob:
         )
 
     def _sweep_manifest(
-        self, basis: TrialBasis, loaded: LoadedBars, span: int, packed: Path
+        self,
+        basis: TrialBasis,
+        loaded: LoadedBars,
+        span: int,
+        packed: Path,
+        days: list[date],
     ) -> SweepManifest:
         with packed.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
+        asked = self.request
+        points = sum(
+            space.size if asked.sampler == "grid" else asked.trials or DEFAULT_TRIALS
+            for space in self.spaces.values()
+        )
         return SweepManifest(
             name=self.folder.name,
             made=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -312,17 +311,41 @@ class SweepJob:
             bars=digest,
             symbols=list(loaded.series),
             span=span,
-            points=sum(space.size for space in self.spaces.values()),
+            points=points,
             native=run_identity.is_native(),
             command=" ".join(["patang", *sys.argv[1:]]),
+            window=TrialWindow(asked.backtest.first, asked.backtest.last),
+            portfolio=asked.portfolio,
+            objective=asked.objective,
+            study=asked.study,
+            wanted=points * (1 if asked.portfolio else len(loaded.series)),
+            days=days,
+            warnings=loaded.warnings,
         )
 
     def _sweep_folder(self) -> Path:
         """Return the folder of this request: the same request again finds what it has done."""
-        said = _plain_request(self.request._replace(trials=0))
+        # How trials are judged, and how many are drawn, makes no trial another one.
+        said = _plain_request(self.request._replace(trials=0, study=StudyTerms()))
         digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
         name = "-".join([*self.tables][:3])
         return sweeps_folder(self.config) / f"{name}-{digest[:8]}"
+
+
+def rows_of(
+    manifest: SweepManifest, points: Iterable[SweepPoint], results: Mapping[str, TrialResult]
+) -> list[SweepRow]:
+    """Return the trials of points that have a result, in the order of the points."""
+    named = (
+        (trial_id(trial, manifest.basis), trial, point.timeframe)
+        for point in points
+        for trial in point.trials(manifest.traded, manifest.window)
+    )
+    return [
+        SweepRow(name, trial, timeframe, results[name])
+        for name, trial, timeframe in named
+        if name in results
+    ]
 
 
 def _plain_request(request: SweepRequest) -> object:

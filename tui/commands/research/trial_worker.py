@@ -12,19 +12,27 @@ from pathlib import Path
 from typing import Any, Final, final
 
 import msgspec
+import numpy as np
 
 from engine.backtest.backtest_run import BacktestRun
 from engine.backtest.results.run_reckoning import outcome_of, reckon_run
 from engine.backtest.run_bars import LoadedBars, ReplayBars, replay_bars
 from engine.backtest.run_identity import source_hash
 from engine.backtest.run_outcome import RunManifest
-from engine.backtest.statistics.equity_curve import returns
 from engine.backtest.statistics.run_statistics import statistics
 from engine.config.schema import DeskConfig
 from engine.errors import DataError, PatangError
+from engine.history.bar_series import day_number
 from engine.research.packed_bars import read_packed
 from engine.research.sweep_run import NamedTrial
-from engine.research.trials import PORTFOLIO, SweepTrial, TrialResult, TrialWindow, pack_returns
+from engine.research.trials import (
+    PORTFOLIO,
+    SweepTrial,
+    TrialResult,
+    TrialWindow,
+    calendar_returns,
+    pack_returns,
+)
 from strategies import build, failure_text
 from tui.commands.backtest.backtest_job import BacktestJob, PreparedBacktest
 from tui.commands.backtest.backtest_request import BacktestRequest
@@ -99,7 +107,14 @@ class TrialWorker:
         outcome = outcome_of(
             run, reckon_run(run), self._metric_manifest(trial.window, prepared, run)
         )
-        daily = returns(outcome.daily.equity, outcome.manifest.start_cash)
+        calendar = [day_number(day) for day in self._prepared_window(trial.window).market.days]
+        # Symbols have holes of their own, and trials are compared day by day.
+        daily = calendar_returns(
+            outcome.daily.equity,
+            outcome.manifest.start_cash,
+            days=outcome.daily.day,
+            calendar=np.array(calendar),
+        )
         metrics = {
             each.key: float(each.value) if isinstance(each.value, (int, float)) else None
             for each in statistics(outcome)

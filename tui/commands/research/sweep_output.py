@@ -1,0 +1,83 @@
+"""The report of a sweep, as it is made and when it is shown again: terminal, JSON, page."""
+
+import sys
+from pathlib import Path
+
+from engine.config.scoring_settings import ScoringSettings
+from engine.numbers import counted
+from engine.research.parameter_space import point_text
+from engine.research.sweep_page import SweepFacts, sweep_html
+from engine.research.sweep_study import StudyTerms, SweepStudy, study_sweep
+from engine.system.whole_files import write_whole
+from engine.texts import plain_text
+from tui.commands.research.sweep_files import TRIALS
+from tui.commands.research.sweep_job import SweepOutcome
+from tui.commands.research.sweep_report import print_study, study_json
+from tui.commands.shared.progress_line import narrate
+
+
+def study_outcome(
+    outcome: SweepOutcome, settings: ScoringSettings, terms: StudyTerms
+) -> SweepStudy:
+    """Return the study of a sweep's trials; raise `PatangError`."""
+    return study_sweep(outcome.rows, outcome.manifest.days, settings, terms)
+
+
+def put_out(
+    outcome: SweepOutcome, study: SweepStudy, report: Path | None, *, as_json: bool
+) -> None:
+    """Print a study, and write its page where one is asked for."""
+    _say_what_came(outcome)
+    facts, file = _page_facts(outcome), outcome.folder / TRIALS
+    if report is not None:
+        page = sweep_html(facts, study, outcome.rows)
+        write_whole(report, lambda fresh: fresh.write_text(page, encoding="utf-8"))
+        narrate(f"report: {report}")
+    if as_json:
+        said = facts._asdict() | {"partial": not outcome.manifest.whole, "file": str(file)}
+        sys.stdout.write(study_json(study, outcome.rows, **said) + "\n")
+    else:
+        print_study(study, outcome.rows, facts.objective)
+    if file.exists():
+        narrate(f"all trials: {file}")
+
+
+def _say_what_came(outcome: SweepOutcome) -> None:
+    """Say what is not in the tables: resumed, refused and failed trials, and warnings."""
+    if outcome.resumed:
+        narrate(f"{counted(outcome.resumed, 'trial')} done already")
+    if outcome.refused:
+        first = outcome.refused[0]
+        narrate(
+            plain_text(
+                f"{counted(len(outcome.refused), 'point')} refused by the strategy, as "
+                f"{point_text(first.parameters)}: {first.refusal}"
+            )
+        )
+    if failed := [row for row in outcome.rows if row.result.failure]:
+        narrate(
+            plain_text(
+                f"{counted(len(failed), 'trial')} failed, as {point_text(failed[0].trial.parameters)} "
+                f"on {failed[0].trial.symbol}: {failed[0].result.failure}"
+            )
+        )
+    for warning in outcome.manifest.warnings:
+        narrate(plain_text(f"note: {warning}"))
+
+
+def _page_facts(outcome: SweepOutcome) -> SweepFacts:
+    manifest = outcome.manifest
+    part = "stopped before its end: this is a part of the sweep"
+    return SweepFacts(
+        manifest.name,
+        manifest.made,
+        first=str(manifest.days[0]),
+        last=str(manifest.days[-1]),
+        sessions=len(manifest.days),
+        trials=len(outcome.rows),
+        failed=sum(bool(row.result.failure) for row in outcome.rows),
+        refused=len(outcome.refused),
+        objective=manifest.objective,
+        command=manifest.command,
+        notices=[*([] if manifest.whole else [part]), *manifest.warnings],
+    )

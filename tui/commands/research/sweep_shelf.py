@@ -1,0 +1,160 @@
+"""The sweeps that are kept: which there are, one read again from its journal, one removed."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple, final
+
+import pyarrow.parquet as pq
+
+from engine.config.toml_reader import close_hint
+from engine.errors import DataError, NothingFound, OperatorError, PatangError, in_words
+from engine.texts import first_names
+from store.trial_journal import TrialJournal
+from tui.commands.research.sweep_files import TRIALS
+from tui.commands.research.sweep_job import SweepManifest, SweepOutcome, rows_of
+
+LAST: Final = "last"
+"""What names the newest sweep."""
+GONE: Final = ".removed-"
+"""Beginning of the name of a sweep that is being removed: a kill leaves no half of one."""
+UNREADABLE: Final = "cannot be read"
+
+
+class SweepEntry(NamedTuple):
+    """A kept sweep in the list; `best` is the highest score, None where none was studied.
+
+    `state` is whole, stopped, running, or why it cannot be read; `size` in bytes.
+    """
+
+    name: str
+    made: str
+    strategies: str
+    trials: int
+    wanted: int
+    symbols: int
+    days: int
+    state: str
+    best: float | None
+    size: int
+
+
+@final
+class SweepShelf:
+    """The folder of all sweeps."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def entries(self) -> list[SweepEntry]:
+        """Return the sweeps, the newest first."""
+        found = [_entry_of(self.folder / name) for name in self.names()]
+        return sorted(found, key=lambda entry: (entry.made, entry.name), reverse=True)
+
+    def names(self) -> list[str]:
+        """Return the names of all sweeps, in order."""
+        try:
+            inside = [each for each in self.folder.iterdir() if each.is_dir()]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise OperatorError(f"{self.folder}: {in_words(error)}") from error
+        return sorted(each.name for each in inside if not each.name.startswith("."))
+
+    def find(self, text: str) -> str:
+        """Return the sweep whose name begins so, or the `last`.
+
+        Raise `NothingFound` where there is none, or several.
+        """
+        names = self.names()
+        if text == LAST and names:
+            return self.entries()[0].name
+        if not names:
+            raise NothingFound(f"no sweeps in {self.folder}: see patang sweep")
+        # Sweeps of one strategy begin alike: the end, a hash, is as good to type.
+        match = [
+            name for name in names if text and (name.startswith(text) or name.endswith(f"-{text}"))
+        ]
+        if text in match or len(match) == 1:
+            return text if text in match else match[0]
+        if match:
+            raise NothingFound(f"{text}: several sweeps begin so: {first_names(match)}")
+        hint = close_hint(text, names) or f"; there are {first_names(names)}"
+        raise NothingFound(f"{text}: no such sweep{hint}")
+
+    def load(self, name: str) -> SweepOutcome:
+        """Return a sweep out of its journal; nothing is run, no bars are read.
+
+        Raise `NothingFound` where it has no trial yet, `DataError` for what cannot be read.
+        """
+        journal = TrialJournal(self.folder / name)
+        manifest = journal.read_manifest(SweepManifest)
+        if manifest is None:
+            raise NothingFound(f"{name}: nothing is written down yet")
+        if not manifest.days:
+            raise DataError(
+                f"{name} is of an earlier patang, whose journal has not all: run it again, "
+                f"{manifest.command}"
+            )
+        points = journal.points()
+        rows = rows_of(manifest, points, journal.results())
+        if not rows:
+            raise NothingFound(f"{name}: no trial is finished yet")
+        refused = [point for point in points if point.refusal]
+        return SweepOutcome(manifest, rows, refused, 0, journal.folder)
+
+    def remove(self, names: Sequence[str]) -> None:
+        """Remove sweeps by their whole names; raise `OperatorError`, and remove none, if one runs.
+
+        What an earlier removal has left behind when it was killed goes with them.
+        """
+        if running := [name for name in names if TrialJournal(self.folder / name).is_running]:
+            raise OperatorError(f"{running[0]} runs at the moment: nothing was removed")
+        try:
+            for name in names:
+                with TrialJournal(self.folder / name).lock():
+                    (self.folder / name).rename(self.folder / f"{GONE}{name}")
+            for left in self.folder.glob(f"{GONE}*"):
+                shutil.rmtree(left)
+        except OSError as error:
+            raise OperatorError(f"{self.folder}: {in_words(error)}") from error
+
+
+def _entry_of(folder: Path) -> SweepEntry:
+    journal = TrialJournal(folder)
+    size = sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())
+    try:
+        manifest = journal.read_manifest(SweepManifest)
+        done = len(journal.results())
+        best = _best_score(folder / TRIALS)
+    except PatangError:
+        manifest, best, done = None, None, 0
+    if manifest is None:
+        return SweepEntry(folder.name, "", "", 0, 0, 0, 0, UNREADABLE, None, size)
+    refused = sum(bool(point.refusal) for point in journal.points()) * len(manifest.traded)
+    # Points that a strategy refuses, and those that a sampler drew twice, have no trials.
+    wanted = done if manifest.whole else manifest.wanted - refused
+    state = "whole" if manifest.whole else "stopped"
+    return SweepEntry(
+        folder.name,
+        manifest.made,
+        strategies=", ".join(sorted(manifest.basis.sources)),
+        trials=done,
+        wanted=wanted,
+        symbols=len(manifest.symbols),
+        days=len(manifest.days),
+        state="running" if journal.is_running else state,
+        best=best,
+        size=size,
+    )
+
+
+def _best_score(file: Path) -> float | None:
+    """Return the highest score of the trials that were studied last; None where none were."""
+    try:
+        scores = pq.read_table(file, columns=["score"]).column("score").to_pylist()
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{file} cannot be read: {error}") from error
+    return max(scores, default=None)
