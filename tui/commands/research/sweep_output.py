@@ -57,8 +57,8 @@ def _say_what_came(outcome: SweepOutcome) -> None:
     if failed := [row for row in outcome.rows if row.result.failure]:
         narrate(
             plain_text(
-                f"{counted(len(failed), 'trial')} failed, as {point_text(failed[0].trial.parameters)} "
-                f"on {failed[0].trial.symbol}: {failed[0].result.failure}"
+                f"{counted(len(failed), 'trial')} failed, as "
+                f"{point_text(failed[0].trial.parameters)} on {failed[0].trial.symbol}: {failed[0].result.failure}"
             )
         )
     for warning in outcome.manifest.warnings:
