@@ -58,7 +58,8 @@ def _say_what_came(outcome: SweepOutcome) -> None:
         narrate(
             plain_text(
                 f"{counted(len(failed), 'trial')} failed, as "
-                f"{point_text(failed[0].trial.parameters)} on {failed[0].trial.symbol}: {failed[0].result.failure}"
+                f"{point_text(failed[0].trial.parameters)} on {failed[0].trial.symbol}: "
+                f"{failed[0].result.failure}"
             )
         )
     for warning in outcome.manifest.warnings:
