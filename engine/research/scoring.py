@@ -74,7 +74,11 @@ def apply_constraints(
         values = figures[figure].to_numpy()
         broken, relation = _broken_gate(name, values, bound)
         for row in np.flatnonzero(broken):
-            faults[row].append(f"{figure} {values[row]:.4g} is {relation} {bound:g}")
+            faults[row].append(
+                f"{figure} is not defined"
+                if np.isnan(values[row])
+                else f"{figure} {values[row]:.4g} is {relation} {bound:g}"
+            )
     return table.assign(rejected=["; ".join(each) for each in faults])
 
 
@@ -174,15 +178,21 @@ def standard_scores(values: Floats, percentiles: tuple[float, float]) -> tuple[F
     """Return a cohort's values clipped to its percentiles, and their z-scores.
 
     Percentiles are linear between neighbours, deviations those of the population (ddof 0). Without
-    variance every z-score is 0.
+    variance every z-score is 0. What is NaN, a figure that is not defined, has the z-score 0 and
+    moves no other; an infinite one counts as the percentile that it lies beyond.
     """
-    kept = np.clip(values, *np.percentile(values, percentiles))
-    largest = float(np.abs(kept).max())
-    # Taken over the largest size, squares neither overflow nor vanish; the z-scores are the same.
-    sizes = kept / (largest or 1.0)
-    if float(np.ptp(sizes)) <= NOISE:
-        return kept, np.zeros(len(kept))
-    return kept, (sizes - sizes.mean()) / sizes.std()
+    finite = values[np.isfinite(values)]
+    bounds = np.percentile(finite, percentiles) if len(finite) else (-1.0, 1.0)
+    kept = np.clip(values, *bounds)
+    known = ~np.isnan(kept)
+    z = np.zeros(len(kept))
+    if known.any():
+        largest = float(np.abs(kept[known]).max())
+        # Over the largest size squares neither overflow nor vanish; the z-scores are the same.
+        sizes = kept[known] / (largest or 1.0)
+        if float(np.ptp(sizes)) > NOISE:
+            z[known] = (sizes - sizes.mean()) / sizes.std()
+    return kept, z
 
 
 def _filled_in(
@@ -209,7 +219,10 @@ def _broken_gate(name: str, values: Floats, bound: float) -> tuple[Truths, str]:
         return values <= bound, "not above"
     if bound == 0.0:
         return np.zeros(len(values), dtype=np.bool_), ""
-    return (values < bound, "below") if name.startswith("min_") else (values > bound, "above")
+    below = name.startswith("min_")
+    # What is not defined keeps no bound: it has not shown that it does.
+    broken = (values < bound if below else values > bound) | np.isnan(values)
+    return broken, "below" if below else "above"
 
 
 def _cohort_scores(
@@ -222,7 +235,9 @@ def _cohort_scores(
     for rows in table.groupby(["strategy", "timeframe"]).indices.values():
         for at in range(len(TERMS)):
             winsorised[rows, at], z[rows, at] = standard_scores(figures[rows, at], percentiles)
-        size[rows], note[rows] = len(rows), _flat_terms(z[rows])
+        size[rows] = len(rows)
+        flat = _flat_terms(z[rows])
+        note[rows] = ["; ".join(filter(None, (flat, _lacking(figures[row])))) for row in rows]
     terms = list(TERMS)
     return (
         pd.DataFrame(winsorised, columns=terms),
@@ -237,6 +252,12 @@ def _flat_terms(z: Floats) -> str:
         return "cohort of one"
     flat = [name for at, name in enumerate(TERMS) if not z[:, at].any()]
     return f"no variance: {', '.join(flat)}" if flat else ""
+
+
+def _lacking(figures: Floats) -> str:
+    """Say which terms of a trial are 0 because their figure is not defined."""
+    names = [name for name, value in zip(TERMS, figures, strict=True) if np.isnan(value)]
+    return f"not defined: {', '.join(names)}" if names else ""
 
 
 def _sum_of_terms(terms: pd.DataFrame) -> Floats:

@@ -22,8 +22,10 @@ from engine.research.sweep_tables import (
     HeatMap,
     TrialLine,
     best_lines,
+    freshness_text,
     heat_maps,
     rejections,
+    score_text,
     trial_line,
     verdict_text,
 )
@@ -69,6 +71,7 @@ def sweep_html(facts: SweepFacts, study: SweepStudy, rows: Sequence[SweepRow]) -
             tag("a", "see why", href="#luck"),
             class_=f"verdict {tone}",
         ),
+        tag("p", freshness_text(study.freshness), class_="about"),
         *(tag("p", each, class_="notice") for each in facts.notices),
     ]
     maps = heat_maps(rows, facts.objective)
@@ -107,7 +110,7 @@ def _trials_table(lines: Sequence[TrialLine]) -> HtmlMarkup:
             HtmlCell(f"{each.strategy}: {each.parameters}"),
             HtmlCell(each.symbol),
             HtmlCell(str(each.timeframe)),
-            HtmlCell(f"{each.score:.3f}"),
+            HtmlCell(score_text(each.score)),
             HtmlCell(f"{each.net:,.2f}", "up" if each.net > 0 else "down"),
             HtmlCell(percent(each.return_)),
             HtmlCell(ratio(each.sharpe)),
@@ -136,7 +139,7 @@ def _chosen_table(chosen: Sequence[ChosenTrial]) -> HtmlMarkup:
             [
                 HtmlCell(f"{line.strategy}: {line.parameters}"),
                 HtmlCell(line.symbol),
-                HtmlCell(f"{line.score:.3f}"),
+                HtmlCell(score_text(line.score)),
                 HtmlCell(verdict_text(each), "pass" if each.is_believed else "fail"),
             ]
         )

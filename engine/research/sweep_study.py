@@ -1,6 +1,7 @@
 """The study of a finished sweep: scores of its trials, and how much of the best is luck."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final, NamedTuple
@@ -28,6 +29,8 @@ from engine.research.scoring import SweepScores, score_sweep
 from engine.research.trials import SweepTrial, TrialResult
 
 TIMEFRAME: Final = "timeframe_s"
+FEWEST_SESSIONS: Final = 2
+"""Sessions from which on returns have a deviation."""
 
 
 class SweepRow(NamedTuple):
@@ -40,10 +43,26 @@ class SweepRow(NamedTuple):
 
 
 class StudyTerms(NamedTuple):
-    """The terms on which trials are judged: `windows` are those of a walk-forward, `6m/1m`."""
+    """The terms on which trials are judged: `windows` are those of a walk-forward, `6m/1m`.
+
+    `as_of` is the day to which the age of trials counts; None: their last, so that none ages.
+    """
 
     seed: int = 7
     windows: str = ""
+    as_of: date | None = None
+
+
+class TrialFreshness(NamedTuple):
+    """The age of a sweep's trials, calendar days from their last session to `as_of`.
+
+    `decay` is the part of a score above 0 that it leaves.
+    """
+
+    last_day: date
+    as_of: date
+    age_days: int
+    decay: float
 
 
 class ChosenTrial(NamedTuple):
@@ -71,6 +90,18 @@ class SweepStudy(NamedTuple):
     overfitting: OverfittingEstimate | None
     superior: SuperiorAbility
     forward: WalkForwardRun | None
+    freshness: TrialFreshness
+
+
+def freshness_of(
+    last_day: date, settings: ScoringSettings, as_of: date | None = None
+) -> TrialFreshness:
+    """Return the age of trials; raise `ConfigError` for a day before their last session."""
+    day = as_of or last_day
+    if day < last_day:
+        raise ConfigError(f"--as-of {day}: the last session is {last_day}: name it, or a later day")
+    age, half_life = (day - last_day).days, settings.half_life_days
+    return TrialFreshness(last_day, day, age, 0.5 ** (age / half_life) if half_life else 1.0)
 
 
 def study_sweep(
@@ -88,7 +119,8 @@ def study_sweep(
     if not kept:
         why = rows[0].result.failure if rows else "there was none"
         raise NothingFound(f"no trial has a result: {why}")
-    scores = score_sweep(trial_table(kept), settings)
+    freshness = freshness_of(days[-1], settings, terms.as_of)
+    scores = score_sweep(trial_table(kept, days[-1]), settings, freshness.as_of)
     by_name = {row.name: row for row in kept}
     names = [row.name for row in kept]
     returns = returns_matrix(kept)
@@ -114,15 +146,17 @@ def study_sweep(
         overfitting,
         superior,
         _follow_windows(returns, days, terms.windows) if terms.windows else None,
+        freshness,
     )
 
 
-def trial_table(rows: Sequence[SweepRow]) -> pd.DataFrame:
-    """Return trials as the scoring takes them: a figure that is not defined counts as 0.
+def trial_table(rows: Sequence[SweepRow], last_day: date) -> pd.DataFrame:
+    """Return trials as the scoring takes them; `last_day` is the last session of their window.
 
-    Which is so where nothing was traded: the gates see it by its return of 0.
+    A figure that is not defined is NaN: without a trade there is no win rate. A ratio over no risk
+    at all, of a trial that never lost, is as high as any: infinite.
     """
-    return pd.DataFrame([_scored_row(row) for row in rows])
+    return pd.DataFrame([_scored_row(row) | {"last_day": str(last_day)} for row in rows])
 
 
 def returns_matrix(rows: Sequence[SweepRow]) -> Floats:
@@ -141,6 +175,19 @@ def _scored_row(row: SweepRow) -> dict[str, Any]:
     def figure(key: str, unit: float = 1.0) -> float:
         return (metrics.get(key) or 0.0) / unit
 
+    def open_figure(key: str, unit: float = 1.0) -> float:
+        value = metrics.get(key)
+        return math.nan if value is None else value / unit
+
+    def ratio(key: str) -> float:
+        value, earned = metrics.get(key), figure("return")
+        if value is not None:
+            return value
+        # Of one session there is no deviation yet, which is no merit.
+        undecided = earned == 0.0 or figure("sessions") < FEWEST_SESSIONS
+        return math.nan if undecided else math.copysign(math.inf, earned)
+
+    turnover = open_figure("annual_turnover")
     return {
         "trial": row.name,
         "strategy": row.trial.strategy,
@@ -149,12 +196,13 @@ def _scored_row(row: SweepRow) -> dict[str, Any]:
         "parameters": json.dumps(own_parameters(row.trial), sort_keys=True),
         "net_return": figure("return", 100.0),
         "days": max(figure("sessions"), 1.0),
-        "sharpe": figure("sharpe"),
-        "sortino": figure("sortino"),
-        "win_rate": figure("win_rate", 100.0),
+        "sharpe": ratio("sharpe"),
+        "sortino": ratio("sortino"),
+        "win_rate": open_figure("win_rate", 100.0),
         "max_drawdown": figure("max_drawdown", 100.0),
-        "turnover": figure("annual_turnover"),
-        "average_holding_s": figure("average_holding"),
+        # An account below nothing has no turnover: its mean equity may be negative.
+        "turnover": turnover if turnover >= 0.0 else math.nan,
+        "average_holding_s": open_figure("average_holding"),
         "trades": figure("trades"),
     }
 

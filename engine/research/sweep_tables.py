@@ -3,10 +3,19 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from statistics import fmean
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from engine.numbers import counted
 from engine.research.parameter_space import Value, point_text
-from engine.research.sweep_study import ChosenTrial, SweepRow, SweepStudy, own_parameters
+from engine.research.sweep_study import (
+    ChosenTrial,
+    SweepRow,
+    SweepStudy,
+    TrialFreshness,
+    own_parameters,
+)
+
+SMALL_SCORE: Final = 0.1
 
 
 class HeatMap(NamedTuple):
@@ -123,6 +132,21 @@ def rejections(study: SweepStudy) -> list[tuple[str, int]]:
         if fault
     )
     return gates.most_common()
+
+
+def score_text(score: float) -> str:
+    """Return a score; a small one, as of old trials, by its figures and not as 0."""
+    return f"{score:.2f}" if abs(score) >= SMALL_SCORE or not score else f"{score:.2g}"
+
+
+def freshness_text(freshness: TrialFreshness) -> str:
+    """Return how old trials are and what it takes off, in a line."""
+    if not freshness.age_days:
+        return f"as of {freshness.as_of}: fresh, the last session is of the same day"
+    return (
+        f"as of {freshness.as_of}: the last session was {counted(freshness.age_days, 'day')} ago, "
+        f"{freshness.decay:.1%} of a score above 0 is left"
+    )
 
 
 def verdict_text(best: ChosenTrial) -> str:

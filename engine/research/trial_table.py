@@ -18,11 +18,16 @@ PENALTY: Final = "penalty_"
 
 
 class FigureColumn(NamedTuple):
-    """A column of numbers; `expected` describes what `is_valid` takes."""
+    """A column of numbers; `expected` describes what `is_valid` takes.
+
+    One that `may_lack` has empty cells where a trial has no such figure; a ratio may be infinite.
+    """
 
     name: str
     expected: str
     is_valid: Callable[[Floats], Truths]
+    may_lack: bool = False
+    is_ratio: bool = False
 
 
 def _at_least(low: float) -> Callable[[Floats], Truths]:
@@ -38,21 +43,22 @@ FIGURES: Final = (
     ),
     FigureColumn("net_return", "a fraction of the capital, as 0.05", np.isfinite),
     FigureColumn("days", "sessions of the window, at least 1", _at_least(1.0)),
-    FigureColumn("sharpe", "a ratio", np.isfinite),
-    FigureColumn("sortino", "a ratio", np.isfinite),
+    FigureColumn("sharpe", "a ratio", _at_least(-np.inf), may_lack=True, is_ratio=True),
+    FigureColumn("sortino", "a ratio", _at_least(-np.inf), may_lack=True, is_ratio=True),
     # A share above 1 is a percentage: a table of percents would pass every other bound in silence.
     FigureColumn(
         "win_rate",
         "a share from 0 to 1, as 0.55 for 55 %",
         lambda values: (values >= 0.0) & (values <= 1.0),
+        may_lack=True,
     ),
     FigureColumn(
         "max_drawdown",
         "a fraction that is at most 0, as -0.125 for an eighth",
         lambda values: values <= 0.0,
     ),
-    FigureColumn("turnover", "a number that is at least 0", _at_least(0.0)),
-    FigureColumn("average_holding_s", "seconds, at least 0", _at_least(0.0)),
+    FigureColumn("turnover", "a number that is at least 0", _at_least(0.0), may_lack=True),
+    FigureColumn("average_holding_s", "seconds, at least 0", _at_least(0.0), may_lack=True),
     FigureColumn("trades", "a number that is at least 0", _at_least(0.0)),
 )
 COLUMNS: Final = (*TEXTS, *(figure.name for figure in FIGURES))
@@ -150,7 +156,12 @@ def _checked_figures(table: pd.DataFrame, column: FigureColumn) -> Floats:
     """Return a column as floats; raise `DataError` for the first trial it is no such figure of."""
     given = table[column.name]
     values = np.asarray(pd.to_numeric(given, errors="coerce"), dtype=np.float64)
-    wrong = ~np.isfinite(values) | ~column.is_valid(values)
+    wrong = ~column.is_valid(values)
+    if not column.is_ratio:
+        wrong |= ~np.isfinite(values)
+    if column.may_lack:
+        # A text that is no number is NaN in the values too, and stays wrong.
+        wrong &= ~given.isna().to_numpy()
     if wrong.any():
         place = int(np.flatnonzero(wrong)[0])
         raise DataError(

@@ -319,8 +319,10 @@ def test_the_defaults_are_those_of_the_settings():
 
 
 BAD_FIGURES = [
-    ("sharpe", float("nan"), "sharpe of trial b is nan; expected a ratio, or leave the trial out"),
-    ("sortino", float("inf"), "sortino of trial b is inf; expected a ratio"),
+    ("sharpe", "none", "sharpe of trial b is none; expected a ratio, or leave the trial out"),
+    ("turnover", float("inf"), "turnover of trial b is inf; expected a number"),
+    ("max_drawdown", float("nan"), "max_drawdown of trial b is nan; expected a fraction"),
+    ("max_drawdown", float("-inf"), "max_drawdown of trial b is -inf; expected a fraction"),
     ("net_return", None, "net_return of trial b is nan; expected a fraction of the capital"),
     ("win_rate", 55.0, "win_rate of trial b is 55.0; expected a share from 0 to 1, as 0.55"),
     ("win_rate", -0.1, "win_rate of trial b is -0.1; expected a share"),
@@ -430,3 +432,45 @@ def test_what_cannot_be_scored_is_one_line(call, error, complaint):
 
 def test_numbers_of_numpy_are_weights_too():
     assert scored(trials(a={}), weights={"sharpe": np.int64(3)})["a"]["weight_sharpe"] == 3.0
+
+
+def test_a_figure_that_is_not_defined_speaks_neither_for_a_trial_nor_against_it():
+    """Of the win rates 0.4, 0.6 and none the mean is 0.5, so z is −1, 1 and 0."""
+    table = score_rows(
+        trials(a={"win_rate": 0.4}, b={"win_rate": 0.6}, c={"win_rate": float("nan")}),
+        percentiles=(0.0, 100.0),
+    )
+    rows = by_trial(table)
+    assert [rows[name]["z_win_rate"] for name in "abc"] == pytest.approx([-1.0, 1.0, 0.0])
+    assert rows["c"]["z_note"].endswith("not defined: win_rate")
+    assert "not defined" not in rows["a"]["z_note"]
+    assert rows["c"]["score"] == 0.0
+
+
+def test_a_ratio_without_end_counts_as_the_percentile_of_the_others():
+    """Never a losing day: of the Sortino ratios 1, 3, ∞ the last is as good as 3, z of 1, 3, 3."""
+    table = score_rows(
+        trials(a={"sortino": 1.0}, b={"sortino": 3.0}, c={"sortino": float("inf")}),
+        percentiles=(0.0, 100.0),
+    )
+    rows = by_trial(table)
+    # mean 7/3, deviation √((16/9 + 4/9 + 4/9) / 3) = √8 / 3
+    expected = [-4 / 8**0.5, 2 / 8**0.5, 2 / 8**0.5]
+    assert [rows[name]["z_sortino"] for name in "abc"] == pytest.approx(expected)
+    assert rows["c"]["winsorised_sortino"] == 3.0
+
+
+def test_ratios_that_are_all_without_end_stand_by_their_sign():
+    table = score_rows(
+        trials(a={"sharpe": float("-inf")}, b={"sharpe": float("inf")}, c={"sharpe": float("nan")})
+    )
+    rows = by_trial(table)
+    assert [rows[name]["z_sharpe"] for name in "abc"] == pytest.approx([-1.0, 1.0, 0.0])
+
+
+def test_what_is_not_defined_keeps_no_bound_that_is_set():
+    table = trials(a={"win_rate": float("nan"), "sharpe": float("inf")})
+    free = by_trial(apply_constraints(table))["a"]["rejected"]
+    tight = by_trial(apply_constraints(table, {"min_win_rate": 0.3, "min_sharpe": 1.0}))
+    assert free == ""
+    assert tight["a"]["rejected"] == "win_rate is not defined"

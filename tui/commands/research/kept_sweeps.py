@@ -9,8 +9,10 @@ from engine.config.schema import DeskConfig
 from engine.errors import OperatorError
 from engine.exit_codes import DONE, FAILED
 from engine.numbers import count
+from engine.research.sweep_tables import score_text
 from engine.texts import plain_text
 from tui.commands.backtest.backtest_commands import ReportFile
+from tui.commands.research.sweep_commands import AsOf
 from tui.commands.research.sweep_job import sweeps_folder
 from tui.commands.research.sweep_output import put_out, study_outcome
 from tui.commands.research.sweep_shelf import SweepShelf
@@ -42,7 +44,7 @@ def list_sweeps(*, config: ConfigFile = None, as_json: RowsAsJson = False) -> in
             "symbols": each.symbols,
             "days": each.days,
             "state": each.state,
-            "best": "" if each.best is None else f"{each.best:.2f}",
+            "best": "" if each.best is None else score_text(each.best),
             "MB": round(each.size / MB, 2),
         }
         for each in entries
@@ -55,6 +57,7 @@ def list_sweeps(*, config: ConfigFile = None, as_json: RowsAsJson = False) -> in
 def show(
     sweep: Sweep = "last",
     *,
+    as_of: AsOf = "",
     report: ReportFile = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -63,7 +66,7 @@ def show(
     values = configuration(config)
     shelf = _shelf(values)
     outcome = shelf.load(shelf.find(sweep))
-    study = study_outcome(outcome, values.scoring, outcome.manifest.study)
+    study = study_outcome(outcome, values.scoring, outcome.manifest.study, as_of)
     put_out(outcome, study, report, as_json=as_json)
     return DONE
 

@@ -20,10 +20,16 @@ from tui.commands.backtest.backtest_request import (
 from tui.commands.research.sweep_files import write_trials
 from tui.commands.research.sweep_job import SamplerName, SweepJob, SweepRequest
 from tui.commands.research.sweep_output import put_out, study_outcome
-from tui.commands.shared.options import AsJson, ConfigFile, Folder, From, To
+from tui.commands.shared.options import AsJson, ConfigFile, Folder, From, To, read_day
 from tui.run.configured import configuration
 
 MOST_WORKERS = 256
+AsOf = Annotated[
+    str,
+    Parameter(
+        name="--as-of", help="Day to which the age of the trials counts, YYYY-MM-DD; empty: today."
+    ),
+]
 WalkForward = Annotated[
     str, Parameter(help="Learn some months, judge by the next, and so on: 6m/1m.")
 ]
@@ -57,6 +63,7 @@ def sweep(
         str, Parameter(help="Metric that tpe and walk-forward look for the most of.")
     ] = "sharpe",
     walk_forward: WalkForward = "",
+    as_of: AsOf = "",
     portfolio: Annotated[
         bool, Parameter(negative="", help="All symbols on one account, instead of each alone.")
     ] = False,
@@ -77,6 +84,7 @@ def sweep(
     """Run a strategy with many parameters. Killed or stopped, the same command goes on."""
     if not 0 <= workers <= MOST_WORKERS:
         raise ConfigError(f"--workers {workers}: expected 1 to {MOST_WORKERS}, or 0: one a core")
+    read_day(as_of)  # a day that does not exist is said before anything runs
     if trials < 0:
         raise ConfigError(f"--trials {trials}: expected a number of points, or 0: 100")
     request, file = read_request(
@@ -108,7 +116,7 @@ def sweep(
         ),
     )
     outcome = job.execute(workers or len(os.sched_getaffinity(0)), dask, fresh=fresh)
-    study = study_outcome(outcome, values.scoring, outcome.manifest.study)
+    study = study_outcome(outcome, values.scoring, outcome.manifest.study, as_of)
     write_trials(outcome.folder, study, outcome.rows)
     put_out(outcome, study, report, as_json=as_json)
     return DONE if outcome.manifest.whole else INTERRUPTED

@@ -13,14 +13,18 @@ from engine.texts import plain_text
 from tui.commands.research.sweep_files import TRIALS
 from tui.commands.research.sweep_job import SweepOutcome
 from tui.commands.research.sweep_report import print_study, study_json
+from tui.commands.shared.options import read_day
 from tui.commands.shared.progress_line import narrate
 
 
 def study_outcome(
-    outcome: SweepOutcome, settings: ScoringSettings, terms: StudyTerms
+    outcome: SweepOutcome, settings: ScoringSettings, terms: StudyTerms, as_of: str
 ) -> SweepStudy:
-    """Return the study of a sweep's trials; raise `PatangError`."""
-    return study_sweep(outcome.rows, outcome.manifest.days, settings, terms)
+    """Return the study of a sweep's trials, as of a day; raise `PatangError`."""
+    days, day = outcome.manifest.days, read_day(as_of)
+    # Bars of a simulated market may lie ahead of the clock: they are fresh.
+    terms = terms._replace(as_of=day if as_of else max(day, days[-1]))
+    return study_sweep(outcome.rows, days, settings, terms)
 
 
 def put_out(

@@ -14,8 +14,10 @@ from engine.research.sweep_tables import (
     HeatMap,
     TrialLine,
     best_lines,
+    freshness_text,
     heat_maps,
     rejections,
+    score_text,
     trial_line,
     verdict_text,
 )
@@ -36,6 +38,7 @@ def print_study(
     out = console or Console(highlight=False, markup=False, emoji=False)
     style = "bold green" if study.best.is_believed else "bold red"
     out.print(Text(f"The best is {verdict_text(study.best)}", style))
+    out.print(Text(freshness_text(study.freshness), "dim"))
     out.print(_trial_rows(best_lines(study, rows, SHOWN)))
     for name, heat in heat_maps(rows, objective).items():
         out.print(_heat_rows(f"{name}: {objective}", heat))
@@ -71,6 +74,8 @@ def study_json(study: SweepStudy, rows: Sequence[SweepRow], **facts: object) -> 
             **facts,
             "verdict": verdict_text(study.best),
             "believed": study.best.is_believed,
+            "freshness": study.freshness._asdict()
+            | {"last_day": str(study.freshness.last_day), "as_of": str(study.freshness.as_of)},
             "best": trial_line(study.best.row, study.best.score)._asdict(),
             "ranking": [each._asdict() for each in best_lines(study, rows, len(rows))],
             "findings": [each._asdict() for each in study.best.findings],
@@ -104,7 +109,7 @@ def _trial_rows(lines: Sequence[TrialLine]) -> Table | Text:
             plain_text(each.parameters),
             plain_text(each.symbol),
             f"{each.timeframe} s",
-            f"{each.score:.2f}",
+            score_text(each.score),
             Text(f"{each.net:,.2f}", "green" if each.net > 0 else "red"),
             "" if each.sharpe is None else f"{each.sharpe:.2f}",
             f"{each.drawdown:.2f} %",
