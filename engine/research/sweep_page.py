@@ -17,18 +17,24 @@ from engine.backtest.report.page_shell import page
 from engine.backtest.results.figure_text import NONE, percent, ratio
 from engine.numbers import count
 from engine.research.evidence.evidence_gate import EvidenceFinding
-from engine.research.sweep_study import ChosenTrial, SweepRow, SweepStudy
+from engine.research.parameter_space import point_text
+from engine.research.sweep_study import ChosenTrial, SweepRow, SweepStudy, own_parameters
 from engine.research.sweep_tables import (
+    FoldLine,
     HeatMap,
     TrialLine,
     best_lines,
+    efficiency_text,
+    fold_lines,
     freshness_text,
     heat_maps,
+    purge_text,
     rejections,
     score_text,
     trial_line,
     verdict_text,
 )
+from engine.research.trial_chance import SHOWN, chance_lines
 
 SHADES: Final = 4
 BEST: Final = 50
@@ -81,7 +87,9 @@ def sweep_html(facts: SweepFacts, study: SweepStudy, rows: Sequence[SweepRow]) -
         ("luck", "How much of the best is luck", _findings_table(best.findings)),
         ("map", "Over the parameters", joined_markup(map(_heat_table, maps.values())) or None),
         ("slices", "One parameter at a time", _slices_table(best)),
+        ("chance", "The same by chance", _chance_table(study)),
         ("forward", "Walk-forward", _forward_table(study)),
+        ("folds", "Cross-validation", _folds_table(study, fold_lines(study, rows))),
         ("rejected", "Rejected", _rejected_table(study)),
     ]
     return page(f"{facts.name}: sweep", header, parts, facts.command or "patang")
@@ -238,11 +246,80 @@ def _forward_table(study: SweepStudy) -> Content:
             zip(forward.in_sample, forward.out_of_sample, strict=True), start=1
         )
     ]
-    said = NONE if forward.efficiency is None else percent(100.0 * forward.efficiency, places=0)
     return joined_markup(
         [
-            tag("p", f"Efficiency: {said} of the return in sample is left out of sample."),
+            tag("p", f"Return out of sample / in sample: {efficiency_text(forward.efficiency)}."),
             _carded_table(table("Walk-forward", columns, rows)),
+        ]
+    )
+
+
+def _folds_table(study: SweepStudy, lines: Sequence[FoldLine]) -> Content:
+    if study.folds is None:
+        return None
+    if study.folds.note:
+        return tag("p", f"Not run: {study.folds.note}.")
+    columns = [
+        HtmlColumn("Days judged"),
+        *_number_columns("Days learned"),
+        HtmlColumn("Best of these"),
+        HtmlColumn("Symbol"),
+        *_number_columns("Return of a year in sample", "out of sample"),
+    ]
+    rows = [
+        [
+            HtmlCell(f"{each.first} to {each.last}"),
+            HtmlCell(count(each.learned)),
+            HtmlCell(each.parameters),
+            HtmlCell(each.symbol),
+            HtmlCell(percent(each.in_sample, signed=True)),
+            HtmlCell(
+                percent(each.out_of_sample, signed=True), "up" if each.out_of_sample > 0 else "down"
+            ),
+        ]
+        for each in lines
+    ]
+    said = f"{efficiency_text(study.folds.efficiency)}, {purge_text(study.folds)}"
+    return joined_markup(
+        [
+            tag("p", f"Each fold is judged by the best of all other days: {said}."),
+            _carded_table(table("Cross-validation", columns, rows)),
+        ]
+    )
+
+
+def _chance_table(study: SweepStudy) -> Content:
+    if not study.chances:
+        return None
+    shares = [*(f"{share} %" for share in SHOWN), "real"]
+    columns = [
+        HtmlColumn("Trial"),
+        HtmlColumn("Drawn"),
+        *_number_columns(*(f"Return {share}" for share in shares)),
+        *_number_columns(*(f"Drawdown {share}" for share in shares)),
+    ]
+    rows = []
+    for name, chance in study.chances.items():
+        trial = study.leaders[name].row.trial
+        for place, each in enumerate(chance_lines(chance)):
+            figures = (*each.final, each.final_real, *each.drawdown, each.drawdown_real)
+            who = f"{trial.symbol} {point_text(own_parameters(trial))}" if place == 0 else ""
+            rows.append(
+                [
+                    HtmlCell(who),
+                    HtmlCell(each.drawn),
+                    *(HtmlCell(percent(figure, signed=True)) for figure in figures),
+                ]
+            )
+    return joined_markup(
+        [
+            tag(
+                "p",
+                "The best and the chosen: their round trips in other orders and mixes, their days "
+                "in blocks, 2,000 runs each. Percentiles of the return and of the maximum "
+                "drawdown, % of the cash at the beginning.",
+            ),
+            _carded_table(table("Chance", columns, rows)),
         ]
     )
 

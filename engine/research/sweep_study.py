@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import date
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -24,8 +25,10 @@ from engine.research.evidence.overfitting import OverfittingEstimate, overfittin
 from engine.research.evidence.score_plateau import ScorePlateau, score_plateau
 from engine.research.evidence.superior_ability import SuperiorAbility, superior_ability
 from engine.research.evidence.walk_forward import WalkForwardRun, walk_forward
+from engine.research.fold_study import FoldStudy, study_folds
 from engine.research.parameter_space import Point
 from engine.research.scoring import SweepScores, score_sweep
+from engine.research.trial_chance import TrialChance, trial_chance
 from engine.research.trials import SweepTrial, TrialResult
 
 TIMEFRAME: Final = "timeframe_s"
@@ -46,11 +49,14 @@ class StudyTerms(NamedTuple):
     """The terms on which trials are judged: `windows` are those of a walk-forward, `6m/1m`.
 
     `as_of` is the day to which the age of trials counts; None: their last, so that none ages.
+    `folds` are those of a cross-validation, 0: none, with so many days of `embargo` after each.
     """
 
     seed: int = 7
     windows: str = ""
     as_of: date | None = None
+    folds: int = 0
+    embargo: int = 1
 
 
 class TrialFreshness(NamedTuple):
@@ -91,6 +97,16 @@ class SweepStudy(NamedTuple):
     superior: SuperiorAbility
     forward: WalkForwardRun | None
     freshness: TrialFreshness
+    folds: FoldStudy | None = None
+    names: Sequence[str] = ()
+    """Names of the trials by their place, as `forward` and `folds` have them."""
+    chances: Mapping[str, TrialChance] = MappingProxyType({})
+    """Chance in the best and the chosen ones, by name, where it was looked at."""
+
+    @property
+    def leaders(self) -> dict[str, ChosenTrial]:
+        """Return the best and the chosen ones by name, each once."""
+        return {each.name: each for each in (self.best, *self.chosen)}
 
 
 def freshness_of(
@@ -147,6 +163,8 @@ def study_sweep(
         superior,
         _follow_windows(returns, days, terms.windows) if terms.windows else None,
         freshness,
+        folds=_cross_validate(kept, returns, days, terms) if terms.folds else None,
+        names=names,
     )
 
 
@@ -219,6 +237,22 @@ def _plateau_around(
     return score_plateau(
         [each.trial.parameters for each in own], [float(score_of[each.name]) for each in own]
     )
+
+
+def draw_chances(study: SweepStudy, trades: Mapping[str, Floats], seed: int) -> SweepStudy:
+    """Return a study with the chance in its best and its chosen; `trades` as far as known."""
+    found = {
+        name: trial_chance(each.row.result.daily, trades.get(name), seed)
+        for name, each in study.leaders.items()
+    }
+    return study._replace(chances=found)
+
+
+def _cross_validate(
+    rows: Sequence[SweepRow], returns: Floats, days: Sequence[date], terms: StudyTerms
+) -> FoldStudy:
+    held = (row.result.metrics.get("longest_holding") or 0.0 for row in rows)
+    return study_folds(returns, days, terms.folds, embargo=terms.embargo, longest_s=max(held))
 
 
 def _follow_windows(returns: Floats, days: Sequence[date], windows: str) -> WalkForwardRun:

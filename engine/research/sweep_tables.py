@@ -6,6 +6,7 @@ from statistics import fmean
 from typing import Final, NamedTuple
 
 from engine.numbers import counted
+from engine.research.fold_study import FoldStudy
 from engine.research.parameter_space import Value, point_text
 from engine.research.sweep_study import (
     ChosenTrial,
@@ -15,7 +16,7 @@ from engine.research.sweep_study import (
     own_parameters,
 )
 
-SMALL_SCORE: Final = 0.1
+SMALL_SCORE: Final = 1.0
 
 
 class HeatMap(NamedTuple):
@@ -112,6 +113,53 @@ def trial_line(row: SweepRow, score: float) -> TrialLine:
     )
 
 
+class FoldLine(NamedTuple):
+    """A fold of a cross-validation as a line of a table; returns are of a year, in %."""
+
+    first: str
+    last: str
+    learned: int
+    trial: str
+    symbol: str
+    parameters: str
+    in_sample: float
+    out_of_sample: float
+
+
+def fold_lines(study: SweepStudy, rows: Sequence[SweepRow]) -> list[FoldLine]:
+    """Return the folds of a cross-validation, none where it was not asked for."""
+    by_name = {row.name: row for row in rows}
+    found = []
+    for fold in study.folds.folds if study.folds else ():
+        row = by_name[study.names[fold.winner]]
+        found.append(
+            FoldLine(
+                str(fold.first),
+                str(fold.last),
+                fold.learned,
+                trial=row.name,
+                symbol=row.trial.symbol,
+                parameters=point_text(row.trial.parameters),
+                in_sample=100.0 * fold.in_sample,
+                out_of_sample=100.0 * fold.out_of_sample,
+            )
+        )
+    return found
+
+
+def efficiency_text(efficiency: float | None) -> str:
+    """Return in words what of a return in sample is left out of sample."""
+    if efficiency is None:
+        return "no return in sample"
+    return f"efficiency {100.0 * efficiency:.0f} %"
+
+
+def purge_text(study: FoldStudy) -> str:
+    """Return in words what is not learned from around a fold."""
+    purge, embargo = counted(study.purge, "day"), counted(study.embargo, "day")
+    return f"{purge} around a fold purged, {embargo} of embargo"
+
+
 def best_lines(study: SweepStudy, rows: Sequence[SweepRow], count: int) -> list[TrialLine]:
     """Return the best trials by score, rejected ones left out."""
     by_name = {row.name: row for row in rows}
@@ -136,7 +184,7 @@ def rejections(study: SweepStudy) -> list[tuple[str, int]]:
 
 def score_text(score: float) -> str:
     """Return a score; a small one, as of old trials, by its figures and not as 0."""
-    return f"{score:.2f}" if abs(score) >= SMALL_SCORE or not score else f"{score:.2g}"
+    return f"{score:.2f}" if abs(score) >= SMALL_SCORE or not score else f"{score:.3g}"
 
 
 def freshness_text(freshness: TrialFreshness) -> str:

@@ -36,6 +36,8 @@ def trial_sharpes(returns: Floats) -> Floats:
     """Return each trial's Sharpe ratio of a day (ddof 1), NaN where it has none; (trials,)."""
     sharpes = np.full(returns.shape[1], np.nan)
     moves = moving_trials(returns)
+    if not moves.any():
+        return sharpes
     moving = returns[:, moves]
     sharpes[moves] = moving.mean(axis=0) / moving.std(axis=0, ddof=1)
     return sharpes

@@ -105,6 +105,10 @@ def test_bars_or_settings_that_change_under_a_sweep_are_refused_until_it_begins_
         (("moving_average_cross", "--param", "fast=2,3", "--workers", "999"), "--workers 999"),
         (("moving_average_cross", "--param", "fast=2,3", "--symbols", "NONE"), "no bars of NONE"),
         (("moving_average_cross", "--param", "fast=2,3", "--objective", "sharp"), "sharpe"),
+        (("moving_average_cross", "--param", "fast=2,3", "--folds", "1"), "--folds 1: expected 2"),
+        (("moving_average_cross", "--param", "fast=2,3", "--embargo", "0d"), "--embargo 0d"),
+        (("moving_average_cross", "--param", "fast=2,3", "--as-of", "2024-02-31"), "2024-02-31"),
+        (("moving_average_cross", "--param", "fast=2,3", "--as-of", "2024-06-06"), "2024-06-07"),
         (
             ("moving_average_cross", "--param", "fast=2,3", "--walk-forward", "six"),
             "--walk-forward six",
@@ -138,3 +142,24 @@ def test_samplers_take_as_many_points_as_they_are_told(state, capsys, tmp_path):
     )
     assert told["trials"] == 6
     assert page.read_text().startswith("<!doctype html>")
+
+
+def test_the_best_s_own_trades_are_drawn_again_and_the_folds_are_judged(state, capsys):
+    more = ("--folds", "2", "--embargo", "2d", "--as-of", "2024-06-07", "--symbols", "SBIN")
+    told = json.loads(swept(capsys, *GRID, *more, "--workers", "1", "--json").out)
+    best = told["best"]
+    point = dict(part.split("=") for part in best["parameters"].split())
+    own = [word for name, value in point.items() for word in ("--set", f"{name}={value}")]
+    arguments = ("backtest", "moving_average_cross", *own, "--symbols", "SBIN", "--json")
+    assert run_command([*arguments, "--no-keep"]) == 0
+    alone = json.loads(capsys.readouterr().out)
+    closed = alone["metrics"]["net"] - (alone["metrics"]["open_pnl"] or 0.0)
+    cash = alone["metrics"]["start_equity"]
+    shuffled, drawn, days = told["chance"][best["trial"]]
+    assert shuffled["final_real"] == drawn["final_real"] == pytest.approx(100 * closed / cash)
+    assert days["final_real"] == pytest.approx(best["return_"], abs=1e-4)
+    assert told["freshness"]["decay"] == 1.0
+    folds = told["folds"]
+    assert (len(folds["folds"]), folds["embargo"]) == (2, 2)
+    assert run_command(["sweeps", "show", "--json", "--as-of", "2024-06-07"]) == 0
+    assert json.loads(capsys.readouterr().out) == told

@@ -12,7 +12,7 @@ from engine.numbers import count
 from engine.research.sweep_tables import score_text
 from engine.texts import plain_text
 from tui.commands.backtest.backtest_commands import ReportFile
-from tui.commands.research.sweep_commands import AsOf
+from tui.commands.research.sweep_commands import AsOf, Embargo, Folds, WalkForward, study_terms
 from tui.commands.research.sweep_job import sweeps_folder
 from tui.commands.research.sweep_output import put_out, study_outcome
 from tui.commands.research.sweep_shelf import SweepShelf
@@ -57,6 +57,9 @@ def list_sweeps(*, config: ConfigFile = None, as_json: RowsAsJson = False) -> in
 def show(
     sweep: Sweep = "last",
     *,
+    walk_forward: WalkForward = "",
+    folds: Folds = 0,
+    embargo: Embargo = "1d",
     as_of: AsOf = "",
     report: ReportFile = None,
     config: ConfigFile = None,
@@ -66,7 +69,14 @@ def show(
     values = configuration(config)
     shelf = _shelf(values)
     outcome = shelf.load(shelf.find(sweep))
-    study = study_outcome(outcome, values.scoring, outcome.manifest.study, as_of)
+    kept, asked = outcome.manifest.study, study_terms(walk_forward, folds, embargo)
+    terms = asked._replace(
+        seed=kept.seed,
+        windows=asked.windows or kept.windows,
+        folds=asked.folds or kept.folds,
+        embargo=asked.embargo if asked.folds else kept.embargo,
+    )
+    study = study_outcome(outcome, values.scoring, terms, as_of)
     put_out(outcome, study, report, as_json=as_json)
     return DONE
 

@@ -1,6 +1,7 @@
 """`patang sweep`: many backtests of one strategy, and which of them to believe."""
 
 import os
+import re
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -24,11 +25,18 @@ from tui.commands.shared.options import AsJson, ConfigFile, Folder, From, To, re
 from tui.run.configured import configuration
 
 MOST_WORKERS = 256
+FEWEST_FOLDS, MOST_FOLDS = 2, 100
 AsOf = Annotated[
     str,
     Parameter(
         name="--as-of", help="Day to which the age of the trials counts, YYYY-MM-DD; empty: today."
     ),
+]
+Folds = Annotated[
+    int, Parameter(help="Learn on all days but a fold, judge by it, so many times; 0: not.")
+]
+Embargo = Annotated[
+    str, Parameter(help="Days after a fold that are not learned from either, as 1d.")
 ]
 WalkForward = Annotated[
     str, Parameter(help="Learn some months, judge by the next, and so on: 6m/1m.")
@@ -63,6 +71,8 @@ def sweep(
         str, Parameter(help="Metric that tpe and walk-forward look for the most of.")
     ] = "sharpe",
     walk_forward: WalkForward = "",
+    folds: Folds = 0,
+    embargo: Embargo = "1d",
     as_of: AsOf = "",
     portfolio: Annotated[
         bool, Parameter(negative="", help="All symbols on one account, instead of each alone.")
@@ -84,6 +94,7 @@ def sweep(
     """Run a strategy with many parameters. Killed or stopped, the same command goes on."""
     if not 0 <= workers <= MOST_WORKERS:
         raise ConfigError(f"--workers {workers}: expected 1 to {MOST_WORKERS}, or 0: one a core")
+    terms = study_terms(walk_forward, folds, embargo)._replace(seed=seed)
     read_day(as_of)  # a day that does not exist is said before anything runs
     if trials < 0:
         raise ConfigError(f"--trials {trials}: expected a number of points, or 0: 100")
@@ -111,7 +122,7 @@ def sweep(
             seed=seed,
             portfolio=portfolio,
             objective=objective,
-            study=StudyTerms(seed, walk_forward),
+            study=terms,
             timeframes=_read_timeframes(timeframes),
         ),
     )
@@ -120,6 +131,16 @@ def sweep(
     write_trials(outcome.folder, study, outcome.rows)
     put_out(outcome, study, report, as_json=as_json)
     return DONE if outcome.manifest.whole else INTERRUPTED
+
+
+def study_terms(walk_forward: str, folds: int, embargo: str) -> StudyTerms:
+    """Return the terms of a command line; raise `ConfigError`."""
+    if folds and not FEWEST_FOLDS <= folds <= MOST_FOLDS:
+        raise ConfigError(f"--folds {folds}: expected {FEWEST_FOLDS} to {MOST_FOLDS}, or 0: none")
+    days = re.fullmatch(r"([1-9]\d{0,2})d", embargo)
+    if days is None:
+        raise ConfigError(f"--embargo {embargo}: expected days, at least one, as 1d")
+    return StudyTerms(windows=walk_forward, folds=folds, embargo=int(days[1]))
 
 
 def _read_timeframes(text: str) -> tuple[int, ...]:

@@ -1,12 +1,16 @@
-"""The files of a sweep besides its journal: all trials as Parquet, and its report."""
+"""The files of a sweep besides its journal: all trials as Parquet, the trades of the best."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from engine.history.bar_series import Floats
 from engine.research.sweep_study import SweepRow, SweepStudy
 from engine.system.whole_files import write_whole
 
@@ -14,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TRIALS: Final = "trials.parquet"
+TRADES: Final = "trades.json"
 
 
 def write_trials(folder: Path, study: SweepStudy, rows: Sequence[SweepRow]) -> Path:
@@ -32,3 +37,18 @@ def write_trials(folder: Path, study: SweepStudy, rows: Sequence[SweepRow]) -> P
         ),
     )
     return out
+
+
+def write_trades(folder: Path, trades: Mapping[str, Floats]) -> None:
+    """Write the round trips of a few trials, P&L over the cash at the beginning."""
+    text = json.dumps({name: each.tolist() for name, each in trades.items()})
+    write_whole(folder / TRADES, lambda fresh: fresh.write_text(text + "\n", encoding="utf-8"))
+
+
+def read_trades(folder: Path) -> dict[str, Floats]:
+    """Return the trades that were kept; none where there are none, or they cannot be read."""
+    try:
+        kept = msgspec.json.decode((folder / TRADES).read_bytes(), type=dict[str, list[float]])
+    except (OSError, msgspec.MsgspecError):
+        return {}
+    return {name: np.array(each) for name, each in kept.items()}

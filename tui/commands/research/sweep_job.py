@@ -103,6 +103,8 @@ class SweepOutcome(NamedTuple):
     refused: list[SweepPoint]
     resumed: int
     folder: Path
+    task: bytes = b""
+    """The task of its workers; empty of a sweep that was read from its journal."""
 
 
 @final
@@ -171,7 +173,7 @@ class SweepJob:
             manifest = msgspec.structs.replace(manifest, whole=not run.was_stopped)
             journal.write_manifest(manifest)
             resumed = sum(row.name in done for row in rows)
-            return SweepOutcome(manifest, rows, self.refused, resumed, self.folder)
+            return SweepOutcome(manifest, rows, self.refused, resumed, self.folder, task)
 
     def _run_points(
         self, run: SweepRun, journal: TrialJournal, manifest: SweepManifest

@@ -9,18 +9,25 @@ from rich.text import Text
 
 from engine.numbers import count
 from engine.research.evidence.evidence_gate import EvidenceFinding
+from engine.research.fold_study import FoldStudy
 from engine.research.sweep_study import SweepRow, SweepStudy
 from engine.research.sweep_tables import (
+    FoldLine,
     HeatMap,
     TrialLine,
     best_lines,
+    efficiency_text,
+    fold_lines,
     freshness_text,
     heat_maps,
+    purge_text,
     rejections,
     score_text,
     trial_line,
     verdict_text,
 )
+from engine.research.trial_chance import SHOWN as SHARES
+from engine.research.trial_chance import TrialChance, chance_lines
 from engine.texts import plain_text
 
 SHOWN = 12
@@ -43,12 +50,13 @@ def print_study(
     for name, heat in heat_maps(rows, objective).items():
         out.print(_heat_rows(f"{name}: {objective}", heat))
     out.print(_finding_rows(study.best.findings))
+    if best_chance := study.chances.get(study.best.name):
+        out.print(_chance_rows(best_chance))
     if study.forward is not None:
-        left = study.forward.efficiency
-        said = "no return in sample" if left is None else f"{100 * left:.0f} %"
-        out.print(
-            Text(f"walk-forward: {len(study.forward.winners)} windows, efficiency {said}", "bold")
-        )
+        said = efficiency_text(study.forward.efficiency)
+        out.print(Text(f"walk-forward: {len(study.forward.winners)} windows, {said}", "bold"))
+    if study.folds is not None:
+        out.print(_fold_rows(study.folds, fold_lines(study, rows)))
     if faults := rejections(study):
         told = ", ".join(f"{gate} {count(number)}" for gate, number in faults)
         out.print(Text(f"rejected by gate: {told}", "dim"))
@@ -86,6 +94,14 @@ def study_json(study: SweepStudy, rows: Sequence[SweepRow], **facts: object) -> 
             ],
             "rejected": dict(rejections(study)),
             "efficiency": None if study.forward is None else study.forward.efficiency,
+            "folds": None
+            if study.folds is None
+            else study.folds._asdict()
+            | {"folds": [each._asdict() for each in fold_lines(study, rows)]},
+            "chance": {
+                name: [each._asdict() for each in chance_lines(chance)]
+                for name, chance in study.chances.items()
+            },
         }
     )
 
@@ -131,6 +147,35 @@ def _heat_cell(value: float | None, largest: float) -> Text:
         return Text("")
     level = min(int(abs(value) / largest * LEVELS), LEVELS - 1) if largest else 0
     return Text(f" {value:.2f} ", (GREENS if value > 0 else REDS)[level])
+
+
+def _chance_rows(chance: TrialChance) -> Table:
+    shares = [f"{share} %" for share in SHARES]
+    made = _plain_table("The best by chance, % of the cash", "", "", *shares, "real", left=2)
+    lines = [*chance_lines(chance)]
+    for each in lines:
+        figures = (*each.final, each.final_real)
+        made.add_row("return", each.drawn, *(f"{figure:.2f}" for figure in figures))
+    for each in lines:
+        figures = (*each.drawdown, each.drawdown_real)
+        made.add_row("drawdown", each.drawn, *(f"{figure:.2f}" for figure in figures))
+    return made
+
+
+def _fold_rows(study: FoldStudy, lines: Sequence[FoldLine]) -> Table | Text:
+    if study.note:
+        return Text(f"cross-validation: {study.note}", "yellow")
+    title = f"Cross-validation: {efficiency_text(study.efficiency)}, {purge_text(study)}"
+    made = _plain_table(title, "Days", "Best of the others", "Symbol", "In", "Out", left=3, wraps=1)
+    for each in lines:
+        made.add_row(
+            f"{each.first} to {each.last}",
+            plain_text(each.parameters),
+            plain_text(each.symbol),
+            f"{each.in_sample:.2f} %",
+            Text(f"{each.out_of_sample:.2f} %", "green" if each.out_of_sample > 0 else "red"),
+        )
+    return made
 
 
 def _finding_rows(findings: Sequence[EvidenceFinding]) -> Table:

@@ -18,11 +18,11 @@ from engine.backtest.backtest_run import BacktestRun
 from engine.backtest.results.run_reckoning import outcome_of, reckon_run
 from engine.backtest.run_bars import LoadedBars, ReplayBars, replay_bars
 from engine.backtest.run_identity import source_hash
-from engine.backtest.run_outcome import RunManifest
+from engine.backtest.run_outcome import RunManifest, RunOutcome
 from engine.backtest.statistics.run_statistics import statistics
 from engine.config.schema import DeskConfig
 from engine.errors import DataError, PatangError
-from engine.history.bar_series import day_number
+from engine.history.bar_series import Floats, day_number
 from engine.research.packed_bars import read_packed
 from engine.research.sweep_run import NamedTrial
 from engine.research.trials import (
@@ -83,7 +83,36 @@ class TrialWorker:
             seconds=time.process_time() - begun,
         )
 
+    def trade_returns(self, trial: SweepTrial) -> Floats:
+        """Return the P&L of each closed round trip over the cash at the beginning, by exits.
+
+        Raise `PatangError` where the trial fails.
+        """
+        _, outcome = self._run_trial(trial)
+        closed = sorted(
+            (each for each in outcome.trades if not each.is_open),
+            key=lambda each: (each.exit_ts, each.number),
+        )
+        return np.array([each.net for each in closed]) / outcome.manifest.start_cash
+
     def _replay_trial(self, trial: SweepTrial) -> tuple[dict[str, float | None], str, str]:
+        run, outcome = self._run_trial(trial)
+        calendar = [day_number(day) for day in self._prepared_window(trial.window).market.days]
+        # Symbols have holes of their own, and trials are compared day by day.
+        daily = calendar_returns(
+            outcome.daily.equity,
+            outcome.manifest.start_cash,
+            days=outcome.daily.day,
+            calendar=np.array(calendar),
+        )
+        metrics = {
+            each.key: float(each.value) if isinstance(each.value, (int, float)) else None
+            for each in statistics(outcome)
+            if not isinstance(each.value, str)
+        }
+        return metrics, pack_returns(daily), run.digest
+
+    def _run_trial(self, trial: SweepTrial) -> tuple[BacktestRun, RunOutcome]:
         table = self._task.tables[trial.strategy] | trial.parameters
         strategy = build(trial.strategy, table)
         if source_hash(strategy) != self._task.sources[trial.strategy]:
@@ -104,23 +133,8 @@ class TrialWorker:
             if isinstance(run.failures[0].error, KeyboardInterrupt):
                 raise run.failures[0].error
             raise DataError(failure_text(run.failures[0].error))
-        outcome = outcome_of(
-            run, reckon_run(run), self._metric_manifest(trial.window, prepared, run)
-        )
-        calendar = [day_number(day) for day in self._prepared_window(trial.window).market.days]
-        # Symbols have holes of their own, and trials are compared day by day.
-        daily = calendar_returns(
-            outcome.daily.equity,
-            outcome.manifest.start_cash,
-            days=outcome.daily.day,
-            calendar=np.array(calendar),
-        )
-        metrics = {
-            each.key: float(each.value) if isinstance(each.value, (int, float)) else None
-            for each in statistics(outcome)
-            if not isinstance(each.value, str)
-        }
-        return metrics, pack_returns(daily), run.digest
+        manifest = self._metric_manifest(trial.window, prepared, run)
+        return run, outcome_of(run, reckon_run(run), manifest)
 
     def _metric_manifest(
         self, window: TrialWindow, prepared: PreparedBacktest, run: BacktestRun
