@@ -145,7 +145,7 @@ def test_samplers_take_as_many_points_as_they_are_told(state, capsys, tmp_path):
 
 
 def test_the_best_s_own_trades_are_drawn_again_and_the_folds_are_judged(state, capsys):
-    more = ("--folds", "2", "--embargo", "2d", "--as-of", "2024-06-07", "--symbols", "SBIN")
+    more = ("--folds", "5", "--embargo", "2d", "--as-of", "2024-06-07", "--symbols", "SBIN")
     told = json.loads(swept(capsys, *GRID, *more, "--workers", "1", "--json").out)
     best = told["best"]
     point = dict(part.split("=") for part in best["parameters"].split())
@@ -160,6 +160,10 @@ def test_the_best_s_own_trades_are_drawn_again_and_the_folds_are_judged(state, c
     assert days["final_real"] == pytest.approx(best["return_"], abs=1e-4)
     assert told["freshness"]["decay"] == 1.0
     folds = told["folds"]
-    assert (len(folds["folds"]), folds["embargo"]) == (2, 2)
+    assert folds["embargo"] == 2
+    # five folds of five days; the last one learns from the days before it alone
+    last = folds["folds"][-1]
+    assert (last["first"], last["last"]) == ("2024-06-07", "2024-06-07")
+    assert last["learned"] == 4 - folds["purge"]
     assert run_command(["sweeps", "show", "--json", "--as-of", "2024-06-07"]) == 0
     assert json.loads(capsys.readouterr().out) == told
