@@ -211,7 +211,6 @@ class StrategyHost:
         slot.call_count += slot.call_count % 2
         slot.stopped = error_text(error)
         slot.error = error
-        slot.context.requests = []
         self.order_store.alert("alarm", "strategy_stopped", slot.name + " stopped: " + slot.stopped)
 
     def _handle_requests(self, slot: StrategyState, cause: DecisionCause) -> None:

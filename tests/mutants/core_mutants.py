@@ -158,6 +158,14 @@ CORE = (
         "if False:",
     ),
     Mutant(
+        "what a strategy asked for before it died is done",
+        HOST,
+        "            return\n        slot.call_count += 1\n        if slot.context.requests:\n"
+        "            self._handle_requests(slot, DecisionCause(TICK",
+        "        slot.call_count += 1\n        if slot.context.requests:\n"
+        "            self._handle_requests(slot, DecisionCause(TICK",
+    ),
+    Mutant(
         "what waited for the open goes by an older price",
         HOST,
         "priced = market.live and not market.untraded and market.heard_at >= hours.opens",
@@ -187,12 +195,6 @@ CORE = (
         HOST,
         "        slot.error = error\n",
         "",
-    ),
-    Mutant(
-        "what a strategy asked for before it died is done",
-        HOST,
-        "        slot.context.requests = []\n        self.order_store.alert",
-        "        self.order_store.alert",
     ),
     Mutant(
         "what a day's bar asks for does not wait for the open",

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from compiled.model.events import OperatorAct, PlaceOrder
 from compiled.model.values import MINUTE, Bar
 from compiled.trading.desk_state import StrategyState
 from compiled.trading.kernel import Kernel, KernelSetup
@@ -146,6 +147,47 @@ def test_whatever_a_strategy_raises_stops_that_strategy_and_nothing_else(hook, w
     failures.record_new()
     assert [row["who"] for row in kept] == ["failing"]
     assert "in fail" in kept[0]["detail"], "with its traceback"
+
+
+class Hasty(Strategy):
+    """Asks for shares once, and may fail then."""
+
+    def __init__(self, hook, error):
+        super().__init__("hasty", 60, every=1, wants_ticks=True)
+        self.hook, self.error, self.asked = hook, error, False
+
+    def ask(self, hook, ctx):
+        if hook == self.hook and not self.asked:
+            self.asked = True
+            ctx.buy(CANBK, 10, 2.0, reason="now")
+            if self.error is not None:
+                raise self.error
+
+    def on_bar(self, ctx, bar):
+        del bar
+        self.ask("on_bar", ctx)
+
+    def on_tick(self, ctx, tick):
+        del tick
+        self.ask("on_tick", ctx)
+
+    def on_timer(self, ctx, ts):
+        del ts
+        self.ask("on_timer", ctx)
+
+
+@pytest.mark.parametrize("hook", ["on_bar", "on_tick", "on_timer"])
+@pytest.mark.parametrize(("error", "orders"), [(None, [10]), (ValueError("too late"), [])])
+def test_what_a_strategy_asked_for_is_done_unless_it_failed_in_that_call(hook, error, orders):
+    scene = Company(Hasty(hook, error))
+    scene.operate(OperatorAct.READY)
+    scene.tick(100.0)
+    scene.tick(100.0, after=61.0)
+    for _ in range(3):
+        scene.timer()
+    asked = [each.order.quantity for each in scene.asked if isinstance(each, PlaceOrder)]
+    assert asked == orders
+    assert bool(scene.kernel.state.slots[0].stopped) is (error is not None)
 
 
 def test_a_strategy_that_goes_too_deep_is_stopped():
