@@ -42,10 +42,21 @@ class TradedMarket(NamedTuple):
 
         A replay goes through them once.
         """
+        return self._with_sessions(range(first, len(self.days)))
+
+    def on_days(self, days: Collection[date]) -> "TradedMarket":
+        """Return it with its sessions on these days alone, at their beginning."""
+        return self._with_sessions([at for at, day in enumerate(self.days) if day in days])
+
+    def _with_sessions(self, places: Sequence[int]) -> "TradedMarket":
         its = self.sessions
-        opens, closes = list(its.opens)[first:], list(its.closes)[first:]
-        sessions = RecordedSessions(opens, closes, list(its.hours)[first:], list(its.rates)[first:])
-        return self._replace(sessions=sessions, days=self.days[first:])
+        sessions = RecordedSessions(
+            [its.opens[at] for at in places],
+            [its.closes[at] for at in places],
+            [its.hours[at] for at in places],
+            [its.rates[at] for at in places],
+        )
+        return self._replace(sessions=sessions, days=[self.days[at] for at in places])
 
 
 def instruments_of(

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -58,6 +59,25 @@ def test_a_trial_is_the_backtest_of_its_parameters_to_the_paisa_and_the_digest(s
     assert one["sharpe"] == pytest.approx(alone["metrics"]["sharpe"])
     assert one["net_return"] * 100 == pytest.approx(alone["metrics"]["return"])
     assert len(one["daily_returns"]) == len(DAYS)
+
+
+def test_a_symbol_that_begins_late_and_misses_a_day_has_its_returns_on_its_own_days(state, capsys):
+    there = [DAYS[1], DAYS[2], DAYS[4]]
+    history(state / "history", {"LATE": walk(there, 3)})
+    point = ("moving_average_cross", "--param", "fast=3", "--param", "slow=8")
+    told = swept(capsys, *point, "--symbols", "INFY,LATE", "--workers", "1", "--json")
+    rows = pq.read_table(json.loads(told.out)["file"]).to_pylist()
+    late = next(row for row in rows if row["symbol"] == "LATE")
+    own = ("--set", "fast=3", "--set", "slow=8", "--symbols", "LATE", "--json", "--no-keep")
+    assert run_command(["backtest", "moving_average_cross", *own]) == 0
+    alone = json.loads(capsys.readouterr().out)["metrics"]
+    assert alone["sessions"] == late["days"] == 3
+    assert late["net_return"] * 100 == pytest.approx(alone["return"])
+    assert late["sharpe"] == pytest.approx(alone["sharpe"])
+    returns = dict(zip(DAYS, late["daily_returns"], strict=True))
+    assert [day for day, gain in returns.items() if gain] == there
+    grown = np.prod([1.0 + gain for gain in returns.values()])
+    assert grown - 1.0 == pytest.approx(late["net_return"], rel=1e-4)
 
 
 def test_a_sweep_killed_at_any_moment_goes_on_to_the_same_table(state, capsys):

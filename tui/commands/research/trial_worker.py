@@ -16,7 +16,7 @@ import numpy as np
 
 from engine.backtest.backtest_run import BacktestRun
 from engine.backtest.results.run_reckoning import outcome_of, reckon_run
-from engine.backtest.run_bars import LoadedBars, ReplayBars, replay_bars
+from engine.backtest.run_bars import LoadedBars, ReplayBars, days_of, replay_bars
 from engine.backtest.run_identity import source_hash
 from engine.backtest.run_outcome import RunManifest, RunOutcome
 from engine.backtest.statistics.run_statistics import statistics
@@ -161,7 +161,14 @@ class TrialWorker:
                 if trial.symbol in {PORTFOLIO, symbol}
             }
             instruments = {symbol: whole.market.instruments[symbol] for symbol in series}
-            prepared = whole._replace(market=whole.market._replace(instruments=instruments))
+            market = whole.market._replace(instruments=instruments)
+            if trial.symbol != PORTFOLIO:
+                # A day that only other symbols traded on is no session of its own backtest.
+                days = days_of(series.values(), market.days[0], market.days[-1])
+                if not days:
+                    raise DataError(f"no bars of {trial.symbol} in these days")
+                market = market.on_days(days)
+            prepared = whole._replace(market=market)
             while len(self._ready) >= SYMBOLS_KEPT:
                 del self._ready[next(iter(self._ready))]
             self._ready[key] = prepared, replay_bars(series, prepared.market)
