@@ -29,6 +29,7 @@ MODULES = {
     "charges": "bench_charges",
     "backtest": "bench_cross",
     "sweep": "bench_sweep",
+    "trials": "bench_trials",
     "sandbox": "bench_sandbox",
     "feed": "bench_feed",
     "memory": "bench_memory",

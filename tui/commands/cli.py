@@ -46,6 +46,7 @@ Benchmark = Literal[
     "charges",
     "backtest",
     "sweep",
+    "trials",
     "sandbox",
     "feed",
     "memory",
