@@ -35,7 +35,7 @@ from compiled.indicators import (
 )
 from compiled.model.order_terms import OrderTerms, Variety
 from compiled.model.values import SECOND, Bar, Instrument, Order, Product, Side, Tick, Validity
-from compiled.trading.ladder import LadderPlan, RungPlan
+from compiled.trading.ladder import Ladder, LadderPlan, RungPlan
 from compiled.trading.strategy import BARE, Context, Strategy
 from engine.config import schema
 from engine.config.schema import LoadedConfig
@@ -89,6 +89,7 @@ __all__ = [
     "Instrument",
     "Keltner",
     "Key",
+    "Ladder",
     "LadderPlan",
     "Order",
     "OrderTerms",

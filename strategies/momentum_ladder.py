@@ -9,12 +9,15 @@ from strategies import (
     CRORE,
     DAY_SECONDS,
     EMA,
+    ROC,
     SECOND,
     SIDES,
-    Bar,
     Context,
+    Cross,
     DirectionalParameters,
+    Indicator,
     Key,
+    Ladder,
     LadderPlan,
     Product,
     RungPlan,
@@ -110,12 +113,12 @@ class LadderParameters(DirectionalParameters, frozen=True, kw_only=True):
 
 
 class MoverTrack:
-    """The state of one instrument: two averages and the last closes."""
+    """The state of one instrument: two averages, its momentum, and when it was left."""
 
-    def __init__(self, fast: int, slow: int) -> None:
-        self.fast = EMA(fast)
-        self.slow = EMA(slow)
-        self.closes: list[float] = []
+    def __init__(self, fast: int, slow: int, bars: int) -> None:
+        # A cross, so that the desk need not call for every bar: nothing is done before the scan.
+        self.averages = Cross(EMA(fast), EMA(slow))
+        self.momentum = ROC(bars)
         # Before any time of the desk, so that the first entry needs no rest.
         self.last_exit = -DAY_SECONDS * SECOND
 
@@ -150,49 +153,60 @@ class MomentumLadder(Strategy):
             risk=p.risk * 100,
         )
         self.tracks: dict[int, MoverTrack] = {}
+        self.standing: list[Ladder] = []
+        self.free: list[tuple[int, MoverTrack]] = []
+        self.scanned_at = 0
 
-    def on_bar(self, ctx: Context, bar: Bar) -> None:
-        """Bring the averages up to date."""
-        del ctx
-        track = self.tracks.get(bar.token)
-        if track is None:
-            track = self.tracks[bar.token] = MoverTrack(self.fast, self.slow)
-        track.fast.update(bar.close)
-        track.slow.update(bar.close)
-        # `bars` + 1 closes span `bars` bars.
-        track.closes = [*track.closes[-self.bars :], bar.close]
+    def follow(self, token: int) -> list[Indicator]:
+        """Keep an instrument's averages and its momentum."""
+        track = self.tracks[token] = MoverTrack(self.fast, self.slow, self.bars)
+        self.free.append((token, track))
+        return [track.averages, track.momentum]
 
     def on_timer(self, ctx: Context, ts: int) -> None:
         """Scan: rank the movers, strongest first, and ask for a ladder on each with room left."""
-        open_rungs = sum(rung.live for ladder in ctx.all_ladders() for rung in ladder.rungs)
+        self._note_standing(ctx.all_ladders(), ts)
+        movers = self._find_movers(ctx, ts)
+        if not movers:
+            return
+        open_rungs = sum(rung.live for ladder in self.standing for rung in ladder.rungs)
         used = open_rungs * self.plan.capital
         # Strongest first: the capital may run out before the list does.
-        for momentum, token, side in sorted(self._find_movers(ctx, ts), reverse=True):
+        for momentum, token, side in sorted(movers, reverse=True):
             if open_rungs >= self.most or used + self.plan.capital > self.total:
                 return
             ctx.ladder(token, side, self.plan, f"momentum {side * momentum:+.2f} %")
             open_rungs += 1
             used += self.plan.capital
 
+    def _note_standing(self, ladders: list[Ladder], ts: int) -> None:
+        """Take note of the ladders that stand, and of the instruments that are free."""
+        if ladders != self.standing:
+            # When a ladder ended is not known: the last scan that saw it counts.
+            left = {ladder.instrument.token for ladder in self.standing}
+            taken = {ladder.instrument.token for ladder in ladders}
+            for token in left & self.tracks.keys():
+                self.tracks[token].last_exit = self.scanned_at
+            self.free = [pair for pair in self.tracks.items() if pair[0] not in taken]
+            self.standing = ladders
+        self.scanned_at = ts
+
     def _find_movers(self, ctx: Context, ts: int) -> list[tuple[float, int, Side]]:
         """Return (momentum in its direction, token, side) of every free instrument that moves."""
         found = []
-        for token, track in self.tracks.items():
-            if ctx.ladders(token):
-                # While a ladder stands its end is not known: the last scan that saw it counts.
-                track.last_exit = ts
+        rested, percent = ts - self.cooldown, self.percent
+        for token, track in self.free:
+            before = track.momentum.before
+            if before == 0.0 or track.last_exit > rested:
                 continue
-            if (
-                not track.slow.ready
-                or len(track.closes) <= self.bars
-                or ts - track.last_exit < self.cooldown
-            ):
+            change = (ctx.ltp(token) / before - 1.0) * 100.0
+            # Few move so far: all else is looked at only then.
+            if abs(change) < percent or not track.averages.ready:
                 continue
-            change = (ctx.ltp(token) / track.closes[0] - 1.0) * 100.0
-            lead = track.fast.value - track.slow.value
+            lead = track.averages.fast.value - track.averages.slow.value
             found += [
                 (side * change, token, side)
                 for side in self.sides
-                if side * change >= self.percent and side * lead > 0
+                if side * change >= percent and side * lead > 0
             ]
         return found

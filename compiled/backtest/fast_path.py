@@ -153,6 +153,8 @@ class FastPath(OrderEntry):
         self.positions: list[BarePosition] = []
         self.by_token: IntMap[BarePosition] = IntMap()
         self.sent: i64 = 0
+        self._standing: i64 = 0
+        """How many instruments have a position in columns."""
         # Fills without objects (see `_book_trade`), `_filled` numbers of them.
         self._rows = vec[i64]()
         self._filled: i64 = 0
@@ -464,6 +466,7 @@ class FastPath(OrderEntry):
         rows[at + 12] = realised
         rows[at + 13] = number
         if enters:
+            self._standing += 1
             line.held = line.sent
             line.bought = value
             line.charges = charges
@@ -472,6 +475,7 @@ class FastPath(OrderEntry):
             line.row = at
         else:
             sign: i64 = 1 if line.held > 0 else -1
+            self._standing -= 1
             line.held = 0
             self.ladder_book.count_round_trip(
                 slot.name, sign * (value - line.bought) - line.charges - charges
@@ -515,6 +519,9 @@ class FastPath(OrderEntry):
 
         Commands sent in it are still to go.
         """
+        # A strategy may look at its ladders for every instrument at every bar.
+        if self._standing == 0 and self.sent == 0 and self._filled == 0:
+            return
         self._follow_positions(passed=False)
         self.make_fills()
 
@@ -583,6 +590,8 @@ class FastPath(OrderEntry):
                 rung.retry_at = line.asked_at + RETRY_SECONDS * SECOND
             else:
                 rung.entry = order
+        if line.held != 0:
+            self._standing -= 1
         line.held = 0
         line.sent = 0
         self.ladder_book.follow_ladder(ladder)
@@ -683,6 +692,11 @@ class ColumnHoldings(StrategyHoldings):
         """Return the ladders of a token, once all positions have theirs."""
         self.path.make_ladders()
         return super().ladders(token)
+
+    def all_ladders(self) -> list[Ladder]:
+        """Return all ladders, once all positions have theirs."""
+        self.path.make_ladders()
+        return super().all_ladders()
 
     def shares(self, token: i64) -> i64:
         """Return the shares held, those in columns included; 0 of a token that is another's."""

@@ -144,11 +144,12 @@ class WMA(Indicator):
 class ROC(Indicator):
     """Rate of change against the price `period` updates ago, in percent; ready after `period` + 1.
 
-    It is TA-Lib's ROC.
+    It is TA-Lib's ROC. `before` is that price, 0.0 until ready.
     """
 
     def __init__(self, period: i64) -> None:
         super().__init__()
+        self.before = 0.0
         self._period = checked_period(period)
         self._ring = zero_vec(period)
         self._next: i64 = 0
@@ -159,7 +160,7 @@ class ROC(Indicator):
         ring = self._ring
         i = self._next
         if self._full:
-            before = ring[i]
+            before = self.before = ring[i]
             # TA-Lib has 0 as well where there is no price to compare with.
             self.value = (price / before - 1.0) * 100.0 if before != 0.0 else 0.0
             self.ready = True

@@ -138,12 +138,14 @@ def is_idle(ladder: Ladder, high: float, low: float) -> bool:
     """
     if ladder.leaving:
         return False
+    # Only the extreme in the position's favour matters: it enters further rungs and trails stops,
+    # the other one is the stop's own business at the exchange.
+    extreme = high if ladder.side is Side.BUY else low
     for rung in ladder.rungs:
-        # Only the extreme in the position's favour matters: it enters further rungs and trails
-        # stops, the other one is the stop's own business at the exchange.
-        if rung.state is not RungState.CLOSED and not _is_rung_idle(
-            ladder, rung, high if ladder.side is Side.BUY else low
-        ):
+        if rung.state is RungState.WAITING:
+            if ladder.next_rung(extreme) is not None:
+                return False
+        elif rung.state is not RungState.CLOSED and not _is_rung_idle(ladder, rung, extreme):
             return False
     return True
 
@@ -151,12 +153,12 @@ def is_idle(ladder: Ladder, high: float, low: float) -> bool:
 def is_idle_at_any_price(ladder: Ladder) -> bool:
     """Return whether no price leaves anything to do, as long as the ladder does not change.
 
-    It is `is_idle`, no stop trails, and no target is watched.
+    It is `is_idle`, no rung waits, no stop trails, and no target is watched.
     """
-    if ladder.plan.trail or ladder.plan.resting:
-        for rung in ladder.rungs:
-            if rung.plan.stop_percent > 0.0:
-                return False
+    follows = ladder.plan.trail or ladder.plan.resting
+    for rung in ladder.rungs:
+        if rung.state is RungState.WAITING or (follows and rung.plan.stop_percent > 0.0):
+            return False
     return is_idle(ladder, 0.0, NO_PRICE)
 
 

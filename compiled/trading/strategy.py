@@ -105,6 +105,10 @@ class StrategyHoldings:
         held = self.by_token.get(token)
         return [] if held is None else held
 
+    def all_ladders(self) -> list[Ladder]:
+        """Return all of them, in the order of the tokens."""
+        return [ladder for held in self.by_token.values() for ladder in held]
+
     def shares(self, token: i64) -> i64:
         """Return the shares that they hold, negative when short."""
         shares: i64 = 0
@@ -155,7 +159,7 @@ class Context:
 
     def all_ladders(self) -> list[Ladder]:
         """Return this strategy's ladders that are not closed, on whatever token."""
-        return [ladder for token in self.holdings.by_token.keys() for ladder in self.ladders(token)]
+        return self.holdings.all_ladders()
 
     def position(self, token: i64) -> i64:
         """Return the shares this strategy holds, negative when short."""

@@ -462,3 +462,12 @@ def test_an_indicator_of_ones_own_takes_bars_outputs_and_crosses_like_any_other(
     assert [cross.update(price) for price in (4.0, 3.0, 5.0)] == [0.0, 0.0, 0.0]
     other = ind.Cross(HighLow(), ind.SMA(1))
     assert [other.update(price) for price in (4.0, 3.0, 4.0)] == [0.0, 1.0, -1.0]
+
+
+def test_a_rate_of_change_keeps_the_price_it_is_measured_from():
+    change = ind.ROC(3)
+    assert [(change.update(price), change.before)[1] for price in (8.0, 9.0, 10.0, 11.0, 12.0)] == [
+        *[0.0] * 3,
+        8.0,
+        9.0,
+    ]
