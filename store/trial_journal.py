@@ -97,12 +97,16 @@ class TrialJournal:
         self._append_lines(POINTS, (line for line in encoded if line not in there))
 
     def points(self) -> list[SweepPoint]:
-        """Return the points in their order; a line that was cut short is none."""
-        found = []
+        """Return the points in their order; a line that was cut short is none.
+
+        Of a point that was given up there are two lines, of which the later one counts.
+        """
+        found: dict[tuple[str, str], SweepPoint] = {}
         for line in self._lines(POINTS):
             with suppress(msgspec.MsgspecError, ValueError):
-                found.append(msgspec.json.decode(line, type=SweepPoint))
-        return found
+                point = msgspec.json.decode(line, type=SweepPoint)
+                found[point.strategy, repr(point.parameters)] = point
+        return list(found.values())
 
     def _append_lines(self, name: str, lines: Iterable[bytes]) -> None:
         # A line begins with its line feed: whatever a kill has cut short stays a line of its own.

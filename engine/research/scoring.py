@@ -61,14 +61,16 @@ def apply_constraints(
 ) -> pd.DataFrame:
     """Return the trials with a column `rejected`: every gate that one breaks, empty if none.
 
-    A gate that `gates` does not name keeps its default. Raise `DataError` for a table, and
+    A trial whose point was `pruned` is rejected as well. A gate that `gates` does not name keeps
+    its default. Raise `DataError` for a table, and
     `ConfigError` for a gate, that cannot be.
     """
     bounds = _filled_in("gate", gates, DEFAULT_GATES)
     table = checked_trials(trials)
     raw = raw_figures(table)
     figures = raw.assign(drawdown=-raw["drawdown"], trades=table["trades"], days=table["days"])
-    faults: list[list[str]] = [[] for _ in table.index]
+    given_up = table["pruned"] if "pruned" in table.columns else [""] * len(table)
+    faults = [[str(each)] if each else [] for each in given_up]
     for name, bound in bounds.items():
         figure = name[4:]
         values = figures[figure].to_numpy()

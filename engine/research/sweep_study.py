@@ -37,12 +37,16 @@ FEWEST_SESSIONS: Final = 2
 
 
 class SweepRow(NamedTuple):
-    """A trial beside its result; `timeframe` is of the strategy's bars, seconds."""
+    """A trial beside its result; `timeframe` is of the strategy's bars, seconds.
+
+    `pruned` says after how many symbols its point was given up, empty where it was not.
+    """
 
     name: str
     trial: SweepTrial
     timeframe: int
     result: TrialResult
+    pruned: str = ""
 
 
 class StudyTerms(NamedTuple):
@@ -222,6 +226,7 @@ def _scored_row(row: SweepRow) -> dict[str, Any]:
         "turnover": turnover if turnover >= 0.0 else math.nan,
         "average_holding_s": open_figure("average_holding"),
         "trades": figure("trades"),
+        "pruned": row.pruned,
     }
 
 

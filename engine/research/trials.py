@@ -41,13 +41,15 @@ class SweepTrial(msgspec.Struct, frozen=True, kw_only=True):
 class SweepPoint(msgspec.Struct, frozen=True, kw_only=True):
     """A point that a sampler took, and the seconds of the strategy's bars there.
 
-    `timeframe` is 0 where the strategy refuses the point, `refusal` then says why.
+    `timeframe` is 0 where the strategy refuses the point, `refusal` then says why. `pruned` is the
+    number of symbols after which it was given up, 0 where it was not.
     """
 
     strategy: str
     parameters: dict[str, Value]
     timeframe: int = 0
     refusal: str = ""
+    pruned: int = 0
 
     def trials(self, symbols: Iterable[str], window: TrialWindow) -> Iterator[SweepTrial]:
         """Yield a trial for each symbol; none of a point that is refused."""

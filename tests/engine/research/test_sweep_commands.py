@@ -125,6 +125,15 @@ def test_bars_or_settings_that_change_under_a_sweep_are_refused_until_it_begins_
         (("moving_average_cross", "--param", "fast=2,3", "--workers", "999"), "--workers 999"),
         (("moving_average_cross", "--param", "fast=2,3", "--symbols", "NONE"), "no bars of NONE"),
         (("moving_average_cross", "--param", "fast=2,3", "--objective", "sharp"), "sharpe"),
+        (("moving_average_cross", "--param", "fast=2,3", "--prune", "0.05"), "a grid is run whole"),
+        (("moving_average_cross", "--param", "fast=2,3", "--prune", "5"), "--prune 5.0: expected"),
+        (
+            (
+                *("moving_average_cross", "--param", "fast=2,3", "--prune", "0.05"),
+                *("--sampler", "random", "--portfolio"),
+            ),
+            "--portfolio has one account",
+        ),
         (("moving_average_cross", "--param", "fast=2,3", "--folds", "1"), "--folds 1: expected 2"),
         (("moving_average_cross", "--param", "fast=2,3", "--embargo", "0d"), "--embargo 0d"),
         (("moving_average_cross", "--param", "fast=2,3", "--as-of", "2024-02-31"), "2024-02-31"),
@@ -187,3 +196,36 @@ def test_the_best_s_own_trades_are_drawn_again_and_the_folds_are_judged(state, c
     assert last["learned"] == 4 - folds["purge"]
     assert run_command(["sweeps", "show", "--json", "--as-of", "2024-06-07"]) == 0
     assert json.loads(capsys.readouterr().out) == told
+
+
+SAMPLED = (
+    "moving_average_cross",
+    *("--param", "fast=2:9:1", "--param", "slow=10:60:1", "--trials", "14", "--prune", "0.2"),
+)
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_points_are_given_up_the_same_by_one_worker_by_two_and_after_a_kill(state, capsys, sampler):
+    names = ("A", "B", "C", "D", "E", "F", "INFY", "SBIN")
+    history(state / "history", {name: walk(DAYS, seed) for seed, name in enumerate(names)})
+    asked = (*SAMPLED, "--sampler", sampler)
+    told = swept(capsys, *asked, "--workers", "1", "--json")
+    one = table(told)
+    pruned = [row for row in one.values() if row[3].startswith("pruned after 5 of 8 symbols")]
+    assert pruned
+    assert len(pruned) % 5 == 0
+    assert len(one) == 14 * 8 - 3 * len(pruned) // 5
+    assert json.loads(told.out)["rejected"]["pruned"] == len(pruned)
+    chosen = {each["trial"] for each in json.loads(told.out)["next_day"]}
+    assert not chosen & {name for name, row in one.items() if row[3].startswith("pruned")}
+    [folder] = (state / "sweeps").iterdir()
+    lines = (folder / "trials.jsonl").read_bytes().split(b"\n")
+    assert run_command(["sweeps", "show", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads(told.out)
+    # as a kill leaves it: half of the trials, and the points of as many rounds
+    (folder / "trials.jsonl").write_bytes(b"\n".join(lines[: len(lines) // 2]))
+    (folder / "points.jsonl").unlink()
+    assert table(swept(capsys, *asked, "--workers", "2", "--json")) == one
+    assert run_command(["sweeps", "list", "--json"]) == 0
+    [entry] = json.loads(capsys.readouterr().out)
+    assert (entry["trials"], entry["wanted"]) == (len(one), len(one))

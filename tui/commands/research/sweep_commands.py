@@ -70,6 +70,13 @@ def sweep(
     objective: Annotated[
         str, Parameter(help="Metric that tpe and walk-forward look for the most of.")
     ] = "sharpe",
+    prune: Annotated[
+        float,
+        Parameter(
+            help="Give up points of random and tpe that are worse than the best on the symbols "
+            "done so far, with a p below this, as 0.05; 0: none."
+        ),
+    ] = 0.0,
     walk_forward: WalkForward = "",
     folds: Folds = 0,
     embargo: Embargo = "1d",
@@ -94,6 +101,8 @@ def sweep(
     """Run a strategy with many parameters. Killed or stopped, the same command goes on."""
     if not 0 <= workers <= MOST_WORKERS:
         raise ConfigError(f"--workers {workers}: expected 1 to {MOST_WORKERS}, or 0: one a core")
+    if not 0.0 <= prune < 1.0:
+        raise ConfigError(f"--prune {prune}: expected a p below 1, as 0.05, or 0: none")
     terms = study_terms(walk_forward, folds, embargo)._replace(seed=seed)
     read_day(as_of)  # a day that does not exist is said before anything runs
     if trials < 0:
@@ -123,6 +132,7 @@ def sweep(
             portfolio=portfolio,
             objective=objective,
             study=terms,
+            prune=prune,
             timeframes=_read_timeframes(timeframes),
         ),
     )

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, final
@@ -20,8 +20,9 @@ from engine.errors import ConfigError, PatangError
 from engine.history.golden_bars import series_digest
 from engine.research.packed_bars import write_packed
 from engine.research.parameter_space import ParameterAxis, ParameterSpace, Point, read_axis
+from engine.research.point_pruner import PointPruner, PrunedRounds
 from engine.research.samplers import DEFAULT_TRIALS, ListSampler, PointSampler, TpeSampler
-from engine.research.sweep_run import SweepProgress, SweepRun
+from engine.research.sweep_run import NamedTrial, SweepProgress, SweepRun
 from engine.research.sweep_study import StudyTerms, SweepRow
 from engine.research.trials import (
     PORTFOLIO,
@@ -42,8 +43,8 @@ from tui.commands.shared.progress_line import StatusLine, interruptible
 SamplerName = Literal["grid", "random", "tpe"]
 BARS: Final = "bars.arrow"
 ASKED_AT_ONCE: Final = 8
-"""Points a learning sampler gives before it is told: the same on every machine, or the same seed
-would find other points on one with more cores."""
+"""Points that run before the sampler or the pruner is told: the same on every machine, or the same
+seed would find other points on one with more cores."""
 WORST: Final = -1e9
 MEASURED: Final = tuple(each.key for each in METRICS if each.unit not in {"date", "time"})
 """Metrics that can be looked for the most of."""
@@ -61,6 +62,7 @@ class SweepRequest(NamedTuple):
     objective: str = "sharpe"
     study: StudyTerms = StudyTerms()
     timeframes: tuple[int, ...] = ()
+    prune: float = 0.0
 
 
 class SweepManifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,6 +119,13 @@ class SweepJob:
         if request.objective not in MEASURED:
             hint = close_hint(request.objective, MEASURED)
             raise ConfigError(f"--objective {request.objective}: no such metric{hint}")
+        if request.prune and request.sampler == "grid":
+            raise ConfigError(
+                "--prune: a grid is run whole, since a plateau is judged by the neighbours; take "
+                "--sampler random or tpe"
+            )
+        if request.prune and request.portfolio:
+            raise ConfigError("--prune compares symbol by symbol, and --portfolio has one account")
         self.backtest = BacktestJob(config, request.backtest)
         self.tables = {table.name: table.parameters for table in self.backtest.tables}
         self.spaces = self._parameter_spaces()
@@ -182,35 +191,57 @@ class SweepJob:
         rows: list[SweepRow] = []
         for strategy, space in self.spaces.items():
             sampler = self._point_sampler(space)
+            pruner = PointPruner(self.request.prune) if self.request.prune else None
             learns = self.request.sampler == "tpe"
-            while points := sampler.ask(ASKED_AT_ONCE if learns else 10**6):
+            while points := sampler.ask(ASKED_AT_ONCE if learns or pruner else 10**6):
                 taken = [self._sweep_point(strategy, point) for point in points]
                 journal.append_points(taken)
                 self.refused += [each for each in taken if each.refusal]
-                trials = [
-                    (trial_id(trial, manifest.basis), trial)
-                    for point in taken
-                    for trial in point.trials(manifest.traded, manifest.window)
-                ]
-                rows += rows_of(manifest, taken, run.run_trials(trials))
+                if pruner is None:
+                    run.run_trials(pair for each in taken for pair in named_trials(manifest, each))
+                else:
+                    taken = self._run_rounds(run, pruner, taken, manifest)
+                    journal.append_points(taken)
+                rows += rows_of(manifest, taken, run.results)
                 if run.was_stopped:
                     return rows
                 if learns:
-                    self._teach_sampler(sampler, points, rows)
+                    for each in taken:
+                        sampler.tell(each.parameters, self._mean_score(manifest, each, run.results))
         return rows
 
-    def _teach_sampler(
-        self, sampler: PointSampler, points: Sequence[Point], rows: Sequence[SweepRow]
-    ) -> None:
-        for point in points:
-            scores = [
-                row.result.metrics.get(self.request.objective)
-                for row in rows
-                if point.items() <= row.trial.parameters.items() and not row.result.failure
-            ]
-            # A trial without a trade has no ratio: worse than every other, and not unknown.
-            known = [WORST if score is None else score for score in scores]
-            sampler.tell(point, sum(known) / len(known) if known else None)
+    def _run_rounds(
+        self,
+        run: SweepRun,
+        pruner: PointPruner,
+        points: list[SweepPoint],
+        manifest: SweepManifest,
+    ) -> list[SweepPoint]:
+        """Run points symbol by symbol; return them, the ones that are given up marked as such."""
+        rounds = PrunedRounds(
+            pruner,
+            manifest.traded,
+            named=lambda point, symbols: named_trials(manifest, point, symbols),
+            run=run.run_trials,
+            objective=self.request.objective,
+        )
+        found = rounds.run_points(
+            points, lambda point: self._mean_score(manifest, point, run.results)
+        )
+        return points if found is None else found
+
+    def _mean_score(
+        self, manifest: SweepManifest, point: SweepPoint, results: Mapping[str, TrialResult]
+    ) -> float | None:
+        """Return the mean objective of a point over the symbols that are done; None without any."""
+        scores = [
+            row.result.metrics.get(self.request.objective)
+            for row in rows_of(manifest, [point], results)
+            if not row.result.failure
+        ]
+        # A trial without a trade has no ratio: worse than every other, and not unknown.
+        known = [WORST if score is None else score for score in scores]
+        return sum(known) / len(known) if known else None
 
     def _sweep_point(self, strategy: str, point: Point) -> SweepPoint:
         """Return a point with the length of the strategy's bars there, or why it is refused."""
@@ -338,16 +369,28 @@ def rows_of(
     manifest: SweepManifest, points: Iterable[SweepPoint], results: Mapping[str, TrialResult]
 ) -> list[SweepRow]:
     """Return the trials of points that have a result, in the order of the points."""
-    named = (
-        (trial_id(trial, manifest.basis), trial, point.timeframe)
-        for point in points
-        for trial in point.trials(manifest.traded, manifest.window)
-    )
     return [
-        SweepRow(name, trial, timeframe, results[name])
-        for name, trial, timeframe in named
+        SweepRow(
+            name,
+            trial,
+            point.timeframe,
+            results[name],
+            f"pruned after {point.pruned} of {len(manifest.traded)} symbols"
+            if point.pruned
+            else "",
+        )
+        for point in points
+        for name, trial in named_trials(manifest, point)
         if name in results
     ]
+
+
+def named_trials(
+    manifest: SweepManifest, point: SweepPoint, symbols: Sequence[str] = ()
+) -> Iterator[NamedTrial]:
+    """Yield the trials of a point with their names; without symbols, those of all."""
+    for trial in point.trials(symbols or manifest.traded, manifest.window):
+        yield trial_id(trial, manifest.basis), trial
 
 
 def _plain_request(request: SweepRequest) -> object:

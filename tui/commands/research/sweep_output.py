@@ -1,6 +1,7 @@
 """The report of a sweep, as it is made and when it is shown again: terminal, JSON, page."""
 
 import sys
+from collections import Counter
 from contextlib import redirect_stdout, suppress
 from pathlib import Path
 
@@ -85,6 +86,11 @@ def _say_what_came(outcome: SweepOutcome) -> None:
                 f"{failed[0].result.failure}"
             )
         )
+    given_up = {row.trial.configuration: row.pruned for row in outcome.rows if row.pruned}
+    if given_up:
+        parts = Counter(given_up.values()).most_common()
+        told = ", ".join(f"{number} {text}" for text, number in parts)
+        narrate(f"{counted(len(given_up), 'point')} given up: {told}")
     for warning in outcome.manifest.warnings:
         narrate(plain_text(f"note: {warning}"))
 
