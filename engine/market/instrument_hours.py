@@ -1,6 +1,6 @@
 """The calendar by instrument instead of class; derivatives decide the closing auction."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import date
 from typing import NamedTuple, final
 
@@ -161,22 +161,21 @@ class InstrumentHours:
 
         Raise `DataError` beyond the lists.
         """
-        while True:
-            day = self.calendar.previous_trading_day(day, instrument.exchange)
-            try:
-                session = self.session(day, instrument)
-            except DataError:
-                continue
-            if session is not None:
-                return session
+        return self._first_known(self.calendar.previous_trading_day, day, instrument)
 
     def session_after(self, day: date, instrument: Instrument) -> TradingSession:
         """Return its first session after a day, of those whose clock time is known.
 
         Raise `DataError` beyond the lists.
         """
+        return self._first_known(self.calendar.next_trading_day, day, instrument)
+
+    def _first_known(
+        self, step: Callable[[date, str], date], day: date, instrument: Instrument
+    ) -> TradingSession:
         while True:
-            day = self.calendar.next_trading_day(day, instrument.exchange)
+            # beyond the lists the step itself raises
+            day = step(day, instrument.exchange)
             try:
                 session = self.session(day, instrument)
             except DataError:

@@ -6,12 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from compiled.trading.risk import RefusalReason
 from engine.errors import DataError
-from engine.manual.reasons import MEANINGS, reason_table
 from store.decision_trace import trace_decision, verdicts_of_symbol
 from strategies import load_config
-from tests.conftest import ROOT
 from tests.desk.support import rows, wait_for
 from tests.engine.market.test_hours import clock
 from tui.commands.cli import run_command
@@ -179,11 +176,6 @@ def test_the_screen_reads_the_life_of_an_order_by_its_key(ran):
     assert OpeningDesk(station, print).trace("x" + fill["order_id"]) == lines
     with pytest.raises(DataError):
         OpeningDesk(station, print).trace("xnobody")
-
-
-def test_every_reason_has_its_words_and_the_page_has_the_same_table():
-    assert set(MEANINGS) == set(RefusalReason) - {RefusalReason.OK}
-    assert reason_table() in (ROOT / "docs" / "risk.md").read_text(encoding="utf-8")
 
 
 def test_a_strategy_that_failed_is_found_by_its_name_and_told_of_where_nobody_asked(

@@ -110,7 +110,6 @@ class OptionValue:
     ) -> None:
         self.lean = 0.0
         self.spot = spot
-        self._strike = strike
         self._sign = sign
         self._root = sigma * math.sqrt(years)
         self._discounted = strike * math.exp(-RATE * years)

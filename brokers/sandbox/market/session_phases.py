@@ -309,10 +309,6 @@ class CallAuctioneer:
         listing.in_call_phase = calling
         listing.phase = phase
 
-    def clear_crowd(self, listing: ExchangeListing) -> None:
-        """Clear the crowd's part of a book that has just been matched."""
-        self._leave(listing)
-
 
 def ist_date(day: str) -> date:
     """Return the date of "YYYY-MM-DD"; raise `ConfigError`."""

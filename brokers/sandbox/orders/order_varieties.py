@@ -1,7 +1,6 @@
 """Varieties beyond a plain order: legs, slices, second legs, auctions, after-market orders."""
 
 from collections.abc import Callable, Mapping
-from http import HTTPStatus
 from random import Random
 from typing import final
 
@@ -271,13 +270,3 @@ def sliced_answer(parts: list[ClientOrder | SandboxApiError], *, flat: bool = Fa
     if flat:
         return [{"order_id": first.order_id}, *children]
     return {"order_id": first.order_id, "children": children}
-
-
-def check_convertible(quantity: int, available: int) -> None:
-    """Raise `SandboxApiError` where more is to be converted than there is."""
-    if quantity > available:
-        raise SandboxApiError(
-            HTTPStatus.BAD_REQUEST,
-            "InputException",
-            f"Only {available} of the {quantity} requested are open in that position.",
-        )

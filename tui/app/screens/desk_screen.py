@@ -118,7 +118,6 @@ class DeskScreen(PanedScreen):
         super().__init__(mode, tones, tables, "positions")
         self._tabs = PaneTabs(list(self.panes), tones)
         self._panes = Container(*self.panes.values(), id="panes")
-        self._zoomed = False
         self._small = False
         self._grid = "-two"
         self._beside = "watch"
@@ -182,17 +181,3 @@ class DeskScreen(PanedScreen):
         if name != "positions":
             self._beside = name
         self._arrange_panes()
-
-    def action_zoom(self) -> None:
-        """Maximise the focused pane, or put it back."""
-        self._zoomed = not self._zoomed
-        self.turn_to(self._current)
-
-    def back(self) -> bool:
-        """Undo the filter, else the zoom; return whether there was either."""
-        if super().back():
-            return True
-        if self._zoomed:
-            self.action_zoom()
-            return True
-        return False

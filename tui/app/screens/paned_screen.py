@@ -39,6 +39,7 @@ class PanedScreen(FullScreen):
         self._notices = NoticeBar(tones)
         self.panes = {table.view.name: Pane(table, tones) for table in tables}
         self._current = first
+        self._zoomed = False
 
     def draw(self, frame: ScreenFrame) -> None:
         """Show one frame: visible panes only."""
@@ -93,6 +94,17 @@ class PanedScreen(FullScreen):
         """Ask what the focused pane shall show."""
         self.current.ask_filter()
 
+    def action_zoom(self) -> None:
+        """Maximise the focused pane, or put it back."""
+        self._zoomed = not self._zoomed
+        # `look_at` of each screen arranges its panes
+        self.turn_to(self._current)
+
     def back(self) -> bool:
-        """Undo the filter; return whether there was one."""
-        return self.current.end_filter()
+        """Undo the filter, else the zoom; return whether there was either."""
+        if self.current.end_filter():
+            return True
+        if self._zoomed:
+            self.action_zoom()
+            return True
+        return False

@@ -64,7 +64,6 @@ class RiskScreen(PanedScreen):
             "differences",
         )
         self._panes = Container(*self.panes.values(), id="risk-panes")
-        self._zoomed = False
         self._dialogs = dialogs
 
     def compose(self) -> ComposeResult:
@@ -230,22 +229,6 @@ class RiskScreen(PanedScreen):
         self._dialogs.ask_question(
             f"Allow more: {row.name}?", body, "Allow", decided, keep="Leave it"
         )
-
-    # panes
-
-    def action_zoom(self) -> None:
-        """Maximise the focused pane, or put it back."""
-        self._zoomed = not self._zoomed
-        self.turn_to(self._current)
-
-    def back(self) -> bool:
-        """Undo the filter, else the zoom; return whether there was either."""
-        if super().back():
-            return True
-        if self._zoomed:
-            self.action_zoom()
-            return True
-        return False
 
 
 def _decision_label(request: DecideRequest) -> str:
