@@ -8,7 +8,7 @@ from typing import Final, final
 
 from compiled.model.values import MINUTE, Product
 from compiled.trading.kernel import Kernel
-from engine.books.differences import BooksSnapshot
+from engine.books.books_snapshot import BooksSnapshot
 
 AGAIN: Final = 5 * MINUTE
 """How long after a refusal for want of an authorisation the sale is tried again by itself."""

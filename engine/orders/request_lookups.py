@@ -12,7 +12,7 @@ from compiled.model.events import BrokerAnswer, GttUpdate, OrderUpdate, RequestO
 from compiled.model.values import SECOND, Gtt, GttStatus, Order, OrderPurpose
 from compiled.trading.kernel import Kernel
 from compiled.trading.reports.gtt_reports import has_same_legs
-from engine.books.differences import SKEW
+from engine.books.books_snapshot import SKEW
 from engine.config.schema import GatewaySettings
 from engine.ports import Clock
 

@@ -13,7 +13,7 @@ from compiled.model.events import (
 )
 from compiled.model.values import GttStatus, Product, Side
 from compiled.trading.kernel import Kernel
-from engine.books.differences import LATE, SKEW, foreign_orders
+from engine.books.books_snapshot import LATE, SKEW, foreign_orders
 from engine.errors import OperatorError, RetryableError
 from engine.market.calendar import ist_day, midnight
 from engine.orders.gateway import OrderGateway

@@ -29,14 +29,8 @@ from compiled.model.values import (
     paise,
 )
 from compiled.trading.kernel import Kernel
-from engine.books.differences import (
-    COVER,
-    POSITIONS,
-    BookDifference,
-    DifferenceChoice,
-    DifferenceKind,
-    held_by_side,
-)
+from engine.books.book_difference import POSITIONS, BookDifference, DifferenceChoice, DifferenceKind
+from engine.books.position_differences import COVER, held_by_side
 from engine.books.share_divisions import carried_shares, make_division
 from engine.market.calendar import ist_day, midnight
 from engine.operator_requests import DecideRequest, OperatorOutcome, done, refused

@@ -11,25 +11,25 @@ from compiled.model.values import NEVER, SECOND, Product, Side
 from compiled.trading.kernel import Kernel
 from engine.board_rows import UNREADABLE, DifferenceRow
 from engine.board_writer import BoardWriter
-from engine.books.differences import (
+from engine.books.book_difference import POSITIONS, BookDifference, DifferenceKind
+from engine.books.books_snapshot import (
     DELIVERED,
     LATE,
-    POSITIONS,
     SKEW,
     At,
-    BookDifference,
     BooksSnapshot,
-    DifferenceKind,
-    DivisionState,
-    compare_books,
     fired_tokens,
     foreign_traded,
+    read_books,
+)
+from engine.books.differences import compare_books
+from engine.books.journal_rows import readable, whole_number
+from engine.books.position_differences import (
+    DivisionState,
     held_shares,
     lacking_shares,
     moving_positions,
-    read_books,
 )
-from engine.books.journal_rows import readable, whole_number
 from engine.books.share_divisions import ShareDivision, disabled_gtts, divide_event, kept_divisions
 from engine.books.share_register import IGNORED, ShareRegister
 from engine.config.schema import ReconcileSettings

@@ -24,7 +24,9 @@ PRIVATE = "engine/system/private_files.py"
 RESTORE = "engine/orders/restore.py"
 RESTART = "compiled/trading/restart/kernel_restore.py"
 PACING = "engine/day/pacing.py"
+BOOKS_SNAPSHOT = "engine/books/books_snapshot.py"
 DIFFERENCES = "engine/books/differences.py"
+POSITION_DIFFERENCES = "engine/books/position_differences.py"
 BACK_OFF = "engine/orders/back_off.py"
 RECONCILE = "engine/reconcile/reconciler.py"
 BANDS = "engine/day/price_bands.py"
@@ -433,10 +435,15 @@ ENGINE = (
         " or fired_tokens(self.kernel, self.books) else 0",
         " else 0",
     ),
-    Mutant("a GTT that has fired counts as missing shares", DIFFERENCES, " or token in fired", ""),
+    Mutant(
+        "a GTT that has fired counts as missing shares",
+        POSITION_DIFFERENCES,
+        " or token in fired",
+        "",
+    ),
     Mutant(
         "financed shares are no delivery",
-        DIFFERENCES,
+        BOOKS_SNAPSHOT,
         "frozenset({Product.CNC.name, Product.MTF.name})",
         "frozenset({Product.CNC.name})",
     ),
@@ -586,19 +593,19 @@ ENGINE = (
     ),
     Mutant(
         "the owner's shares count as the desk's",
-        "engine/books/differences.py",
+        POSITION_DIFFERENCES,
         "min(more + min(each.apart, 0), each.apart)",
         "min(more + each.apart, each.apart)",
     ),
     Mutant(
         "what the owner buys is what was missing",
-        "engine/books/differences.py",
+        POSITION_DIFFERENCES,
         "min(more + min(each.apart, 0), each.apart)",
         "more + min(each.apart, 0)",
     ),
     Mutant(
         "missing intraday shares may be ignored",
-        "engine/books/differences.py",
+        POSITION_DIFFERENCES,
         "(DifferenceChoice.ADOPT,) if _reduces_ours(figure + owners, long, short) else "
         "ADOPT_OR_IGNORE",
         "ADOPT_OR_IGNORE",
@@ -617,7 +624,7 @@ ENGINE = (
     ),
     Mutant(
         "books that are apart are a difference",
-        DIFFERENCES,
+        POSITION_DIFFERENCES,
         "theirs[token, product] - late.get((token, product), 0)",
         "theirs[token, product]",
     ),
@@ -641,7 +648,7 @@ ENGINE = (
     ),
     Mutant(
         "what others have bought is the desk's",
-        DIFFERENCES,
+        POSITION_DIFFERENCES,
         "more -= int(side) * bought.get((each.token, each.product, side), 0)",
         "pass",
     ),
@@ -700,7 +707,7 @@ ENGINE = (
     ),
     Mutant(
         "what a stop of ours may have sent is taken for a stranger's at once",
-        "engine/books/differences.py",
+        POSITION_DIFFERENCES,
         "for each in recent if not _may_be_stop(kernel, each)",
         "for each in recent",
     ),

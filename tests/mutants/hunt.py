@@ -142,7 +142,13 @@ NEAREST = {
         OWNER,
         "tests/engine/reconcile/test_reconcile_choices.py",
     ],
+    "engine/books/books_snapshot.py": ["tests/engine/reconcile/test_reconcile.py", LACKING, OWNER],
     "engine/books/differences.py": ["tests/engine/reconcile/test_reconcile.py", LACKING, OWNER],
+    "engine/books/position_differences.py": [
+        "tests/engine/reconcile/test_reconcile.py",
+        LACKING,
+        OWNER,
+    ],
     "engine/books/share_divisions.py": [DIVISIONS],
     "engine/orders/durable_journal.py": [CORNERS, "tests/simulation/test_bad_disks.py"],
     "engine/board/strategy_failures.py": ["tests/engine/orders/test_failures.py"],

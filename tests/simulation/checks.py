@@ -9,7 +9,7 @@ from brokers.sandbox.market.session_phases import CONTINUOUS
 from compiled.model.values import OrderPurpose
 from compiled.trading.order_states import CORRECTION
 from compiled.trading.strategy import OPERATOR
-from engine.books.differences import DifferenceKind
+from engine.books.book_difference import DifferenceKind
 from engine.orders.killswitch import FLATTEN
 from engine.reconcile.reconciler import Reconciler
 from tests.simulation.positions import Position

@@ -9,8 +9,8 @@ import pytest
 
 from compiled.model.events import PlaceOrder
 from compiled.model.values import OrderStatus, Product
+from engine.books.books_snapshot import BooksSnapshot
 from engine.books.depository import DepositoryWatch
-from engine.books.differences import BooksSnapshot
 from engine.errors import SaleUnauthorised
 from engine.ports import BrokerHolding
 from tests.compiled.trading.reports.test_lying_answers import failing

@@ -27,7 +27,9 @@ from compiled.model.events import (
     WriteOff,
 )
 from compiled.model.values import SECOND, GttLeg, GttStatus, OrderStatus, Product, Side
-from engine.books.differences import LATE, DifferenceKind, held_by_side
+from engine.books.book_difference import DifferenceKind
+from engine.books.books_snapshot import LATE
+from engine.books.position_differences import held_by_side
 from engine.config.schema import ReconcileSettings
 from engine.day.day_loop import DayLoop
 from engine.day.desk_clocks import SteppedClock

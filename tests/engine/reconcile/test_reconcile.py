@@ -9,7 +9,7 @@ import pytest
 
 from compiled.model.events import BrokerTrade, GttUpdate, OrderUpdate, PlaceGtt, RequestOutcome
 from compiled.model.values import SECOND, GttLeg, GttStatus, OrderStatus, Product, Side
-from engine.books.differences import DifferenceChoice, DifferenceKind
+from engine.books.book_difference import DifferenceChoice, DifferenceKind
 from engine.errors import OperatorError, RetryableError
 from engine.operator_requests import DecisionChoice
 from engine.ports import BrokerHolding, BrokerPosition

@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compiled.model.values import Product
-from engine.books.differences import POSITIONS, DifferenceChoice, held_shares
+from engine.books.book_difference import POSITIONS, DifferenceChoice
+from engine.books.position_differences import held_shares
 from engine.ports import BrokerHolding, BrokerPosition
 from tests.compiled.trading.books import CASH, Desk
 from tests.compiled.trading.scripted import BEL, CANBK
