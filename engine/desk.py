@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import date
 from typing import TypeVar
 
@@ -47,7 +48,7 @@ from engine.day.opening import (
 from engine.day.pacing import LockstepDay, run_live, run_night
 from engine.day.price_bands import BandWatch, fill_in_bands
 from engine.day.warm_up import PART, WarmUp
-from engine.engine_settings import EnginePorts, EngineSettings
+from engine.engine_settings import DayTerms, EnginePorts, EngineSettings
 from engine.errors import BusyError, DataError, OperatorError, PatangError, RetryableError
 from engine.history.feed_recording import FeedRecording
 from engine.manual.limits import current_limits, listed_limits, restore_limits
@@ -76,6 +77,8 @@ REST = 30 * MINUTE
 """How long after the last order of the day is done the desk still looks at the books."""
 BEFORE_OPENING = 15 * MINUTE
 """How long before the next day's first phase the desk opens it."""
+NEXT_DAY = "next_day"
+"""What events and the audit call a change of what is promoted."""
 T = TypeVar("T")
 
 
@@ -391,6 +394,7 @@ class Desk:
         """
         ports, now = self.ports, self.ports.clock.now()
         broker, journal = ports.broker, ports.journal
+        terms = self._take_terms()
         # Before anything else: a journal of another account would make its positions ours.
         check_account(journal, await self._read_patiently(broker.account))
         today = ist_day(now)
@@ -469,7 +473,40 @@ class Desk:
         loop.doubts = len(ports.calendar.doubts(day))
         for remark in ports.calendar.remarks(today):
             self._log.add_event("warn", "calendar", remark)
+        if terms is not None:
+            self._tell_changes(terms)
         return loop, watched
+
+    def _take_terms(self) -> DayTerms | None:
+        """Take what the strategies of the day come with: symbols, and limits as configured."""
+        if self.ports.terms is None:
+            return None
+        terms = self.ports.terms()
+        self.settings = replace(self.settings, subscriptions=terms.subscriptions, ran=terms.ran)
+        self._configured = current_limits(terms.limits)
+        return terms
+
+    def _tell_changes(self, terms: DayTerms) -> None:
+        """Tell and write down what is promoted now and was not, and the other way round."""
+        journal, now = self.ports.journal, self.ports.clock.now()
+        if terms.fault:
+            self._log.add_event("alarm", NEXT_DAY, f"next day: {terms.fault}")
+        for change in terms.changes:
+            held = self._held_text(change.name) if change.sign == "-" else ""
+            self._log.add_event("warn" if held else "info", NEXT_DAY, f"next day: {change}{held}")
+            journal.append(
+                "audit", {"ts": now, "who": "desk", "act": NEXT_DAY, "detail": f"{change}{held}"}
+            )
+        terms.opened()
+
+    def _held_text(self, strategy: str) -> str:
+        """Return what a strategy that has gone still holds."""
+        held = [
+            f"{sum(int(rung.quantity) for rung in ladder.rungs)} {ladder.instrument.symbol}"
+            for ladder in self.kernel.state.ladders.values()
+            if ladder.strategy == strategy
+        ]
+        return f"; it holds {', '.join(held)}" if held else ""
 
     async def _warm_up_strategies(
         self, loop: DayLoop, watched: list[Instrument], spans: set[int], banded: list[Instrument]

@@ -26,6 +26,7 @@ from engine.ports import (
     Journal,
     RecordedScript,
 )
+from engine.promotion.file_changes import DayChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,21 @@ class EngineSettings:
     """How long the engine naps at most when nothing happens."""
 
 
+class DayTerms(NamedTuple):
+    """The terms of a day that may be others than the day's before, asked for as it opens.
+
+    `limits` are as configured, `ran` as in `EngineSettings`. `changes` are told once the day is
+    open, and `fault` is: why what was promoted cannot be used. `opened` is called after that.
+    """
+
+    subscriptions: Mapping[str, tuple[str, ...]]
+    limits: RiskLimits
+    ran: str
+    changes: Sequence[DayChange]
+    fault: str
+    opened: Callable[[], None]
+
+
 class EnginePorts(NamedTuple):
     """The outside world, as the desk is handed it.
 
@@ -89,7 +105,8 @@ class EnginePorts(NamedTuple):
     the margin of orders, `stored` looks up the minutes that this desk has kept, `consents` returns
     whether holdings may be sold without an authorisation by the day (None: not known), `record`
     keeps the feed's frames, `script` is a recorded desk's script, in place of a feed, `keep_past`
-    takes the bars of earlier days that were read for the warm-up, as `keep_bars`.
+    takes the bars of earlier days that were read for the warm-up, as `keep_bars`, `terms` returns
+    what else the strategies of a day come with.
     """
 
     broker: Broker
@@ -110,6 +127,7 @@ class EnginePorts(NamedTuple):
     record: FeedRecord | None = None
     script: RecordedScript | None = None
     keep_past: Callable[[list[Bar]], None] | None = None
+    terms: Callable[[], DayTerms] | None = None
 
     @property
     def has_receipt_times(self) -> bool:

@@ -79,6 +79,15 @@ def factory(name: str, table: Mapping[str, object]) -> Factory:
     return made
 
 
+def full_source(name: str, table: Mapping[str, object]) -> str:
+    """Return the `source` by which another table finds the same code, from any folder."""
+    source = str(table.get(SOURCE, "") or SHIPPED.get(name, "") or user_folder() / f"{name}.py")
+    place, colon, attribute = source.partition(":")
+    if not place.endswith(".py"):
+        return source
+    return f"{Path(place).expanduser().absolute()}{colon}{attribute}"
+
+
 def _load_file(path: Path) -> ModuleType:
     """Run a file as a module of its own; other users must not have written it."""
     path = path.absolute()

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from engine.config import addresses, toml_reader
 from engine.config.desk_modes import Mode
+from engine.config.promotion_settings import PromotionSettings
 from engine.config.scoring_settings import ScoringSettings
 from engine.config.setting_checks import contradictions
 from engine.config.setting_types import (
@@ -686,6 +687,7 @@ class DeskConfig(Struct, frozen=True, kw_only=True):
     archive: ArchiveSettings = ArchiveSettings()
     ui: ScreenSettings = ScreenSettings()
     scoring: ScoringSettings = ScoringSettings()
+    promotion: PromotionSettings = PromotionSettings()
     # Any: the engine knows no strategy by name; each brings the struct of its own parameters.
     strategy: dict[str, Any] = {}
     """A table for each strategy: its struct where its parameters are known, else as it stands."""

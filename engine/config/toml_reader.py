@@ -370,7 +370,10 @@ def _has_tables(field: FieldInfo) -> bool:
     inner = bare_type(field.type)
     return (
         is_table(inner)
-        or (get_origin(inner) is dict and get_args(inner)[1] is Any)
+        or (
+            get_origin(inner) is dict
+            and (get_args(inner)[1] is Any or is_table(get_args(inner)[1]))
+        )
         or (get_origin(inner) is tuple and is_table(get_args(inner)[0]))
     )
 

@@ -692,6 +692,13 @@ app.command(
     help="Look at the sweeps that are kept.",
 )
 app.command(
+    "tui.commands.research.promote_commands:promote",
+    name="promote",
+    help="Promote a sweep's best to what the desk trades from its next opening on, or take it back."
+    "\n\n"
+    "The exit code is 1 where nothing passes, 2 where nothing was written for want of a yes.",
+)
+app.command(
     "tui.commands.backtest.check_commands:check",
     name="check",
     help="Look for the future in what strategies decide.",

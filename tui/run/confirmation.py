@@ -17,6 +17,7 @@ from engine.numbers import rupees
 from engine.texts import plain_text
 from tui.run.credentials import Credentials
 from tui.run.exchange_clock import clock_at
+from tui.run.next_day import promoted_text
 from tui.run.preflight import unlisted_text
 from tui.run.run_records import own_database, owner_of
 from tui.run.session import DeskSession
@@ -92,6 +93,7 @@ def _account_terms(station: DeskSession, account: AccountSummary) -> list[tuple[
         ("account", account.user),
         ("funds", rupees(account.funds)),
         ("strategies", named),
+        ("of them promoted", promoted_text(station.next_day) or "none"),
         ("most in positions", rupees(risk.max_exposure * 100)),
         ("most in one order", rupees(risk.max_order_value * 100)),
         ("most lost in a day", rupees(risk.max_daily_loss * 100)),

@@ -26,6 +26,7 @@ from tui import native_core
 from tui.formats import aligned_fields
 from tui.run.configured import find_configuration
 from tui.run.forced_ending import ForcedEnding
+from tui.run.next_day import promoted_text
 from tui.run.preflight import check_start, check_symbols
 from tui.run.session import SENDING, DeskSession, EveningHandover, RunPlan
 from tui.run.settings import last_days
@@ -48,6 +49,8 @@ def check_configuration(file: Path | None) -> int:
     station = DeskSession(configured.values, RunPlan(mode, live=kite and mode in SENDING))
     check_start(station)
     left = check_symbols(station)
+    if promoted := promoted_text(station.next_day):
+        sys.stderr.write(f"promoted for {mode}: {promoted}\n")
     sys.stderr.write(f"{configured.file or 'the defaults'}: right{f'; {left}' if left else ''}\n")
     return DONE
 

@@ -15,6 +15,7 @@ from engine.errors import ConfigError, DataError, OperatorError, PatangError
 from engine.market.calendar import Calendar
 from engine.market.instrument_dumps import DumpFolder
 from tui.keymap import check_keymap
+from tui.run.next_day import check_promoted
 from tui.run.run_records import state_folder
 from tui.run.session import DeskSession, RunPlan
 from tui.run.settings import actions_of, enabled_strategies, strategies_of
@@ -27,6 +28,7 @@ def check_start(station: DeskSession) -> None:
     """
     config = station.config
     check_settings(config)
+    check_promoted(station.next_day, station.state)
     _check_files(config, station.run)
     if station.is_embedded:
         _check_day(config, station.run)

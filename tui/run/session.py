@@ -15,6 +15,7 @@ from engine.config.schema import DeskConfig, desk_paths, own_state_folder
 from engine.errors import ConfigError, OperatorError, in_words
 from engine.ops import desk_register
 from engine.orders.killswitch import HALT, KillLatch, KillLogEntry, KillSwitch
+from engine.promotion.followed_config import follow_next_day
 from engine.system import private_files
 from engine.system.file_hold import FileHold
 from tui.run.run_records import kept_latches, state_folder
@@ -80,9 +81,12 @@ class DeskSession:
 
     def __init__(self, config: DeskConfig, run: RunPlan) -> None:
         check_mode(config, run)
-        self.config = config
-        self.run = run
         self.state = state_folder(config, run.mode)
+        self.configured = config
+        """As the operator wrote it."""
+        self.config, self.next_day = follow_next_day(config, self.state)
+        """With what is promoted to this mode's desk."""
+        self.run = run
         # before all else: it works from the first moment, whatever fails after it
         self.kill = KillSwitch(self.state / "KILL", kept=self._kept_latches())
         self._inherited = self.kill.latch

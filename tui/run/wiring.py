@@ -31,7 +31,9 @@ from tui.run.bar_stores import live_store, share_dumps
 from tui.run.broker import ExchangeLink, exchange_of
 from tui.run.feed import MarketConnection
 from tui.run.modes import adapters_for_mode
+from tui.run.next_day import check_promoted
 from tui.run.preflight import check_symbols
+from tui.run.promotion_follower import PromotionFollower
 from tui.run.recording_replay import RecordingReplay
 from tui.run.run_records import own_database, recordings_folder
 from tui.run.session import SENDING, DeskSession
@@ -41,7 +43,6 @@ from tui.run.settings import (
     enabled_strategies,
     exits_of,
     modes_of,
-    rebuild_strategies,
     settings_of,
     strategies_of,
     totals_of,
@@ -86,6 +87,8 @@ def wire_desk(station: DeskSession) -> Desk:
     config = station.config
     rerun = station.rerun = _recording_replay(station)
     strategies = check_timeframes(station.strategies, station.spans) or strategies_of(config)
+    check_promoted(station.next_day, station.state)
+    follower = PromotionFollower(station, strategies, _watched_symbols(station))
     if station.is_embedded and station.run.tape is None and station.run.recording is None:
         check_symbols(station)
     exchange = exchange_of(station)
@@ -125,7 +128,7 @@ def wire_desk(station: DeskSession) -> Desk:
         keep_bars=market.keep_bars,
         beside=trading.beside,
         # an own exchange ends with its day
-        tomorrow=None if exchange.access.place.sandbox else lambda: rebuild_strategies(config),
+        tomorrow=None if exchange.access.place.sandbox else follower.rebuild,
         margins=market.connection.margins,
         stored=stored_minutes(store, version) if store is not None else None,
         consents=_consent_source(config, station.run.mode, market),
@@ -133,6 +136,7 @@ def wire_desk(station: DeskSession) -> Desk:
         record=record,
         script=recorded,
         keep_past=_keep_past(station, store),
+        terms=follower.terms if follower.is_needed else None,
     )
     rules = market.connection.rules
     # the exchange is our own
@@ -340,6 +344,13 @@ def _bar_keeper(
 # settings
 
 
+def _watched_symbols(station: DeskSession) -> tuple[str, ...]:
+    """Return the symbols that a desk is to see, none: all."""
+    return station.run.symbols or (
+        station.rerun.symbols if station.rerun else tuple(station.config.feed.watch)
+    )
+
+
 def _desk_settings(
     station: DeskSession,
     strategies: Sequence[Strategy],
@@ -348,9 +359,7 @@ def _desk_settings(
     rules: BrokerRules,
 ) -> EngineSettings:
     config = station.config
-    watch = station.run.symbols or (
-        station.rerun.symbols if station.rerun else tuple(config.feed.watch)
-    )
+    watch = _watched_symbols(station)
     return EngineSettings(
         mode=station.run.mode,
         broker=station.broker_name,

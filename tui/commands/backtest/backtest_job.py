@@ -127,6 +127,12 @@ class BacktestJob:
         """Read, run and reckon; raise `PatangError` for whatever is not right."""
         strategies = self.strategies()
         prepared = self.prepare(strategies)
+        return self.run_prepared(prepared, strategies)
+
+    def run_prepared(
+        self, prepared: PreparedBacktest, strategies: Sequence[Strategy]
+    ) -> BacktestResult:
+        """Run and reckon on bars that are ready; raise `PatangError`."""
         return self._run_result(prepared, strategies, self.make_backtest(prepared, strategies))
 
     def prepare(self, strategies: Sequence[Strategy]) -> PreparedBacktest:

@@ -16,7 +16,7 @@ from engine.backtest.run_bars import LoadedBars, span_for
 from engine.backtest.statistics.run_metrics import METRICS
 from engine.config.schema import DeskConfig, desk_paths
 from engine.config.toml_reader import close_hint
-from engine.errors import ConfigError, PatangError
+from engine.errors import ConfigError, DataError, NothingFound, PatangError
 from engine.history.golden_bars import series_digest
 from engine.research.packed_bars import write_packed
 from engine.research.parameter_space import ParameterAxis, ParameterSpace, Point, read_axis
@@ -37,7 +37,7 @@ from strategies import build
 from tui.commands.backtest.backtest_job import BacktestJob
 from tui.commands.backtest.backtest_request import BacktestRequest
 from tui.commands.research.trial_worker import SweepTask, encode_task
-from tui.commands.research.worker_pools import dask_workers, local_workers
+from tui.commands.research.worker_pools import NoWorkers, dask_workers, local_workers
 from tui.commands.shared.progress_line import StatusLine, interruptible
 
 SamplerName = Literal["grid", "random", "tpe"]
@@ -183,6 +183,39 @@ class SweepJob:
             journal.write_manifest(manifest)
             resumed = sum(row.name in done for row in rows)
             return SweepOutcome(manifest, rows, self.refused, resumed, self.folder, task)
+
+    def recall(self) -> SweepOutcome:
+        """Return what is done of a sweep, and run nothing.
+
+        Raise `ConfigError` where its code, strategies, settings or bars are not what they were.
+        """
+        journal = TrialJournal(self.folder)
+        with journal.lock():
+            span = self._bar_span()
+            loaded = self.backtest.load_bars(span)
+            manifest = journal.read_manifest(SweepManifest)
+            basis = self._trial_basis(loaded, span)
+            if manifest is None:
+                raise NothingFound(f"{self.folder} has no sweep of this request")
+            if changed := manifest.basis.difference(basis):
+                raise ConfigError(
+                    f"{changed} changed since the sweep of {manifest.made[:10]}: sweep again "
+                    f"(--fresh), then promote"
+                )
+            done = journal.results()
+            # whatever is asked for beyond what is done ends it: there is nobody to run it
+            run = SweepRun(NoWorkers(), journal, done, lambda at: at.done == at.total)
+            rows = self._run_points(run, basis, list(loaded.series))
+            return SweepOutcome(
+                manifest,
+                rows,
+                self.backtest.prepare_loaded(loaded, span).market.days,
+                self.refused,
+                whole=not run.was_stopped,
+                resumed=len(rows),
+                warnings=loaded.warnings,
+                folder=self.folder,
+            )
 
     def _run_points(
         self, run: SweepRun, journal: TrialJournal, manifest: SweepManifest
@@ -396,6 +429,18 @@ def named_trials(
 def _plain_request(request: SweepRequest) -> object:
     """Return a request as JSON has it."""
     return msgspec.to_builtins(request, enc_hook=str)
+
+
+def read_sweep_request(manifest: SweepManifest) -> SweepRequest:
+    """Return the request of a sweep that was made; raise `DataError`."""
+
+    def path_of(kind: type, text: object) -> object:
+        return Path(str(text)) if kind is Path else text
+
+    try:
+        return msgspec.convert(manifest.request, SweepRequest, dec_hook=path_of)
+    except msgspec.ValidationError as error:
+        raise DataError(f"sweep {manifest.name} is of another patang: {error}") from None
 
 
 def sweeps_folder(config: DeskConfig) -> Path:

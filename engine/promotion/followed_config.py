@@ -1,0 +1,48 @@
+"""The configuration with what is promoted laid over it."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from engine.config.schema import DeskConfig
+from engine.errors import ConfigError
+from engine.promotion.next_day_file import FILE, NextDayFile, read_next_day
+
+
+class FollowedConfig(NamedTuple):
+    """A configuration whose strategies include those of a file of the next day."""
+
+    values: DeskConfig
+    next_day: NextDayFile
+
+
+def follow_next_day(config: DeskConfig, state: Path) -> FollowedConfig:
+    """Return the configuration with what is promoted in a mode's state folder.
+
+    Raise `ConfigError` for a file that cannot be used.
+    """
+    settings = config.promotion
+    # Without a budget nothing is promoted, and what once was may spend nothing.
+    if not settings.follow or not settings.budget:
+        return FollowedConfig(config, NextDayFile())
+    found = read_next_day(state)
+    file = state / FILE
+    if found.spent > settings.budget:
+        raise ConfigError(
+            f"{file}: budgets of {found.spent:,} rupees, promotion.budget allows "
+            f"{settings.budget:,}: raise it, or promote again"
+        )
+    for name in found.strategy:
+        if name in config.strategy or name in config.risk.budget:
+            raise ConfigError(
+                f"{file}: {name} stands in the configuration as well: take it out of one of them"
+            )
+    return FollowedConfig(
+        replace(
+            config,
+            strategy=config.strategy | found.strategy,
+            risk=replace(config.risk, budget=config.risk.budget | found.budget),
+        ),
+        found,
+    )

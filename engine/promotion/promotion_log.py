@@ -1,0 +1,184 @@
+"""The log of promotions: a numbered record each, never changed, which a rollback goes back to.
+
+promotions/0001.json   what was promoted or taken back, when, by whom, why, with daily returns
+promotions/lock        held by the command that promotes
+promotions/opened.toml what the desk has last opened with
+"""
+
+import getpass
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, Literal, final
+
+import msgspec
+from msgspec import Struct
+
+from engine.errors import DataError, OperatorError, in_words
+from engine.promotion.next_day_file import (
+    NextDayFile,
+    parse_next_day,
+    render_next_day,
+    write_next_day,
+)
+from engine.system.file_hold import FileHold
+from engine.system.private_files import make_private
+from engine.system.whole_files import write_whole
+
+FOLDER: Final = "promotions"
+OPENED: Final = "opened.toml"
+
+
+class PromotionStep(Struct, frozen=True, kw_only=True):
+    """A step that a trial went through, and what came of it."""
+
+    step: str
+    verdict: Literal["pass", "fail"]
+    text: str
+    forceable: bool = True
+    """Whether a reason is enough to promote it nevertheless."""
+
+
+class PromotedTrial(Struct, frozen=True, kw_only=True):
+    """A trial that was looked at: its steps, and, where it was promoted, its daily returns."""
+
+    name: str
+    trial: str
+    promoted: bool
+    steps: list[PromotionStep]
+    days: list[str] = []
+    """Sessions, ISO dates."""
+    returns: list[float] = []
+    """Net return of each of `days`, as a fraction."""
+
+
+class PromotionRecord(Struct, frozen=True, kw_only=True):
+    """A promotion or a rollback; `after` is the file it has written.
+
+    `state` is the record whose file is in force after it: its own for a promotion, for a rollback
+    the one that is gone back to. `before` is what was in force until then. 0 is nothing.
+    """
+
+    number: int
+    made: str
+    act: Literal["promotion", "rollback"]
+    who: str
+    sweep: str
+    reason: str
+    state: int
+    before: int
+    after: NextDayFile
+    trials: list[PromotedTrial] = []
+
+
+@final
+class PromotionLog:
+    """The records of a mode's state folder."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        self.folder = state / FOLDER
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep others from promoting meanwhile; raise `OperatorError` while one does."""
+        make_private(self.state)
+        make_private(self.folder)
+        hold = FileHold(self.folder / "lock", "the promotions", "wait for it")
+        try:
+            yield
+        finally:
+            hold.release()
+
+    def numbers(self) -> list[int]:
+        """Return the numbers of the records, oldest first."""
+        return sorted(
+            int(path.stem) for path in self.folder.glob("*.json") if path.stem.isdecimal()
+        )
+
+    def record(self, number: int) -> PromotionRecord:
+        """Return a record; raise `DataError` for one that is gone or cannot be read."""
+        file = self.file_of(number)
+        try:
+            found = msgspec.json.decode(file.read_bytes(), type=PromotionRecord)
+        except OSError as error:
+            raise DataError(f"{file}: {in_words(error)}") from None
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise DataError(f"{file} cannot be read: {error}") from None
+        return found
+
+    def records(self) -> list[PromotionRecord]:
+        """Return all records, oldest first; raise `DataError`."""
+        return [self.record(number) for number in self.numbers()]
+
+    def file_of(self, number: int) -> Path:
+        """Return where a record is kept."""
+        return self.folder / f"{number:04}.json"
+
+    def next_number(self) -> int:
+        """Return the number of the next record."""
+        return max(self.numbers(), default=0) + 1
+
+    def state_after(self, number: int) -> int:
+        """Return the record whose file is in force after one; 0 is nothing."""
+        return self.record(number).state if number else 0
+
+    def file_after(self, state: int) -> NextDayFile:
+        """Return the file of a state."""
+        return self.record(state).after if state else NextDayFile()
+
+    def previous_state(self, number: int) -> int:
+        """Return what a rollback goes back to from the file that a record has written."""
+        return self.record(self.state_after(number)).before
+
+    def put(self, record: PromotionRecord) -> None:
+        """Keep a record, then write its file: a file always has its record.
+
+        Raise `OperatorError`; until the file is written the old one stands.
+        """
+        file = self.file_of(record.number)
+        if file.exists():
+            raise OperatorError(f"{file} is there already: nothing was promoted")
+        text = msgspec.json.format(msgspec.json.encode(record)).decode()
+        write_whole(file, lambda fresh: fresh.write_text(text + "\n", encoding="utf-8"))
+        write_next_day(self.state, record.after)
+
+    def opened(self) -> NextDayFile:
+        """Return what the desk has last opened with; nothing where that cannot be read."""
+        file = self.folder / OPENED
+        try:
+            return parse_next_day(file.read_text(encoding="utf-8"), file)
+        # It only tells what has changed: a broken one must not keep a desk from opening.
+        except (OSError, UnicodeDecodeError, OperatorError):
+            return NextDayFile()
+
+    def keep_opened(self, file: NextDayFile) -> None:
+        """Keep what the desk has opened with; raise `OperatorError`."""
+        if file == self.opened():
+            return
+        make_private(self.folder)
+        text = render_next_day(file)
+        write_whole(self.folder / OPENED, lambda fresh: fresh.write_text(text, encoding="utf-8"))
+
+
+def this_user() -> str:
+    """Return the name of whoever promotes, empty where the system has none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
+
+
+def record_line(record: PromotionRecord) -> dict[str, object]:
+    """Return a record as a line of the history."""
+    return {
+        "number": record.number,
+        "made": record.made,
+        "act": record.act,
+        "who": record.who,
+        "sweep": record.sweep,
+        "reason": record.reason,
+        "state": record.state,
+        "promoted": json.loads(msgspec.json.encode(list(record.after.strategy))),
+    }

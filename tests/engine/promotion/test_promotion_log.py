@@ -1,0 +1,119 @@
+"""The log of promotions: what a rollback goes back to, and what a kill leaves."""
+
+import pytest
+
+from engine.errors import BusyError, DataError, OperatorError
+from engine.promotion.next_day_file import NextDayFile, next_day_of, read_next_day
+from engine.promotion.promotion_log import PromotionLog, PromotionRecord
+from tests.engine.promotion.made_up import promoted
+
+
+@pytest.fixture
+def log(tmp_path):
+    made = PromotionLog(tmp_path / "paper")
+    with made.lock():
+        yield made
+
+
+def put(log, names, act="promotion", state=None):
+    """Write a promotion of these, or a rollback to a state; return its number."""
+    number, old = log.next_number(), read_next_day(log.state)
+    after = [promoted(name) for name in names] if state is None else log.file_after(state).promoted
+    log.put(
+        PromotionRecord(
+            number=number,
+            made="2024-06-08T10:00:00+00:00",
+            act=act,
+            who="me",
+            sweep="one-1234",
+            reason="",
+            state=number if state is None else state,
+            before=log.state_after(old.number),
+            after=next_day_of(after, number),
+        )
+    )
+    return number
+
+
+def there(log):
+    return list(read_next_day(log.state).strategy)
+
+
+def roll_back(log):
+    state = log.previous_state(read_next_day(log.state).number)
+    put(log, (), "rollback", state)
+    return state
+
+
+def test_one_rollback_after_the_other_goes_further_back_and_is_a_record_itself(log):
+    for name in ("a", "b", "c"):
+        put(log, [name])
+    assert roll_back(log) == 2
+    assert there(log) == ["b"]
+    assert roll_back(log) == 1
+    assert there(log) == ["a"]
+    assert roll_back(log) == 0
+    assert there(log) == []
+    assert [(each.number, each.act, each.state) for each in log.records()] == [
+        (1, "promotion", 1),
+        (2, "promotion", 2),
+        (3, "promotion", 3),
+        (4, "rollback", 2),
+        (5, "rollback", 1),
+        (6, "rollback", 0),
+    ]
+
+
+def test_after_a_rollback_a_new_promotion_goes_back_to_what_was_in_force(log):
+    for name in ("a", "b"):
+        put(log, [name])
+    roll_back(log)
+    put(log, ["d"])
+    assert roll_back(log) == 1
+    assert there(log) == ["a"]
+
+
+def test_a_kill_between_record_and_file_leaves_the_old_file_and_is_gone_on_from(log, monkeypatch):
+    put(log, ["a"])
+    with monkeypatch.context() as patch:
+
+        def killed(*_):
+            raise KeyboardInterrupt
+
+        patch.setattr("engine.promotion.promotion_log.write_next_day", killed)
+        with pytest.raises(KeyboardInterrupt):
+            put(log, ["b"])
+    assert there(log) == ["a"]
+    assert put(log, ["c"]) == 3
+    assert roll_back(log) == 1
+    assert there(log) == ["a"]
+
+
+def test_a_record_is_never_written_over(log):
+    put(log, ["a"])
+    with pytest.raises(OperatorError, match="is there already"):
+        log.put(log.record(1))
+
+
+def test_a_record_that_is_damaged_or_gone_is_named(log):
+    put(log, ["a"])
+    log.file_of(1).write_text("{}")
+    with pytest.raises(DataError, match=r"0001.json cannot be read"):
+        log.records()
+    log.file_of(1).unlink()
+    with pytest.raises(DataError, match=r"0001.json: no such file"):
+        log.previous_state(1)
+
+
+def test_two_do_not_promote_at_once(log):
+    with pytest.raises(BusyError, match="the promotions is held by process"), log.lock():
+        pass
+
+
+def test_what_the_desk_opened_with_is_kept_and_a_broken_note_of_it_harms_nothing(log):
+    file = next_day_of([promoted("a")], 1)
+    assert log.opened() == NextDayFile()
+    log.keep_opened(file)
+    assert log.opened() == file
+    (log.folder / "opened.toml").write_text("[[")
+    assert log.opened() == NextDayFile()
