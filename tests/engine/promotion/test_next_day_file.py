@@ -54,7 +54,7 @@ def test_without_a_file_nothing_is_promoted(tmp_path):
 def test_a_file_that_cannot_be_meant_is_refused_with_the_key(old, new, complaint):
     text = render_next_day(next_day_of([promoted("a_infy_60")], 1))
     assert old in text
-    with pytest.raises(ConfigError, match="next_day.toml:") as refused:
+    with pytest.raises(ConfigError, match=r"next_day\.toml:") as refused:
         parse_next_day(text.replace(old, new), Path(FILE))
     assert complaint in str(refused.value)
 
@@ -116,7 +116,7 @@ def test_the_configuration_is_followed_with_the_budgets_of_what_is_promoted(tmp_
 
 def test_more_than_the_budget_is_never_followed(tmp_path):
     write_next_day(tmp_path, next_day_of([promoted("a_infy_60"), promoted("b_sbin_60")], 1))
-    with pytest.raises(ConfigError, match="budgets of 40,000 rupees, promotion.budget allows 39"):
+    with pytest.raises(ConfigError, match=r"budgets of 40,000 rupees, promotion\.budget allows 39"):
         follow_next_day(settings(39_999), tmp_path)
 
 

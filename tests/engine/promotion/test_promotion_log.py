@@ -4,8 +4,8 @@ import pytest
 
 from engine.errors import BusyError, DataError, OperatorError
 from engine.promotion.next_day_file import NextDayFile, next_day_of, read_next_day
-from engine.promotion.promotion_log import PromotionLog, PromotionRecord
-from tests.engine.promotion.made_up import promoted
+from engine.promotion.promotion_log import PromotionLog
+from tests.engine.promotion.made_up import promoted, put_promotion
 
 
 @pytest.fixture
@@ -17,22 +17,8 @@ def log(tmp_path):
 
 def put(log, names, act="promotion", state=None):
     """Write a promotion of these, or a rollback to a state; return its number."""
-    number, old = log.next_number(), read_next_day(log.state)
     after = [promoted(name) for name in names] if state is None else log.file_after(state).promoted
-    log.put(
-        PromotionRecord(
-            number=number,
-            made="2024-06-08T10:00:00+00:00",
-            act=act,
-            who="me",
-            sweep="one-1234",
-            reason="",
-            state=number if state is None else state,
-            before=log.state_after(old.number),
-            after=next_day_of(after, number),
-        )
-    )
-    return number
+    return put_promotion(log, after, act, state)
 
 
 def there(log):
