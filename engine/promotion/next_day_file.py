@@ -115,6 +115,11 @@ def next_day_of(promoted: list[PromotedStrategy], number: int) -> NextDayFile:
     )
 
 
+def promoted_text(next_day: NextDayFile) -> str:
+    """Return what is promoted in a line, empty where nothing is."""
+    return ", ".join(f"{each.name} (₹{each.budget:,})" for each in next_day.promoted)
+
+
 def render_next_day(file: NextDayFile) -> str:
     """Return the text of the file."""
     return HEAD + render_toml(file)

@@ -14,10 +14,10 @@ from engine.errors import ConfigError, DataError, OperatorError
 from engine.manual.reasons import LIMIT_ONLY
 from engine.market.calendar import Calendar, ist_day
 from engine.numbers import rupees
+from engine.promotion.next_day_file import promoted_text
 from engine.texts import plain_text
 from tui.run.credentials import Credentials
 from tui.run.exchange_clock import clock_at
-from tui.run.next_day import promoted_text
 from tui.run.preflight import unlisted_text
 from tui.run.run_records import own_database, owner_of
 from tui.run.session import DeskSession

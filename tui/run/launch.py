@@ -21,12 +21,12 @@ from engine.errors import ConfigError, DataError, PatangError, in_words
 from engine.exit_codes import DONE, FAILED, INTERRUPTED, KILLED
 from engine.indian_time import INDIA
 from engine.orders.killswitch import FLATTEN, HALT
+from engine.promotion.next_day_file import promoted_text
 from engine.texts import plain_text
 from tui import native_core
 from tui.formats import aligned_fields
 from tui.run.configured import find_configuration
 from tui.run.forced_ending import ForcedEnding
-from tui.run.next_day import promoted_text
 from tui.run.preflight import check_start, check_symbols
 from tui.run.session import SENDING, DeskSession, EveningHandover, RunPlan
 from tui.run.settings import last_days

@@ -15,10 +15,9 @@ from engine.errors import ConfigError, DataError, OperatorError, PatangError
 from engine.market.calendar import Calendar
 from engine.market.instrument_dumps import DumpFolder
 from tui.keymap import check_keymap
-from tui.run.next_day import check_promoted
 from tui.run.run_records import state_folder
 from tui.run.session import DeskSession, RunPlan
-from tui.run.settings import actions_of, enabled_strategies, strategies_of
+from tui.run.settings import actions_of, check_promoted, enabled_strategies, strategies_of
 
 
 def check_start(station: DeskSession) -> None:

@@ -1,10 +1,11 @@
 """The configuration in the units of the engine, light, for commands that start no desk."""
 
+import json
 import os
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import msgspec
 
@@ -12,14 +13,22 @@ from compiled.indicators.price import Indicator
 from compiled.model.order_terms import ExitEscalation
 from compiled.trading.strategy import Strategy
 from engine.config.schema import DeskConfig, desk_paths
-from engine.errors import ConfigError, DataError
+from engine.errors import ConfigError, DataError, OperatorError
 from engine.indian_time import INDIA
 from engine.manual.limits import configured_limits, current_limits
 from engine.market.calendar import Calendar
 from engine.market.corporate_actions.action_list import CorporateActions
 from engine.market.instrument_dumps import DumpFolder
 from engine.market.instruments import InstrumentList
+from engine.promotion.file_changes import day_changes
+from engine.promotion.followed_config import FollowedConfig, follow_next_day
+from engine.promotion.next_day_file import FILE, NextDayFile
+from engine.promotion.promotion_log import PromotionLog
 from strategies import build
+
+if TYPE_CHECKING:
+    from engine.engine_settings import DayTerms
+    from tui.run.session import DeskSession
 
 
 class StrategyTable(NamedTuple):
@@ -185,6 +194,91 @@ class UnbuiltStrategy(Strategy):
         del token
         # it is raised for every instrument: without this the trace would grow each time
         raise self._error.with_traceback(self._trace)
+
+
+def check_promoted(next_day: NextDayFile, state: Path) -> None:
+    """Raise `ConfigError` for what is promoted and is no more what was tried."""
+    for each in next_day.promoted:
+        check_source(build(each.name, each.table), next_day, state)
+
+
+def check_source(strategy: Strategy, next_day: NextDayFile, state: Path) -> None:
+    """Raise `ConfigError` where a promoted strategy has other code than its trial had."""
+    from engine.backtest import run_identity  # noqa: PLC0415  only where something is promoted
+
+    origin = next_day.origin.get(strategy.name)
+    if origin is None or isinstance(strategy, UnbuiltStrategy):
+        return
+    if run_identity.source_hash(strategy) != origin.code:
+        raise ConfigError(
+            f"{state / FILE}: the source of {strategy.name} changed since it was promoted on "
+            f"{origin.since}: sweep and promote again, or patang promote --rollback"
+        )
+
+
+@final
+class PromotionFollower:
+    """The strategies of a desk, with those that are promoted, from opening to opening.
+
+    `watch` are the symbols that it is to see.
+    """
+
+    def __init__(
+        self, station: "DeskSession", strategies: Sequence[Strategy], watch: Sequence[str]
+    ) -> None:
+        self._configured = station.configured
+        self._state = station.state
+        self._followed = FollowedConfig(station.config, station.next_day)
+        self._strategies = list(strategies)
+        self._watch = watch
+        self._fault = ""
+        self._log = PromotionLog(station.state)
+
+    @property
+    def is_needed(self) -> bool:
+        """Return whether anything is promoted, may be, or was at the last opening."""
+        settings = self._configured.promotion
+        return bool((settings.follow and settings.budget) or self._log.opened().strategy)
+
+    def rebuild(self) -> list[Strategy]:
+        """Read the file again and return the strategies of a later day.
+
+        A file that cannot be used leaves those of the day before.
+        """
+        self._fault = ""
+        try:
+            self._followed = follow_next_day(self._configured, self._state)
+        except OperatorError as error:
+            self._fault = f"{error}; the desk goes on with what was promoted before"
+        self._strategies = [
+            self._tried_strategy(each) for each in rebuild_strategies(self._followed.values)
+        ]
+        return self._strategies
+
+    def terms(self) -> "DayTerms":
+        """Return what else changes with the strategies, and since the last opening."""
+        from engine.engine_settings import DayTerms  # noqa: PLC0415  the engine, for a desk alone
+
+        config = self._followed.values
+        return DayTerms(
+            {name: symbols for name, symbols, _ in enabled_strategies(config)},
+            configured_limits(config.risk, config.feed.stale_after_s),
+            json.dumps(settings_of(config, self._strategies, self._watch)),
+            day_changes(self._log.opened(), self._followed.next_day),
+            fault=self._fault,
+            opened=self._keep_opened,
+        )
+
+    def _keep_opened(self) -> None:
+        self._log.keep_opened(self._followed.next_day)
+
+    def _tried_strategy(self, strategy: Strategy) -> Strategy:
+        """Return a strategy, or its stand-in where its code is not what was tried."""
+        try:
+            check_source(strategy, self._followed.next_day, self._state)
+        except ConfigError as error:
+            return UnbuiltStrategy(strategy.name, strategy.span, error)
+        return strategy
 
 
 def latest_day() -> str:

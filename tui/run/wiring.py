@@ -31,14 +31,14 @@ from tui.run.bar_stores import live_store, share_dumps
 from tui.run.broker import ExchangeLink, exchange_of
 from tui.run.feed import MarketConnection
 from tui.run.modes import adapters_for_mode
-from tui.run.next_day import check_promoted
 from tui.run.preflight import check_symbols
-from tui.run.promotion_follower import PromotionFollower
 from tui.run.recording_replay import RecordingReplay
 from tui.run.run_records import own_database, recordings_folder
 from tui.run.session import SENDING, DeskSession
 from tui.run.settings import (
+    PromotionFollower,
     calendar_of,
+    check_promoted,
     check_timeframes,
     enabled_strategies,
     exits_of,

@@ -19,8 +19,8 @@ from tui.run.configured import configuration
 from tui.run.run_records import state_folder
 
 
-class PromotionAnswer(NamedTuple):
-    """How a change is confirmed: `word` is typed, `yes` says it beforehand, `dry` is a look."""
+class ChangeConsent(NamedTuple):
+    """Consent to a change: `word` is typed, `yes` says it beforehand, `dry` is a look."""
 
     word: str
     yes: bool
@@ -78,9 +78,9 @@ def promote(
         return DONE
     with log.lock():
         if rollback:
-            answer = PromotionAnswer("rollback", yes=yes, dry=dry_run, as_json=as_json)
+            answer = ChangeConsent("rollback", yes=yes, dry=dry_run, as_json=as_json)
             return _roll_back(log, answer)
-        answer = PromotionAnswer("promote", yes=yes, dry=dry_run, as_json=as_json)
+        answer = ChangeConsent("promote", yes=yes, dry=dry_run, as_json=as_json)
         return _promote_sweep(values, wanted, sweep, log, answer, force.strip(), alone=replace)
 
 
@@ -99,7 +99,7 @@ def _promote_sweep(
     mode: str,
     sweep: str,
     log: PromotionLog,
-    answer: PromotionAnswer,
+    answer: ChangeConsent,
     force: str,
     *,
     alone: bool,
@@ -125,7 +125,7 @@ def _promote_sweep(
     return _write(log, record_of(plan, log, force), old, answer)
 
 
-def _roll_back(log: PromotionLog, answer: PromotionAnswer) -> int:
+def _roll_back(log: PromotionLog, answer: ChangeConsent) -> int:
     old = read_next_day(log.state)
     if not log.state_after(old.number):
         raise NothingFound("there is no promotion to take back: patang promote --history")
@@ -146,7 +146,7 @@ def _roll_back(log: PromotionLog, answer: PromotionAnswer) -> int:
 
 
 def _write(
-    log: PromotionLog, record: PromotionRecord, old: NextDayFile, answer: PromotionAnswer
+    log: PromotionLog, record: PromotionRecord, old: NextDayFile, answer: ChangeConsent
 ) -> int:
     """Show a change, have it confirmed and write it; raise `OperatorError` for a no."""
     if not answer.as_json:
