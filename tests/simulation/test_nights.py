@@ -35,7 +35,7 @@ class Blind:
 class Weekend(World):
     """Friday from 15:08 on, a night in which the token dies, and the exchange of Monday."""
 
-    def __init__(self, logs_in="08:40"):
+    def __init__(self, logs_in="08:40", **ports):
         self.made = []
         super().__init__(
             11,
@@ -46,7 +46,7 @@ class Weekend(World):
         )
         self.checks = Blind()
         self.logs_in = at(MONDAY, logs_in)
-        self.ports = {"tomorrow": self._strategies, "beside": self._beside}
+        self.ports = {"tomorrow": self._strategies, "beside": self._beside} | ports
         self.loop.call_later(self.seconds(FRIDAY, "23:00"), self._monday)
         self.start()
 
