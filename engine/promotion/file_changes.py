@@ -7,7 +7,7 @@ from typing import NamedTuple
 from engine.promotion.next_day_file import NextDayFile, PromotedStrategy, render_next_day
 from engine.texts import plain_text
 
-GONE = "what it holds keeps its stops at the broker, and is left by hand"
+GONE = "(what it holds keeps its stops at the broker, and is left by hand)"
 
 
 class DayChange(NamedTuple):

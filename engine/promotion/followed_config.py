@@ -26,8 +26,14 @@ def follow_next_day(config: DeskConfig, state: Path) -> FollowedConfig:
     # Without a budget nothing is promoted, and what once was may spend nothing.
     if not settings.follow or not settings.budget:
         return FollowedConfig(config, NextDayFile())
-    found = read_next_day(state)
     file = state / FILE
+    try:
+        found = read_next_day(state)
+    except ConfigError as error:
+        raise ConfigError(
+            f"{error}; patang promote or --rollback writes it anew, promotion.follow = false "
+            "trades without it"
+        ) from None
     if found.spent > settings.budget:
         raise ConfigError(
             f"{file}: budgets of {found.spent:,} rupees, promotion.budget allows "

@@ -15,10 +15,11 @@ from typing import Final, Literal, final
 import msgspec
 from msgspec import Struct
 
-from engine.errors import DataError, OperatorError, in_words
+from engine.errors import ConfigError, DataError, OperatorError, in_words
 from engine.promotion.next_day_file import (
     NextDayFile,
     parse_next_day,
+    read_next_day,
     render_next_day,
     write_next_day,
 )
@@ -115,6 +116,18 @@ class PromotionLog:
     def file_of(self, number: int) -> Path:
         """Return where a record is kept."""
         return self.folder / f"{number:04}.json"
+
+    def in_force(self) -> tuple[NextDayFile, str]:
+        """Return the file there is, and the fault of one that cannot be used.
+
+        In its place counts what the newest record has written. Raise `ConfigError` without one.
+        """
+        try:
+            return read_next_day(self.state), ""
+        except ConfigError as error:
+            if not (numbers := self.numbers()):
+                raise
+            return self.record(numbers[-1]).after, str(error)
 
     def next_number(self) -> int:
         """Return the number of the next record."""

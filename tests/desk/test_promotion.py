@@ -86,7 +86,7 @@ def test_a_desk_trades_what_is_promoted_within_its_budget_and_says_what_changed(
     gone = opened(station)
     assert gone.desk.kernel.state.slots == []
     assert told(gone)[0] == [
-        f"next day: - {NAME} what it holds keeps its stops at the broker, and is left by hand"
+        f"next day: - {NAME} (what it holds keeps its stops at the broker, and is left by hand)"
     ]
 
 

@@ -31,7 +31,7 @@ class Holder(Strategy):
         if not ctx.warming and not ctx.ladders(bar.token):
             ctx.enter(bar.token, Side.BUY, 0, 4.0, quantity=10, trail=False, reason="hold")
 """
-GONE = "what it holds keeps its stops at the broker, and is left by hand"
+GONE = "(what it holds keeps its stops at the broker, and is left by hand)"
 
 
 def hashed(name, **table):

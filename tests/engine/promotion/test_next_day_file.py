@@ -87,7 +87,7 @@ def test_changes_name_what_is_new_what_is_gone_and_every_value_that_is_another()
     )
     assert [str(each) for each in day_changes(old, new)] == [
         "+ c_itc_60 (ITC, ₹20,000)",
-        "- b_sbin_60 what it holds keeps its stops at the broker, and is left by hand",
+        "- b_sbin_60 (what it holds keeps its stops at the broker, and is left by hand)",
         "~ a_infy_60 fast 9 -> 12, budget ₹20,000 -> ₹15,000",
     ]
     assert day_changes(new, new) == []

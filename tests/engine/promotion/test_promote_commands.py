@@ -324,6 +324,37 @@ class TestWithoutTheLongChecks:
             {"sign": "+", "name": "morning_infy_900", "text": "(INFY, ₹60,000)"}
         ]
 
+    def test_a_file_that_cannot_be_written_leaves_the_old_one_and_says_nothing_else(
+        self, house, promote, monkeypatch
+    ):
+        promote("--yes")
+
+        def full(*_):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr("engine.promotion.next_day_file.write_whole", full)
+        house.configure(SETTINGS.replace("60000", "70000"))
+        said = promote("--yes", "--json", code=1)
+        assert said.out == ""
+        assert "no space left" in said.err.lower()
+        assert house.file().spent == 60_000
+
+    def test_a_broken_file_is_written_anew(self, house, promote):
+        promote("--yes")
+        file = house.state / "sandbox" / FILE
+        for act in ((), ("--rollback",)):
+            file.write_text("[strategy")
+            told = promote(*act, "--yes", sweep="" if act else "morning").err
+            assert "not TOML" in told
+            assert "counts in its place" in told
+            assert bool(house.file().promoted) == (not act)
+
+    def test_a_rollback_as_json_is_one_object(self, promote):
+        promote("--yes")
+        told = json.loads(promote("--rollback", "--yes", "--json", sweep="").out)
+        assert (told["written"], told["state"]) == (True, 0)
+        assert [each["sign"] for each in told["changes"]] == ["-"]
+
     def test_the_newest_sweep_is_the_last(self, promote):
         assert "morning_infy_900" in promote("last", "--dry-run", sweep="").out
 

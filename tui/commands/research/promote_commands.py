@@ -1,8 +1,9 @@
 """`patang promote`: from a sweep to what the desk trades the next day, and back."""
 
+import json
 import sys
 from datetime import UTC, datetime
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, Protocol
 
 from cyclopts import Parameter
 
@@ -12,11 +13,19 @@ from engine.errors import ConfigError, NothingFound, OperatorError
 from engine.exit_codes import DONE, FAILED
 from engine.promotion.next_day_file import FILE, NextDayFile, next_day_of, read_next_day
 from engine.promotion.promotion_log import PromotionLog, PromotionRecord, this_user
+from engine.texts import plain_text
 from tui.commands.research import promotion_report
 from tui.commands.shared.options import AsJson, ConfigFile, read_day
 from tui.commands.shared.progress_line import narrate
 from tui.run.configured import configuration
 from tui.run.run_records import state_folder
+
+
+class JsonMaker(Protocol):
+    """A maker of the JSON of a change."""
+
+    def __call__(self, *, written: bool) -> str:
+        """Return it."""
 
 
 class ChangeConsent(NamedTuple):
@@ -77,11 +86,24 @@ def promote(
             promotion_report.print_history(out, log.records(), number)
         return DONE
     with log.lock():
+        old, fault = log.in_force()
+        if fault:
+            narrate(f"{plain_text(fault)}: record {old.number} counts in its place")
         if rollback:
             answer = ChangeConsent("rollback", yes=yes, dry=dry_run, as_json=as_json)
-            return _roll_back(log, answer)
+            return _roll_back(log, old, answer)
         answer = ChangeConsent("promote", yes=yes, dry=dry_run, as_json=as_json)
-        return _promote_sweep(values, wanted, sweep, log, answer, force.strip(), alone=replace)
+        return _promote_sweep(
+            values,
+            wanted,
+            sweep,
+            log,
+            old,
+            answer,
+            force.strip(),
+            broken=bool(fault),
+            alone=replace,
+        )
 
 
 def _check_asked(sweep: str, force: str, acts: tuple[bool, ...]) -> None:
@@ -90,7 +112,7 @@ def _check_asked(sweep: str, force: str, acts: tuple[bool, ...]) -> None:
         raise ConfigError("one of SWEEP, --rollback, --show and --history at a time")
     if not sweep and not any(acts):
         raise ConfigError("name a sweep, or last: patang promote last")
-    if force and not force.strip():
+    if force.isspace():
         raise ConfigError("--force needs a reason, which goes on record")
 
 
@@ -99,34 +121,36 @@ def _promote_sweep(
     mode: str,
     sweep: str,
     log: PromotionLog,
+    old: NextDayFile,
     answer: ChangeConsent,
     force: str,
     *,
+    broken: bool,
     alone: bool,
 ) -> int:
     # pandas and the sweep's own modules: not for --show
     from tui.commands.research.promotion_job import PromotionJob, record_of
 
-    old = read_next_day(log.state)
     job = PromotionJob(config, sweep, read_day(""), force, alone=alone)
     out = promotion_report.new_console()
     steps = promotion_report.StepPrinter(out, force)
     plan = job.plan(old, (lambda *_: None) if answer.as_json else steps.print_step)
-    changes = plan.new != old
-    if answer.as_json:
-        facts = {"mode": mode, "written": changes and answer.yes and not answer.dry}
-        sys.stdout.write(promotion_report.plan_json(plan, **facts) + "\n")
-    if not plan.taken:
+
+    def shown(*, written: bool) -> str:
+        return promotion_report.plan_json(plan, mode=mode, written=written)
+
+    if not plan.taken or (plan.new == old and not broken):
+        if answer.as_json:
+            sys.stdout.write(shown(written=False) + "\n")
+        if plan.taken:
+            narrate(f"{log.state / FILE} has this already")
+            return DONE
         narrate("nothing is promoted: no trial of this sweep passes; see the reasons above")
         return FAILED
-    if not changes:
-        narrate(f"{log.state / FILE} has this already")
-        return DONE
-    return _write(log, record_of(plan, log, force), old, answer)
+    return _write(log, record_of(plan, log, force), old, answer, shown)
 
 
-def _roll_back(log: PromotionLog, answer: ChangeConsent) -> int:
-    old = read_next_day(log.state)
+def _roll_back(log: PromotionLog, old: NextDayFile, answer: ChangeConsent) -> int:
     if not log.state_after(old.number):
         raise NothingFound("there is no promotion to take back: patang promote --history")
     state = log.previous_state(old.number)
@@ -142,19 +166,32 @@ def _roll_back(log: PromotionLog, answer: ChangeConsent) -> int:
         before=log.state_after(old.number),
         after=next_day_of(log.file_after(state).promoted, number),
     )
-    return _write(log, record, old, answer)
+
+    def shown(*, written: bool) -> str:
+        facts = {"written": written, "state": state}
+        return json.dumps(facts | promotion_report.changes_facts(old, record.after))
+
+    return _write(log, record, old, answer, shown)
 
 
 def _write(
-    log: PromotionLog, record: PromotionRecord, old: NextDayFile, answer: ChangeConsent
+    log: PromotionLog,
+    record: PromotionRecord,
+    old: NextDayFile,
+    answer: ChangeConsent,
+    shown: JsonMaker,
 ) -> int:
     """Show a change, have it confirmed and write it; raise `OperatorError` for a no."""
+    out = promotion_report.new_console()
     if not answer.as_json:
-        promotion_report.print_changes(promotion_report.new_console(), old, record.after)
+        promotion_report.print_changes(out, old, record.after)
+    asks = not (answer.yes or answer.dry)
+    if answer.as_json and (answer.dry or asks):
+        sys.stdout.write(shown(written=False) + "\n")
     if answer.dry:
         narrate("dry run: nothing was written")
         return DONE
-    if not answer.yes:
+    if asks:
         if answer.as_json or not sys.stdin.isatty():
             raise OperatorError("nothing was written; say --yes to write it")
         sys.stderr.write(f"Type {answer.word} to write it: ")
@@ -166,4 +203,6 @@ def _write(
         f"{log.state / FILE}: written, record {record.number}; the desk reads it at its next "
         "opening"
     )
+    if answer.as_json:
+        sys.stdout.write(shown(written=True) + "\n")
     return DONE

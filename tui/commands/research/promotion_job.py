@@ -291,7 +291,8 @@ def record_of(plan: PlannedPromotion, log: PromotionLog, force: str) -> Promotio
         who=this_user(),
         sweep=plan.sweep,
         reason=force,
-        state=number,
+        # what is written anew over a broken file is no state of its own to go back from
+        state=log.state_after(plan.old.number) if plan.new == plan.old else number,
         before=log.state_after(plan.old.number),
         after=next_day_of(plan.new.promoted, number),
         trials=trials,
