@@ -363,8 +363,8 @@ class TestWithoutTheLongChecks:
     ("arguments", "code", "complaint"),
     [
         ((), 2, "name a sweep, or last"),
-        (("nothing",), 2, "no sweep nothing; there are morning-"),
-        (("../history",), 2, "no sweep ../history"),
+        (("nothing",), 1, "nothing: no such sweep; there are "),
+        (("../history",), 1, "../history: no such sweep"),
         (("last", "--rollback"), 2, "at a time"),
         (("last", "--force", " "), 2, "--force needs a reason"),
         (("--rollback",), 1, "no promotion to take back"),

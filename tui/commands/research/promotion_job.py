@@ -10,8 +10,7 @@ import msgspec
 import pandas as pd
 
 from engine.config.schema import DeskConfig
-from engine.config.toml_reader import close_hint
-from engine.errors import ConfigError, NothingFound
+from engine.errors import ConfigError
 from engine.promotion.next_day_file import (
     NextDayFile,
     PromotedStrategy,
@@ -27,18 +26,20 @@ from engine.promotion.promotion_log import (
     this_user,
 )
 from engine.research.scoring import YEAR
-from engine.research.sweep_study import ChosenTrial, SweepStudy, study_sweep
-from engine.research.trials import PORTFOLIO
-from store.trial_journal import MANIFEST, TrialJournal
+from engine.research.sweep_study import ChosenTrial, SweepStudy
+from engine.research.trials import PORTFOLIO, SweepPoint
+from store.trial_journal import TrialJournal
 from strategies.parameters import parameters_kind, read_parameters
 from strategies.strategy_sources import factory, full_source
 from tui.commands.research.sweep_job import (
     SweepJob,
-    SweepManifest,
     SweepOutcome,
+    named_trials,
     read_sweep_request,
     sweeps_folder,
 )
+from tui.commands.research.sweep_output import study_outcome
+from tui.commands.research.sweep_shelf import SweepShelf
 from tui.commands.research.trial_checks import (
     PlannedTrial,
     TrialChecks,
@@ -47,7 +48,6 @@ from tui.commands.research.trial_checks import (
     sweep_steps,
 )
 
-LAST: Final = "last"
 AT_ONCE: Final = ("table", "scores")
 """Steps after which the next one is looked at in any case: it takes no time."""
 CAPITALS: Final = ("total_capital", "capital")
@@ -99,9 +99,13 @@ class PromotionJob:
         self.today = today
         self.force = force
         self.alone = alone
-        manifest = _find_sweep(config, sweep)
-        self.sweep = manifest.name
-        self.request = read_sweep_request(manifest)
+        shelf = SweepShelf(sweeps_folder(config))
+        self.sweep = shelf.find(sweep)
+        journal = TrialJournal(shelf.folder / self.sweep)
+        with journal.lock():
+            self._outcome = shelf.load(self.sweep)
+            self._missing = _missing_trials(self._outcome, journal.points())
+        self.request = read_sweep_request(self._outcome.manifest)
         self._sweep = SweepJob(config, self.request)
         if self._sweep.folder.name != self.sweep:
             raise ConfigError(
@@ -110,13 +114,14 @@ class PromotionJob:
 
     def plan(self, old: NextDayFile, tell: Tell) -> PlannedPromotion:
         """Check the sweep and its chosen trials; return what would be written."""
-        outcome = self._sweep.recall()
-        whole = sweep_steps(outcome, self.config, self.request.backtest, self.today)
+        outcome = self._outcome
+        self._sweep.check_basis(outcome.manifest)
+        whole = sweep_steps(outcome, self._missing, self.config, self.request.backtest, self.today)
         for step in whole:
             tell("", step)
         if self._is_refused(whole):
-            return PlannedPromotion(self.sweep, old, old, [], [], outcome.days, whole)
-        study = study_sweep(outcome.rows, outcome.days, self.config.scoring, seed=self.request.seed)
+            return PlannedPromotion(self.sweep, old, old, [], [], outcome.manifest.days, whole)
+        study = study_outcome(outcome, self.config.scoring, outcome.manifest.study, "")
         plans = self._planned_trials(study, outcome)
         checks = TrialChecks(self.config, self.request.backtest, outcome)
         trials = [self._checked_trial(plan, checks, tell) for plan in plans]
@@ -132,7 +137,7 @@ class PromotionJob:
         new += [self._promoted(each, outcome, part, whole, old) for each in taken]
         after = next_day_of(new, old.number) if taken else old
         names = [each.plan.name for each in taken]
-        return PlannedPromotion(self.sweep, old, after, trials, names, outcome.days, whole)
+        return PlannedPromotion(self.sweep, old, after, trials, names, outcome.manifest.days, whole)
 
     def _checked_trial(self, plan: PlannedTrial, checks: TrialChecks, tell: Tell) -> CheckedTrial:
         steps: list[PromotionStep] = []
@@ -237,8 +242,8 @@ class PromotionJob:
             strategy=row.trial.strategy,
             score=plan.chosen.score,
             why=plan.reason,
-            first=str(outcome.days[0]),
-            last=str(outcome.days[-1]),
+            first=str(outcome.manifest.days[0]),
+            last=str(outcome.manifest.days[-1]),
             since=str(self.today),
             code=outcome.manifest.basis.sources[row.trial.strategy],
             forced=self.force if was_forced else "",
@@ -299,22 +304,15 @@ def record_of(plan: PlannedPromotion, log: PromotionLog, force: str) -> Promotio
     )
 
 
-def _find_sweep(config: DeskConfig, name: str) -> SweepManifest:
-    """Return the manifest of a sweep; raise `ConfigError` or `NothingFound` naming those there."""
-    folder = sweeps_folder(config)
-    there = sorted(folder.glob(f"*/{MANIFEST}"), key=lambda file: file.stat().st_mtime_ns)
-    if not there:
-        raise NothingFound(f"no sweep in {folder}: patang sweep makes one")
-    names = [file.parent.name for file in there]
-    if name == LAST:
-        name = names[-1]
-    if name not in names:
-        hint = close_hint(name, names) or f"; there are {', '.join(names[::-1][:5])}"
-        raise ConfigError(f"no sweep {name or 'was named'}{hint}, or last")
-    found = TrialJournal(folder / name).read_manifest(SweepManifest)
-    if found is None:
-        raise NothingFound(f"no sweep {name} in {folder}")
-    return found
+def _missing_trials(outcome: SweepOutcome, points: Sequence[SweepPoint]) -> int:
+    """Return how many trials of points that were not given up have no result."""
+    done = {row.name for row in outcome.rows}
+    return sum(
+        name not in done
+        for point in points
+        if not (point.refusal or point.pruned)
+        for name, _ in named_trials(outcome.manifest, point)
+    )
 
 
 def _desk_name(chosen: ChosenTrial) -> str:

@@ -16,7 +16,7 @@ from engine.backtest.run_bars import LoadedBars, span_for
 from engine.backtest.statistics.run_metrics import METRICS
 from engine.config.schema import DeskConfig, desk_paths
 from engine.config.toml_reader import close_hint
-from engine.errors import ConfigError, DataError, NothingFound, PatangError
+from engine.errors import ConfigError, DataError, PatangError
 from engine.history.golden_bars import series_digest
 from engine.research.packed_bars import write_packed
 from engine.research.parameter_space import ParameterAxis, ParameterSpace, Point, read_axis
@@ -37,7 +37,7 @@ from strategies import build
 from tui.commands.backtest.backtest_job import BacktestJob
 from tui.commands.backtest.backtest_request import BacktestRequest
 from tui.commands.research.trial_worker import SweepTask, encode_task
-from tui.commands.research.worker_pools import NoWorkers, dask_workers, local_workers
+from tui.commands.research.worker_pools import dask_workers, local_workers
 from tui.commands.shared.progress_line import StatusLine, interruptible
 
 SamplerName = Literal["grid", "random", "tpe"]
@@ -184,37 +184,13 @@ class SweepJob:
             resumed = sum(row.name in done for row in rows)
             return SweepOutcome(manifest, rows, self.refused, resumed, self.folder, task)
 
-    def recall(self) -> SweepOutcome:
-        """Return what is done of a sweep, and run nothing.
-
-        Raise `ConfigError` where its code, strategies, settings or bars are not what they were.
-        """
-        journal = TrialJournal(self.folder)
-        with journal.lock():
-            span = self._bar_span()
-            loaded = self.backtest.load_bars(span)
-            manifest = journal.read_manifest(SweepManifest)
-            basis = self._trial_basis(loaded, span)
-            if manifest is None:
-                raise NothingFound(f"{self.folder} has no sweep of this request")
-            if changed := manifest.basis.difference(basis):
-                raise ConfigError(
-                    f"{changed} changed since the sweep of {manifest.made[:10]}: sweep again "
-                    f"(--fresh), then promote"
-                )
-            done = journal.results()
-            # whatever is asked for beyond what is done ends it: there is nobody to run it
-            run = SweepRun(NoWorkers(), journal, done, lambda at: at.done == at.total)
-            rows = self._run_points(run, basis, list(loaded.series))
-            return SweepOutcome(
-                manifest,
-                rows,
-                self.backtest.prepare_loaded(loaded, span).market.days,
-                self.refused,
-                whole=not run.was_stopped,
-                resumed=len(rows),
-                warnings=loaded.warnings,
-                folder=self.folder,
+    def check_basis(self, manifest: SweepManifest) -> None:
+        """Raise `ConfigError` where code, strategies, settings or bars are not those of a sweep."""
+        span = self._bar_span()
+        basis = self._trial_basis(self.backtest.load_bars(span), span)
+        if changed := manifest.basis.difference(basis):
+            raise ConfigError(
+                f"{changed} changed since the sweep of {manifest.made[:10]}: sweep again (--fresh)"
             )
 
     def _run_points(

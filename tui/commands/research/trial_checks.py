@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple, final
 
 from msgspec.structs import replace
 
-from engine.backtest.run_bars import LoadedBars
+from engine.backtest.run_bars import LoadedBars, days_of
 from engine.config.schema import DeskConfig
 from engine.errors import PatangError
 from engine.promotion.promotion_log import PromotionStep
@@ -49,16 +49,19 @@ def failed(step: str, text: str, *, forceable: bool = True) -> PromotionStep:
 
 
 def sweep_steps(
-    outcome: SweepOutcome, config: DeskConfig, request: BacktestRequest, today: date
+    outcome: SweepOutcome, missing: int, config: DeskConfig, request: BacktestRequest, today: date
 ) -> list[PromotionStep]:
-    """Check a sweep as a whole: finished, of recent days; its basis was compared as it was read."""
+    """Check a sweep as a whole: finished, of recent days; its basis was compared before.
+
+    `missing` are trials of its points that its journal has not.
+    """
     done = f"{len(outcome.rows)} trials"
     steps = [
         passed("sweep", f"{done}, all that were asked for")
-        if outcome.whole
+        if outcome.manifest.whole and not missing
         else failed("sweep", f"{done} are done, more were asked for: run the same sweep again")
     ]
-    last, most = outcome.days[-1], config.promotion.max_age_days
+    last, most = outcome.manifest.days[-1], config.promotion.max_age_days
     age = (today - last).days
     held = " (--to)" if request.last else ""
     steps.append(
@@ -135,10 +138,15 @@ class TrialChecks:
         span = self._outcome.manifest.span
         if self._loaded is None:
             self._loaded = job.load_bars(span)
-        # as the sweep's workers do: the days are those of all its symbols
+        # as the sweep's workers do: read with all its symbols, then cut down to those of the trial
         whole = job.prepare_loaded(job.cut_bars(self._loaded, span), span)
         names = [name for name in whole.loaded.series if trial.symbol in {PORTFOLIO, name}]
-        market = whole.market
+        market = whole.market._replace(
+            instruments={name: whole.market.instruments[name] for name in names}
+        )
+        if trial.symbol != PORTFOLIO:
+            series = [whole.loaded.series[name] for name in names]
+            market = market.on_days(days_of(series, market.days[0], market.days[-1]))
         prepared = whole._replace(
             symbols={trial.strategy: ()},
             loaded=LoadedBars(
@@ -146,7 +154,7 @@ class TrialChecks:
                 {name: whole.loaded.manifests[name] for name in names},
                 list(whole.loaded.warnings),
             ),
-            market=market._replace(instruments={name: market.instruments[name] for name in names}),
+            market=market,
         )
         result = job.run_prepared(prepared, job.strategies())
         if job.was_stopped:

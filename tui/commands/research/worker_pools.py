@@ -52,20 +52,6 @@ def ignore_interrupts() -> None:
 
 
 @final
-class NoWorkers:
-    """The workers of a sweep that is only looked at: none."""
-
-    width = 0
-
-    def submit(self, batch: Sequence[NamedTrial]) -> Results:
-        """Refuse a batch."""
-        raise NotImplementedError(f"{len(batch)} trials, and nobody to run them")
-
-    def revive(self) -> None:
-        """Do nothing: none can die."""
-
-
-@final
 class DaskWorkers:
     """The workers of a Dask scheduler, which get the bars once each."""
 
