@@ -26,7 +26,9 @@ def day_changes(old: NextDayFile, new: NextDayFile) -> list[DayChange]:
     before = {each.name: each for each in old.promoted}
     after = {each.name: each for each in new.promoted}
     found = [
-        DayChange("+", name, _described(each)) for name, each in after.items() if name not in before
+        DayChange("+", name, _strategy_text(each))
+        for name, each in after.items()
+        if name not in before
     ]
     found += [DayChange("-", name, GONE) for name in before if name not in after]
     for name, each in after.items():
@@ -54,7 +56,7 @@ def _plain_lines(file: NextDayFile) -> list[str]:
     return [line for line in lines if not line.startswith(("#", "number =", "schema ="))]
 
 
-def _described(each: PromotedStrategy) -> str:
+def _strategy_text(each: PromotedStrategy) -> str:
     forced = f", forced: {each.origin.forced}" if each.origin.forced else ""
     return f"({' '.join(each.symbols)}, ₹{each.budget:,}{forced})"
 
@@ -62,8 +64,8 @@ def _described(each: PromotedStrategy) -> str:
 def _changed_values(old: PromotedStrategy, new: PromotedStrategy) -> Iterator[str]:
     for key in dict.fromkeys([*old.table, *new.table]):
         was, now = old.table.get(key), new.table.get(key)
-        if _listed(was) != _listed(now):
-            yield f"{key} {_shown(was)} -> {_shown(now)}"
+        if _as_list(was) != _as_list(now):
+            yield f"{key} {_value_text(was)} -> {_value_text(now)}"
     if old.budget != new.budget:
         yield f"budget ₹{old.budget:,} -> ₹{new.budget:,}"
     if old.origin.code != new.origin.code:
@@ -72,12 +74,12 @@ def _changed_values(old: PromotedStrategy, new: PromotedStrategy) -> Iterator[st
         yield f"forced: {new.origin.forced}"
 
 
-def _listed(value: object) -> object:
+def _as_list(value: object) -> object:
     """Return a value so that a list read from a file equals the tuple it was made of."""
     return list(value) if isinstance(value, tuple) else value
 
 
-def _shown(value: object) -> str:
+def _value_text(value: object) -> str:
     if isinstance(value, list | tuple):
         return " ".join(map(str, value))
     return "nothing" if value is None else str(value)

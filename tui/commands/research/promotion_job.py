@@ -134,7 +134,7 @@ class PromotionJob:
         taken = [each for each in trials if not self._is_refused(each.steps)]
         part = self._equal_part(len(kept) + len(taken))
         new = [each._replace(budget=part) for each in kept]
-        new += [self._promoted(each, outcome, part, whole, old) for each in taken]
+        new += [self._promoted_strategy(each, outcome, part, whole, old) for each in taken]
         after = next_day_of(new, old.number) if taken else old
         names = [each.plan.name for each in taken]
         return PlannedPromotion(self.sweep, old, after, trials, names, outcome.manifest.days, whole)
@@ -226,7 +226,7 @@ class PromotionJob:
                     f"rupees exceeds its part of {part:,}: raise promotion.budget, or say --replace"
                 )
 
-    def _promoted(
+    def _promoted_strategy(
         self,
         each: CheckedTrial,
         outcome: SweepOutcome,

@@ -98,8 +98,8 @@ class TrialChecks:
         yield (passed("scores", plan.reason) if plan.is_chosen else failed("scores", plan.reason))
         verdict = verdict_text(plan.chosen)
         yield passed("luck", verdict) if plan.chosen.is_believed else failed("luck", verdict)
-        yield from _guarded("backtest", lambda: self._backtest_steps(plan))
-        yield from _guarded("bias", lambda: [self._bias_step(plan)])
+        yield from _guarded_steps("backtest", lambda: self._backtest_steps(plan))
+        yield from _guarded_steps("bias", lambda: [self._bias_step(plan)])
 
     def _table_step(self, plan: PlannedTrial, taken: Mapping[str, object]) -> PromotionStep:
         if plan.name in taken:
@@ -194,7 +194,7 @@ class TrialChecks:
         )
 
 
-def _guarded(step: str, run: Callable[[], list[PromotionStep]]) -> Iterator[PromotionStep]:
+def _guarded_steps(step: str, run: Callable[[], list[PromotionStep]]) -> Iterator[PromotionStep]:
     """Yield what a step comes to; what it raises is its failure, and no reason mends that."""
     try:
         found = run()
