@@ -462,13 +462,8 @@ class PaperBroker(MarketOnlyBroker):
 
     def _open_day(self) -> None:
         calendar = self._world.calendar
-        try:
-            session = calendar.session(self._day) if calendar.is_trading_day(self._day) else None
-        except DataError:
-            return  # a session of unknown clock time: the desk does not open on it either
-        if session is not None:
-            self._simulation.open_session(session.open, session.close)
-            self._closes = session.close
+        if closes := self._simulation.open_day(calendar, self._day):
+            self._closes = closes
             auction = TradingSafeguards.load().closes_by_auction(
                 self._day, "NSE", "", has_derivatives=True
             )

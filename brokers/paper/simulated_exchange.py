@@ -6,6 +6,7 @@ Requests go in as they are made, ticks as they come, and its reports come out in
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
+from datetime import date
 from typing import final
 
 from compiled.model.events import KernelCommand
@@ -14,6 +15,8 @@ from compiled.venue.instrument_venue import InstrumentVenue, VenueRules
 from compiled.venue.resting_orders import RestingGtt, RestingOrder
 from compiled.venue.slippage import FixedTicks, Slippage
 from compiled.venue.venue import SimulatedVenue
+from engine.errors import DataError
+from engine.market.calendar import Calendar
 from engine.ports import Clock
 
 BEAT = SECOND
@@ -74,9 +77,16 @@ class SimulatedExchange:
         floor = self._venue.instrument_venues.get(token)
         return None if floor is None else floor.instrument
 
-    def open_session(self, opens: int, closes: int) -> None:
-        """Trade in [opens, closes), ns UTC."""
-        self._venue.begin_session(opens, closes)
+    def open_day(self, calendar: Calendar, day: date) -> int:
+        """Trade in a day's session; return its close (ns UTC), 0 for a day without one."""
+        try:
+            session = calendar.session(day) if calendar.is_trading_day(day) else None
+        except DataError:
+            return 0  # a session of unknown clock time: the desk does not open on it either
+        if session is None:
+            return 0
+        self._venue.begin_session(session.open, session.close)
+        return session.close
 
     def end_session(self, ts: int) -> None:
         """End the session: DAY orders are cancelled, GTTs stay."""

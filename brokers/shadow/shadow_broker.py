@@ -422,12 +422,8 @@ class ShadowBroker:
             self._show([*self._pairs.values()])
 
     def _begin_session(self) -> None:
-        session = (
-            self._calendar.session(self._day) if self._calendar.is_trading_day(self._day) else None
-        )
-        if session is not None:
-            self._simulation.open_session(session.open, session.close)
-            self._closes = session.close
+        if closes := self._simulation.open_day(self._calendar, self._day):
+            self._closes = closes
 
     def _restore_pairs(self) -> None:
         """Find today's real orders again; their twins ended with the process."""

@@ -324,3 +324,15 @@ async def test_after_a_restart_the_real_side_goes_on_and_the_twin_is_none(shadow
     shadow.real.fills("R1", 10, 1480.0, shadow.clock.time)
     row = (await shadow.pairs())[1]
     assert (row["real_filled"], row["real_status"], row["twin_status"]) == (10, "COMPLETE", "none")
+
+
+async def test_a_day_whose_hours_nobody_knows_has_no_session_and_ends_nothing(tmp_path):
+    made = Shadow(tmp_path / "desk.db")
+    made.clock.time = int(datetime(2026, 11, 6, 10, tzinfo=IST).timestamp()) * SECOND
+    await made.open()
+    await made.tick(1500.0)
+    # muhurat of 2026: a Sunday evening whose clock time is not in the calendar
+    made.clock.time = int(datetime(2026, 11, 8, 0, 0, 30, tzinfo=IST).timestamp()) * SECOND
+    await made.broker.place(order(7))
+    assert (await made.pairs())[7]["twin_status"] == "REFUSED"
+    await made.close()
