@@ -44,8 +44,8 @@ from engine.texts import valid_text
 
 PER_CONNECTION: Final = 3_000
 CONNECTIONS: Final = 3
-MODES: Final = ("full", "quote", "ltp")
 """Kite's limits: tokens per connection, connections per API key."""
+MODES: Final = ("full", "quote", "ltp")
 
 _BATCH: Final = 500
 _HANDSHAKE: Final = 10.0

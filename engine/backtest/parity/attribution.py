@@ -204,6 +204,7 @@ class _LegPrices:
         own, then = (
             shares * self._price_at(bars, mine.symbol, at) for bars in (self._desk, self._backtest)
         )
+        # What is still held stands at its market, the day's last price: nothing of it is fill.
         if not mine.exit.quantity:
             own, then = worth[0], _last_price(self._backtest, mine.symbol) * shares or worth[0]
         other = worth[1]

@@ -15,6 +15,7 @@ from compiled.model.values import NEVER, SECOND
 from compiled.trading.desk_state import DRY_RUN
 from compiled.trading.risk import REFUSING, LimitScope
 from compiled.trading.strategy import OPERATOR as BY_HAND
+from compiled.venue.intrabar import path_point
 from engine.backtest.parity.day_records import (
     ENTER,
     FAILED,
@@ -286,7 +287,7 @@ class CauseFinder:
 def differing_starts(mine: BarSeries | None, theirs: BarSeries | None) -> Ints:
     """Return the starts of the bars whose prices are not the same, or that only one side has.
 
-    It is None where one has no bars at all.
+    None are named where a side has no bars at all: nothing is known then, and no bar differs.
     """
     if mine is None or theirs is None:
         return np.zeros(0, np.int64)
@@ -307,13 +308,13 @@ def price_at(series: BarSeries | None, ts: int, length: int) -> int:
     at = -1 if series is None else int(np.searchsorted(series.start, ts, side="right")) - 1
     if series is None or at < 0:
         return 0
-    begun, high, low, close = (round(float(column[at]) * 100) for column in series[1:5])
     into = ts - int(series.start[at])
-    # The nearer extreme first, as the replay walks a bar.
-    near, far = (low, high) if begun - low <= high - begun else (high, low)
-    if into >= length - SECOND:
-        return close
-    return begun if 3 * into < length else near if 3 * into < 2 * length else far
+    # The replay is at the close in the last ns alone; a desk's fills are of whole seconds.
+    point = 3 if into >= length - SECOND else 3 * into // length
+    begun, high, low, close = (float(column[at]) for column in series[1:5])
+    # Counted in paise: in rupees rounding noise would decide which extreme is the nearer one.
+    to_low = round(begun * 100) - round(low * 100) <= round(high * 100) - round(begun * 100)
+    return round(path_point(point, to_low, begun, high, low, close) * 100)
 
 
 def _held_until(trip: ParityTrip) -> int:

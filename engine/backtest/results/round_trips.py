@@ -150,6 +150,8 @@ def trades_of(
     ):
         bars, done = series[trip.symbol], records.get(rung)
         held = trip.bought - trip.sold
+        # Without a record it is a bare position of the fast path: a ladder of one rung, which has
+        # the number after its ladder's.
         last = float(bars.close[-1])
         got = trip.got + (int(paise(last, held)) if held else 0)
         found.append(
@@ -189,6 +191,8 @@ def _with_excursions(
         bars = series[number[symbol]]
         entries = np.array([trades[k].entry_ts for k in rows], np.int64)
         exits = np.array([trades[k].exit_ts or int(bars.start[-1]) + 1 for k in rows], np.int64)
+        # The entry's bar counts whole, for most entries meet its open; of the exit's bar only the
+        # exit's price does, for its extremes may have come later.
         low = np.searchsorted(bars.start, entries, side="right") - 1
         high = np.maximum(np.searchsorted(bars.start, exits, side="right") - 1, low)
         for k, start, end in zip(rows, low.tolist(), high.tolist(), strict=True):
