@@ -5,7 +5,7 @@ import json
 import pytest
 
 from engine.backtest import run_identity
-from engine.errors import ConfigError
+from engine.errors import ConfigError, OperatorError
 from engine.exit_codes import USAGE
 from engine.promotion.next_day_file import FILE
 from engine.promotion.promotion_log import PromotionLog
@@ -15,6 +15,7 @@ from tests.desk.support import rows, wait_for
 from tests.engine.promotion.made_up import promoted, put_promotion
 from tui.commands.cli import run_command
 from tui.run.session import RunPlan
+from tui.run.settings import PromotionFollower, strategies_of
 from tui.run.wiring import open_desk
 
 NAME = "moving_average_cross_infy_60"
@@ -78,9 +79,6 @@ def test_a_desk_trades_what_is_promoted_within_its_budget_and_says_what_changed(
     assert ran["limits"][f"budget.{NAME}"] == 20_000
 
     assert told(opened(station)) == ([], []), "nothing has changed since"
-
-    put_promotion(log, [cross(fast=5)])
-    assert told(opened(station))[0] == [f"next day: ~ {NAME} fast 9 -> 5"]
 
     put_promotion(log, [], "rollback", 0)
     gone = opened(station)
@@ -147,3 +145,17 @@ def test_a_promotion_that_exceeds_a_lowered_budget_is_not_started(station, log):
     put_promotion(log, [cross()])
     with pytest.raises(ConfigError, match="raise it, or promote again"):
         station(RunPlan(speed=1.0), CONFIG.replace("60000", "19999"))
+
+
+def test_a_full_disk_does_not_keep_a_desk_from_opening(station, log, monkeypatch):
+    put_promotion(log, [cross()])
+    made = station(RunPlan(speed=1.0), CONFIG)
+    terms = PromotionFollower(made, strategies_of(made.config), ()).terms()
+    assert terms.subscriptions[NAME] == ("INFY",)
+
+    def full(*_):
+        raise OperatorError("no space")
+
+    monkeypatch.setattr("engine.promotion.promotion_log.write_whole", full)
+    terms.opened()
+    assert log.opened().promoted == [], "it will be told again"

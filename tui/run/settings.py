@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, final
@@ -270,7 +271,9 @@ class PromotionFollower:
         )
 
     def _keep_opened(self) -> None:
-        self._log.keep_opened(self._followed.next_day)
+        # It is told again at the next opening then, which is no reason not to trade.
+        with suppress(OperatorError):
+            self._log.keep_opened(self._followed.next_day)
 
     def _tried_strategy(self, strategy: Strategy) -> Strategy:
         """Return a strategy, or its stand-in where its code is not what was tried."""

@@ -38,8 +38,8 @@ class StepPrinter:
             self._name = name
             self._out.print(Text(plain_text(name) or "the sweep", "bold"))
         mark, style = MARKS[step.verdict]
-        text = Text(f"  {mark} ", style).append(f"{step.step:<9}", "bold")
-        text.append(plain_text(step.text), "")
+        text = Text("  ").append(mark, style).append(f" {step.step:<9}", "bold")
+        text.append(plain_text(step.text))
         if step.verdict == "fail":
             text.append(_force_text(step, self._force), "dim")
         self._out.print(text)
