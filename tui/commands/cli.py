@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 from cyclopts import (
     App,
@@ -25,15 +25,10 @@ from engine.errors import ConfigError, PatangError, in_words
 from engine.exit_codes import DONE, FAILED, INTERRUPTED, USAGE
 from engine.texts import plain_text
 from tui.commands import memory_check
-from tui.commands.shared.options import AsJson, ConfigFile, speed_of
+from tui.commands.run_commands import demo, replay, run
+from tui.commands.shared.options import AsJson, ConfigFile
 from tui.commands.shared.strict_values import convert_any_length, convert_strictly
 from tui.standard_streams import leave_stdout, take_streams
-
-if TYPE_CHECKING:
-    from engine.desk import Desk
-    from tui.run.forced_ending import ForcedEnding
-    from tui.run.launch import ScreenRunner
-    from tui.run.session import DeskSession
 
 MOST_RUNS = 1_000
 LONGEST = 1_000
@@ -52,14 +47,6 @@ Benchmark = Literal[
     "memory",
     "history",
     "instructions",
-]
-NoUi = Annotated[bool, Parameter(name="--no-ui", negative="", help="Run without the screen.")]
-Speed = Annotated[
-    str,
-    Parameter(
-        name="--speed",
-        help="Times real time, or max: as fast as possible, in lockstep, each time the same.",
-    ),
 ]
 
 
@@ -90,303 +77,9 @@ app = App(
 )
 config_app = App(name="config", help="Check or show the configuration.", help_format="plaintext")
 app.command(config_app)
-
-
-def wanted_screen(*, no_ui: bool) -> "ScreenRunner | None":
-    """Return what puts a run under a screen, None for a headless one."""
-    from tui.run.launch import has_screen
-
-    # a pipe or a cron job gets the headless desk without having to ask for it
-    return None if no_ui or not has_screen() else _run_screen
-
-
-def _run_screen(station: "DeskSession", ending: "ForcedEnding") -> "Desk":
-    """Put a run under the screen, whose library is imported when the run may start."""
-    from tui.app.screen_runner import run_screen
-
-    return run_screen(station, ending)
-
-
-@app.default
-@app.command
-def run(
-    *,
-    mode: Annotated[
-        Mode | None, Parameter(help="Instead of desk.mode of the configuration.")
-    ] = None,
-    live: Annotated[
-        bool,
-        Parameter(negative="", help="Send real orders: mode live, or shadow where that is set."),
-    ] = False,
-    confirm: Annotated[
-        str, Parameter(help="The account that may be traded; without it, it is asked for.")
-    ] = "",
-    no_ui: NoUi = False,
-    config: ConfigFile = None,
-    as_json: AsJson = False,
-) -> int:
-    """Run the desk: with its screen in a terminal, without one headless."""
-    from tui.run.configured import configuration
-    from tui.run.launch import launch
-    from tui.run.session import SENDING, RunPlan
-
-    values = configuration(config)
-    # --live alone means live, but a desk that is set to shadow keeps its twins
-    wanted = mode or (values.desk.mode if not live or values.desk.mode in SENDING else "live")
-    plan = RunPlan(wanted, live=live, confirm=confirm)
-    return launch(values, plan, wanted_screen(no_ui=no_ui), as_json=as_json)
-
-
-@app.command
-def demo(
-    *,
-    no_ui: NoUi = False,
-    seed: Annotated[int, Parameter(help="Number from which the whole market follows.")] = 7,
-    speed: Speed = "",
-    days: Annotated[
-        int,
-        Parameter(
-            help="How many trading days one account lives through; several without a screen."
-        ),
-    ] = 1,
-    config: ConfigFile = None,
-    as_json: AsJson = False,
-) -> int:
-    """Open the workstation on a simulated market.
-
-    Without a terminal, run its whole day headless.
-    """
-    from tui.run.configured import configuration
-    from tui.run.launch import launch, launch_days, simulated_days
-    from tui.run.session import RunPlan
-
-    # a screen shows one desk, and each of several days has its own
-    screen = wanted_screen(no_ui=no_ui or days > 1)
-    # nobody watches a headless day
-    pace = speed_of(speed or ("10" if screen else "max"))
-    if days > 1:
-        settings = configuration(config)
-        return launch_days(
-            settings,
-            RunPlan(seed=seed, speed=pace, fleeting=True),
-            simulated_days(settings, days),
-            as_json=as_json,
-        )
-    return launch(
-        configuration(config),
-        RunPlan(seed=seed, speed=pace, fleeting=True),
-        screen,
-        as_json=as_json,
-    )
-
-
-@app.command
-def replay(
-    path: Annotated[
-        Path,
-        Parameter(
-            help=(
-                "Folder of SYMBOL.parquet files with 1-minute bars; or a recording of the feed: "
-                "MODE/DAY/RUN as `ticks list` has it, a day's folder, a file."
-            )
-        ),
-    ],
-    *,
-    date: Annotated[str, Parameter(help="The recorded day, YYYY-MM-DD.")] = "",
-    since: Annotated[
-        str,
-        Parameter(
-            name="--from",
-            help=(
-                "The first of several days, which one account lives on through; without a "
-                "screen. Of a recording: the time, HH:MM, up to which it is played at once."
-            ),
-        ),
-    ] = "",
-    until: Annotated[
-        str,
-        Parameter(
-            name=["--to", "--until"],
-            help="The last of them; of a recording: the time it is played to.",
-        ),
-    ] = "",
-    symbols: Annotated[str, Parameter(help="Only these, with commas between.")] = "",
-    speed: Speed = "1",
-    no_ui: NoUi = False,
-    config: ConfigFile = None,
-    as_json: AsJson = False,
-) -> int:
-    """Run a recorded day, or several, through the whole desk."""
-    from tui.run.configured import configuration
-    from tui.run.launch import launch, launch_days, recorded_day, recorded_days
-    from tui.run.recording_replay import recorded_range, recording_of
-    from tui.run.session import RunPlan
-
-    names = tuple(name.strip().upper() for name in symbols.split(",") if name.strip())
-    values = configuration(config)
-    recording = recording_of(values, path)
-    if recording is not None:
-        if date or names:
-            raise ConfigError(
-                "a recording has its own day and symbols: leave --date and --symbols out"
-            )
-        begins, ends = recorded_range(recording.day, since, until)
-        plan = RunPlan(
-            "replay",
-            None,
-            recording.day,
-            (),
-            speed_of(speed),
-            fleeting=True,
-            recording=recording,
-            since=begins,
-            until=ends,
-        )
-        return launch(values, plan, wanted_screen(no_ui=no_ui), as_json=as_json)
-    # one bound alone is an error that `recorded_days` explains
-    if since or until:
-        days = recorded_days(path, names, date, since, until)
-        plan = RunPlan("replay", path, "", names, speed_of(speed), fleeting=True)
-        return launch_days(values, plan, days, as_json=as_json)
-    plan = RunPlan("replay", path, recorded_day(date), names, speed_of(speed), fleeting=True)
-    return launch(values, plan, wanted_screen(no_ui=no_ui), as_json=as_json)
-
-
-@app.command
-def sandbox(
-    *,
-    seed: Annotated[int, Parameter(help="Number from which the whole market follows.")] = 7,
-    port: Annotated[int, Parameter(help="Port on the loopback interface; 0: any free one.")] = 0,
-    speed: Speed = "1",
-    date: Annotated[
-        str, Parameter(help="The day it plays, YYYY-MM-DD; empty: the latest trading day.")
-    ] = "",
-    start: Annotated[str, Parameter(help="When it begins, IST; empty: when the day opens.")] = "",
-    tape: Annotated[
-        Path | None, Parameter(help="Folder of recorded 1-minute bars to play instead.")
-    ] = None,
-    exchanges: Annotated[
-        str, Parameter(help="NSE, NFO, BSE, BFO, MCX, with commas between.")
-    ] = "NSE,NFO,BSE,BFO",
-    size: Annotated[int, Parameter(help="Instruments in all, up to 9000; 0: the named ones.")] = 0,
-    instruments: Annotated[
-        Path | None,
-        Parameter(help="Kite instrument dump (CSV, may be gzipped): lists everything in it."),
-    ] = None,
-    fault: Annotated[
-        tuple[str, ...],
-        Parameter(help="What goes wrong, as docs/sandbox.md has it; may be repeated."),
-    ] = (),
-    faults: Annotated[Path | None, Parameter(help="TOML file of timed faults.")] = None,
-    choice: Annotated[
-        tuple[str, ...],
-        Parameter(
-            help="name=value of an open question, as docs/sandbox.md has it; may be repeated."
-        ),
-    ] = (),
-    state: Annotated[
-        Path | None,
-        Parameter(help="SQLite file that keeps the account over restarts, and into later days."),
-    ] = None,
-    actions: Annotated[
-        Path | None,
-        Parameter(
-            help="NSE's list of corporate actions: what of it falls between two days is done."
-        ),
-    ] = None,
-    postback: Annotated[str, Parameter(help="Where order updates are posted as well.")] = "",
-    symbols: Annotated[
-        str, Parameter(help="What is listed, with commas between; empty: as docs/sandbox.md says.")
-    ] = "",
-    cash: Annotated[int, Parameter(help="Opening balance in rupees.")] = 1_000_000,
-    holding: Annotated[
-        tuple[str, ...],
-        Parameter(help="Shares of earlier days, SYMBOL:SHARES:PRICE; may be repeated."),
-    ] = (),
-    unsettled: Annotated[
-        tuple[str, ...],
-        Parameter(help="Shares bought the day before, SYMBOL:SHARES:PRICE; may be repeated."),
-    ] = (),
-    position: Annotated[
-        tuple[str, ...],
-        Parameter(
-            help=(
-                "A position carried overnight, EXCHANGE:SYMBOL:PRODUCT:QUANTITY:PRICE; may be "
-                "repeated."
-            )
-        ),
-    ] = (),
-    limits: Annotated[
-        Literal["off", "kite", "strict"] | None,
-        Parameter(
-            help=(
-                "Request rates: none, Kite's with a small burst, Kite's by count. [default: kite; "
-                "off at max]"
-            )
-        ),
-    ] = None,
-    consent: Annotated[
-        bool, Parameter(help="Shares can be sold without an authorisation at the depository.")
-    ] = True,
-    square_off: Annotated[
-        bool, Parameter(help="Intraday positions are closed at the broker's time.")
-    ] = True,
-    post_close: Annotated[
-        bool, Parameter(negative="", help="Keep the day open for the post-close session.")
-    ] = False,
-    redirect: Annotated[
-        str, Parameter(help="Where the login page sends the browser; empty: a page of its own.")
-    ] = "",
-    user: Annotated[
-        str,
-        Parameter(help="The account's user id, SB and what follows; empty: derived from the rest."),
-    ] = "",
-    host: Annotated[
-        str, Parameter(help="Address to listen on; others than this machine's need --public.")
-    ] = "127.0.0.1",
-    public: Annotated[bool, Parameter(negative="", help="Let other machines reach it.")] = False,
-    as_json: AsJson = False,
-) -> int:
-    """Serve the local exchange alone, until interrupted."""
-    from tui.commands.sandbox_account import (
-        carried_positions,
-        carried_shares,
-        exchange_day,
-        serve_sandbox,
-    )
-
-    fields = {
-        "seed": seed,
-        "port": port,
-        "speed": speed_of(speed) or None,
-        "date": exchange_day(date),
-        "start": start,
-        "tape": tape,
-        "instruments": instruments,
-        "exchanges": tuple(filter(None, exchanges.split(","))),
-        "size": size,
-        # for any program that speaks to Kite: more is listed than a desk of ours watches
-        "wide": True,
-        "faults_file": faults,
-        "state": state,
-        "actions": actions,
-        "postback": postback,
-        # no real second passes in lockstep: a rate by the second would hold a client up for ever
-        "limits": limits or ("off" if speed == "max" else "kite"),
-        "symbols": tuple(filter(None, symbols.upper().split(","))),
-        "cash": cash * 100,
-        "holdings": carried_shares(holding, "--holding"),
-        "unsettled": carried_shares(unsettled, "--unsettled"),
-        "positions": carried_positions(position),
-        "consent": consent,
-        "square_off": square_off,
-        "post_close": post_close,
-        "redirect": redirect,
-        "user_id": user,
-        "host": host,
-        "public": public,
-    }
-    return serve_sandbox(fields, fault, choice, as_json=as_json)
+app.default(run)
+for begins in (run, demo, replay):
+    app.command(begins)
 
 
 @app.command
@@ -620,6 +313,11 @@ def export(
 app.command(
     # commands by name are imported when they are called: each brings what it needs, up to a second
     # of it
+    "tui.commands.sandbox_command:sandbox",
+    name="sandbox",
+    help="Serve the local exchange alone, until interrupted.",
+)
+app.command(
     "tui.commands.desk.trace_commands:trace",
     name="trace",
     help="Follow one id from tick to fill, or tell why not.",

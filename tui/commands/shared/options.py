@@ -57,6 +57,15 @@ def symbol_list(symbols: str) -> list[str]:
     return list(dict.fromkeys(name.strip().upper() for name in symbols.split(",") if name.strip()))
 
 
+Speed = Annotated[
+    str,
+    Parameter(
+        name="--speed",
+        help="Times real time, or max: as fast as possible, in lockstep, each time the same.",
+    ),
+]
+
+
 def speed_of(text: str) -> float:
     """Return a speed as a factor, 0.0 for "max"; raise `ConfigError`."""
     if text == "max":
