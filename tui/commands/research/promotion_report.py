@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from rich.console import Console
@@ -12,7 +12,9 @@ from engine.promotion.file_changes import day_changes, file_diff
 from engine.promotion.next_day_file import NextDayFile, TrialOrigin, TrialPromise
 from engine.promotion.promotion_log import PromotionRecord, PromotionStep, record_line
 from engine.texts import plain_text
-from tui.commands.research.promotion_job import PlannedPromotion
+
+if TYPE_CHECKING:
+    from tui.commands.research.promotion_job import PlannedPromotion
 
 MARKS: Final = {"pass": ("✓", "green"), "fail": ("✕", "bold red")}
 STYLES: Final = {"+": "green", "-": "red", "@": "cyan"}
@@ -113,7 +115,7 @@ def print_history(out: Console, records: Sequence[PromotionRecord], number: int)
         )
 
 
-def plan_json(plan: PlannedPromotion, **facts: object) -> str:
+def plan_json(plan: "PlannedPromotion", **facts: object) -> str:
     """Return a promotion as one line of JSON."""
     trials = [
         {
