@@ -1,11 +1,9 @@
 """Numbers as an Indian trader reads them: 12,34,567.80, ▲ 1.23%, 3.4 L, 14:32:07."""
 
 import time
-from typing import Final
 
+from compiled.model.values import SECOND
 from engine.indian_time import IST
-
-SECOND: Final = 1_000_000_000
 
 
 def group_digits(digits: str) -> str:
@@ -104,6 +102,11 @@ def age(ns: int) -> str:
 def day_name(ns: int) -> str:
     """Format the day of a time in IST: Tue 14 Jul 2026; an empty string for none (0)."""
     return time.strftime("%a %-d %b %Y", time.gmtime((ns + IST) // SECOND)) if ns else ""
+
+
+def log_time(ns: int) -> str:
+    """Format an instant as the log shows it, in IST: 07 Jan 13:25."""
+    return time.strftime("%d %b %H:%M", time.gmtime((ns + IST) // SECOND))
 
 
 def time_of_day(ns: int) -> str:

@@ -37,14 +37,13 @@ from brokers.kite.translation import (
 from brokers.kite.zerodha_sandbox import rules_of
 from compiled.model.events import BrokerTrade, GttUpdate, OrderUpdate
 from compiled.model.order_terms import OrderChange
-from compiled.model.values import SECOND, Bar, Gtt, Instrument, Order, OrderType, nearest
+from compiled.model.values import Bar, Gtt, Instrument, Order, OrderType, nearest
 from engine.errors import DataError, OperatorError, OrderRefused, RetryableError
-from engine.market.calendar import ist_day
+from engine.market.calendar import DAY, ist_day
 from engine.market.instrument_dumps import DumpFolder, unpacked_text
 from engine.market.instruments import day_as_number
 from engine.ports import BrokerHolding, BrokerPosition, Clock, PriceBand, SlicedOrder
 
-_DAY: Final = 86_400 * SECOND
 INTERVALS: Final = {
     60: "minute",
     180: "3minute",
@@ -383,8 +382,8 @@ class KiteBroker:
         interval, days = INTERVALS[span], self.rules.history_days[span]
         bars: list[Bar] = []
         # Kite refuses a longer range whole, rather than to cut it.
-        for since in range(start, end, days * _DAY):
-            until = min(since + days * _DAY, end)
+        for since in range(start, end, days * DAY):
+            until = min(since + days * DAY, end)
             bars += await self._read_candles(token, since, until, interval, span)
         return bars
 

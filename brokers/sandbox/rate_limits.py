@@ -5,10 +5,10 @@ from http import HTTPStatus
 from typing import Literal, final
 
 from brokers.sandbox.http import SandboxApiError
+from brokers.sandbox.kite_times import DAY
 from compiled.model.values import MINUTE, SECOND
 from engine.market.order_rules import OrderLimits
 
-DAY = 86_400 * SECOND
 WINDOWS: dict[str, tuple[tuple[int, int], ...]] = {
     "quote": ((SECOND, 1),),
     "historical": ((SECOND, 3),),

@@ -19,7 +19,7 @@ from engine.manual.limits import DayLimitChange, current_limits, shown_value
 from engine.market.calendar import ist_day, midnight
 from engine.orders.gateway import OrderGateway
 from engine.orders.killswitch import KillSwitch
-from engine.orders.requests import PURPOSES
+from engine.orders.queued_requests import PURPOSES
 
 # The history lasts for ever; a screen shows its end.
 KILLS_SHOWN = 50

@@ -27,7 +27,7 @@ from engine.books.books_snapshot import (
     fired_tokens,
     foreign_by_token,
 )
-from engine.history.minute_gaps import log_time
+from engine.numbers import log_time
 
 COVER: Final = "CO"
 """The product of a cover order in the broker's books; ours is intraday, and its plan says so."""

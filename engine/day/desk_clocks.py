@@ -4,7 +4,8 @@ import asyncio
 import time
 from typing import NamedTuple
 
-SECOND = 1_000_000_000
+from compiled.model.values import SECOND
+
 SLOWLY = 0.5
 """The part of its speed at which a clock that was ahead waits for the right time."""
 

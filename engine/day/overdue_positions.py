@@ -4,7 +4,7 @@ from typing import final
 
 from compiled.model.values import Product
 from engine.day.day_loop import DayLoop
-from engine.history.minute_gaps import log_time
+from engine.numbers import log_time
 
 
 @final

@@ -1,14 +1,14 @@
 """Minutes without an expected bar, in the history at the opening and live after each minute."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Final, NamedTuple
 
 from compiled.model.values import MINUTE, SECOND, Bar, Instrument
-from engine.indian_time import INDIA
 from engine.market.calendar import ist_day
 from engine.market.instrument_hours import InstrumentHours
 from engine.market.session_table import HoursClass
+from engine.numbers import log_time
 
 SPAN: Final = 60
 # Bars close a second after their end; a busy desk takes a few more.
@@ -212,8 +212,3 @@ class MinuteGaps:
             )
         if lost := [gap for gap in gaps if gap.lost]:
             self.ended(lost)
-
-
-def log_time(ts: int) -> str:
-    """Return a time as the log shows it: "07 Jan 13:25", IST."""
-    return f"{datetime.fromtimestamp(ts // SECOND, INDIA):%d %b %H:%M}"

@@ -5,11 +5,9 @@ The exception is raised in the engine's thread.
 
 import ctypes
 from collections.abc import Iterator, Sequence
-from typing import Final
 
+from compiled.model.values import SECOND
 from compiled.trading.desk_state import StrategyState
-
-SECOND: Final = 1_000_000_000
 
 
 class StrategyHung(BaseException):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
+from compiled.model.values import SECOND
 from compiled.trading.desk_state import StrategyState
 from engine.board_rows import Board
 from engine.config.schema import WatchdogSettings as Bounds
@@ -23,7 +24,6 @@ from engine.ports import Failure
 # Often enough that a bound of a second is kept to a quarter.
 EVERY_S: Final = 0.25
 JOIN_S: Final = 2.0
-SECOND: Final = 1_000_000_000
 MB: Final = 1024 * 1024
 # In other states (opening, night) the loop may rest longer than `engine_s`.
 AWAKE: Final = frozenset({"running", "read-only", "by hand"})

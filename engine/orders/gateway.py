@@ -42,8 +42,7 @@ from engine.orders.back_off import BUSY, BackOff, longest_wait
 from engine.orders.durable_journal import DurableJournal
 from engine.orders.governor import Governor
 from engine.orders.killswitch import KillSwitch
-from engine.orders.request_lookups import RequestLookups, UnresolvedRequest
-from engine.orders.requests import (
+from engine.orders.queued_requests import (
     PURPOSES,
     QueuedRequest,
     by_urgency,
@@ -52,6 +51,7 @@ from engine.orders.requests import (
     purpose_of,
     token_of,
 )
+from engine.orders.request_lookups import RequestLookups, UnresolvedRequest
 from engine.ports import Broker, Clock, Journal, SlicedOrder
 
 BACK_OFF = 1 * SECOND

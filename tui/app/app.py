@@ -14,8 +14,8 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
+from compiled.model.values import SECOND
 from engine.board_rows import EXTERNAL, Board, EventRow
-from engine.numbers import SECOND
 from engine.operator_requests import AcknowledgeRequest, EngineRequest
 from engine.texts import plain_text
 from tui.app.command_status import CommandStatus

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from engine.numbers import SECOND
+from compiled.model.values import SECOND
 from engine.operator_requests import OperatorOutcome
 from tui.app.widgets.pane_view import PaneCell
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from compiled.model.values import SECOND
 from engine.backtest.report.html_markup import HtmlMarkup, joined_markup, tag
 from engine.backtest.report.svg_charts import (
     TALL,
@@ -22,7 +23,7 @@ from engine.backtest.results.figure_text import moment_text, money, side_word
 from engine.backtest.run_outcome import RoundTrip
 from engine.history.bar_series import BarSeries, Ints, ist_days
 from engine.market.calendar import DAY, ist_day
-from engine.numbers import SECOND, count, price, time_of_day
+from engine.numbers import count, price, time_of_day
 
 Candles = Callable[[str, int, int], BarSeries]
 """Returns the bars of a symbol that start between two times (ns UTC), both included.

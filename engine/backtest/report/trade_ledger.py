@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Final
 
+from compiled.model.values import SECOND
 from engine.backtest.report.html_markup import (
     HtmlCell,
     HtmlColumn,
@@ -19,7 +20,7 @@ from engine.backtest.report.html_markup import (
 )
 from engine.backtest.results.figure_text import NONE, moment_text, money, side_word, tone
 from engine.backtest.run_outcome import RoundTrip
-from engine.numbers import SECOND, count, price
+from engine.numbers import count, price
 from engine.texts import plain_text
 
 # Also what a browser without scripts gets.

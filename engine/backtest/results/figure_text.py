@@ -7,11 +7,12 @@ from typing import Final
 
 import numpy as np
 
+from compiled.model.values import SECOND
 from engine.backtest.run_outcome import RoundTrip
 from engine.backtest.statistics.run_metrics import METRICS, MetricDefinition, RunMetric
 from engine.history.bar_series import numbered_day
 from engine.indian_time import IST
-from engine.numbers import SECOND, count, group_digits, rupees
+from engine.numbers import count, group_digits, rupees
 
 NONE: Final = "\N{EN DASH}"
 """What is shown for a value that there is none of."""

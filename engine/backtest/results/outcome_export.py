@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 import numpy as np
 
+from compiled.model.values import SECOND
 from engine.backtest.linter.result_linter import LinterFinding
 from engine.backtest.results.figure_text import figure, side_word
 from engine.backtest.run_outcome import SCHEMA, DailyColumns, RoundTrip, RunOutcome
@@ -20,7 +21,6 @@ from engine.backtest.statistics.run_metrics import RunMetric
 from engine.errors import OperatorError, in_words
 from engine.history.bar_series import Floats, Ints, numbered_day
 from engine.indian_time import INDIA
-from engine.numbers import SECOND
 from engine.system.whole_files import write_whole
 from engine.system.workbook import SpreadsheetTable, as_csv, write_workbook
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from compiled.model.values import SECOND
 from engine.board_rows import Board, DiskState, QueueRow
-from engine.numbers import SECOND, count
+from engine.numbers import count
 from tui.app.widgets.pane_view import PaneCell, PaneColumn, View
 
 SHOWN_S = 0.5

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from compiled.model.values import SECOND
 from engine.board_rows import Board, WatchRow
-from engine.numbers import SECOND, age, compact, percent_move, price
+from engine.numbers import age, compact, percent_move, price
 from tui.app.widgets.pane_view import PaneCell, PaneColumn, View
 from tui.formats import sparkline
 

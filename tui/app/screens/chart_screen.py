@@ -10,8 +10,9 @@ from textual.color import Color
 from textual.widget import Widget
 from textual_plotext import PlotextPlot
 
+from compiled.model.values import SECOND
 from engine.board_rows import BarRow, Board, FillMark, WatchRow
-from engine.numbers import SECOND, compact, percent_move, price, time_of_day
+from engine.numbers import compact, percent_move, price, time_of_day
 from engine.texts import plain_text
 from tui.app.screens.screen_frame import FullScreen, ScreenFrame, show_bands
 from tui.app.widgets.header_bar import HeaderBar

@@ -7,9 +7,10 @@ from rich.style import Style
 from rich.text import Text
 from textual.widget import Widget
 
+from compiled.model.values import SECOND
 from engine.board_rows import OTHERS, Board, BoardHeader
 from engine.market.session_table import UNCONFIRMED
-from engine.numbers import SECOND, countdown, day_name, gain, rupees, time_of_day
+from engine.numbers import countdown, day_name, gain, rupees, time_of_day
 from engine.texts import plain_text
 from tui.app.widgets.status_bands import KillState
 from tui.app.widgets.theme import ToneStyles

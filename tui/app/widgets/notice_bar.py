@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from rich.text import Text
 from textual.widget import Widget
 
-from engine.numbers import SECOND
+from compiled.model.values import SECOND
 from engine.texts import plain_text
 from tui.app.widgets.theme import ToneStyles
 

@@ -1,4 +1,4 @@
-"""Requests as the gateway sees them: their strategy, class and urgency."""
+"""Requests that wait for the governor: their class, their urgency, and what they change."""
 
 from typing import NamedTuple
 
@@ -18,9 +18,9 @@ PURPOSES = (OrderPurpose.EXIT, OrderPurpose.PROTECT, OrderPurpose.ENTRY)
 
 
 class QueuedRequest(NamedTuple):
-    """A request that waits for the governor.
+    """A request that waits for the governor, in words: its class, its kind and its instrument.
 
-    It has its strategy, command, time of arrival, and when it may leave (ns, -1: not today).
+    `since` is when it came, `due` when it may leave (ns UTC; -1: not today).
     """
 
     purpose: str
