@@ -16,7 +16,7 @@ from engine.backtest.report.html_markup import (
 from engine.backtest.report.page_shell import page
 from engine.backtest.results.figure_text import NONE, percent, ratio
 from engine.numbers import count
-from engine.research.evidence.evidence_gate import EvidenceFinding
+from engine.research.evidence.evidence_gate import EvidenceFinding, wanted_text
 from engine.research.parameter_space import point_text
 from engine.research.sweep_study import ChosenTrial, SweepRow, SweepStudy, own_parameters
 from engine.research.sweep_tables import (
@@ -28,6 +28,7 @@ from engine.research.sweep_tables import (
     fold_lines,
     freshness_text,
     heat_maps,
+    made_text,
     purge_text,
     rejections,
     score_text,
@@ -37,7 +38,7 @@ from engine.research.sweep_tables import (
 from engine.research.trial_chance import SHOWN, chance_lines
 
 SHADES: Final = 4
-BEST: Final = 50
+BEST: Final = 25
 """Lines of the table of trials: the Parquet file has all."""
 TONES: Final = {"pass": "pass", "fail": "fail", "not run": "none"}
 
@@ -68,22 +69,22 @@ def sweep_html(facts: SweepFacts, study: SweepStudy, rows: Sequence[SweepRow]) -
             "p",
             f"{facts.first} to {facts.last}, {count(facts.sessions)} sessions · "
             f"{count(facts.trials)} trials · {count(facts.refused)} points that the strategy "
-            f"refuses · {count(facts.failed)} failed · made {facts.made}",
+            f"refuses · {count(facts.failed)} failed · made {made_text(facts.made)}",
             class_="about",
         ),
+        tag("p", freshness_text(study.freshness), class_="about"),
         tag(
             "p",
             tag("strong", f"The best is {verdict_text(best)}", class_=tone),
             tag("a", "see why", href="#luck"),
             class_=f"verdict {tone}",
         ),
-        tag("p", freshness_text(study.freshness), class_="about"),
         *(tag("p", each, class_="notice") for each in facts.notices),
     ]
     maps = heat_maps(rows, facts.objective)
     parts = [
         ("best", "The best trials", _trials_table(best_lines(study, rows, BEST))),
-        ("next", "The next day", _chosen_table(study.chosen)),
+        ("next", "The next day", _chosen_table(study)),
         ("luck", "How much of the best is luck", _findings_table(best.findings)),
         ("map", "Over the parameters", joined_markup(map(_heat_table, maps.values())) or None),
         ("slices", "One parameter at a time", _slices_table(best)),
@@ -106,6 +107,7 @@ def _carded_table(made: HtmlMarkup) -> HtmlMarkup:
 def _trials_table(lines: Sequence[TrialLine]) -> HtmlMarkup:
     if not lines:
         return tag("p", "No trial stays: every one breaks a gate.")
+    several = len({each.strategy for each in lines}) > 1
     columns = [
         HtmlColumn("Parameters"),
         HtmlColumn("Symbol"),
@@ -115,7 +117,7 @@ def _trials_table(lines: Sequence[TrialLine]) -> HtmlMarkup:
     ]
     rows = [
         [
-            HtmlCell(f"{each.strategy}: {each.parameters}"),
+            HtmlCell(f"{each.strategy}: {each.parameters}" if several else each.parameters),
             HtmlCell(each.symbol),
             HtmlCell(str(each.timeframe)),
             HtmlCell(score_text(each.score)),
@@ -131,9 +133,9 @@ def _trials_table(lines: Sequence[TrialLine]) -> HtmlMarkup:
     return _carded_table(table("Best trials", columns, rows))
 
 
-def _chosen_table(chosen: Sequence[ChosenTrial]) -> HtmlMarkup:
-    if not chosen:
-        return tag("p", "None: no trial stays and stands above the average of its cohort.")
+def _chosen_table(study: SweepStudy) -> HtmlMarkup:
+    if not study.chosen:
+        return tag("p", f"None. Of the best: {study.scores.trials['reason'].iloc[0]}.")
     columns = [
         HtmlColumn("Trial"),
         HtmlColumn("Symbol"),
@@ -141,7 +143,7 @@ def _chosen_table(chosen: Sequence[ChosenTrial]) -> HtmlMarkup:
         HtmlColumn("Gate"),
     ]
     rows = []
-    for each in chosen:
+    for each in study.chosen:
         line = trial_line(each.row, each.score)
         rows.append(
             [
@@ -158,8 +160,8 @@ def _findings_table(findings: Sequence[EvidenceFinding]) -> HtmlMarkup:
     columns = [
         HtmlColumn("Rule"),
         HtmlColumn("Status"),
+        HtmlColumn("Wanted"),
         HtmlColumn("Found"),
-        *_number_columns("Wanted"),
         HtmlColumn("Why it matters"),
         HtmlColumn("How to mend it"),
     ]
@@ -167,14 +169,14 @@ def _findings_table(findings: Sequence[EvidenceFinding]) -> HtmlMarkup:
         [
             HtmlCell(each.label),
             HtmlCell(each.verdict, f"status {TONES[each.verdict]}"),
+            HtmlCell(wanted_text(each)),
             HtmlCell(each.text),
-            HtmlCell(f"{each.threshold:g}"),
             HtmlCell(each.why),
-            HtmlCell(each.mend if each.verdict == "fail" else NONE),
+            HtmlCell(each.mend if each.verdict == "fail" else ""),
         ]
         for each in findings
     ]
-    return _carded_table(table("Luck", columns, rows, class_="checks"))
+    return _carded_table(table("Luck", columns, rows, class_="checks luck"))
 
 
 def _heat_table(heat: HeatMap) -> HtmlMarkup:
@@ -189,7 +191,7 @@ def _heat_table(heat: HeatMap) -> HtmlMarkup:
         f"{heat.metric}, mean over symbols and other parameters",
         tag("small", f"{heat.across} across" + (f", {heat.down} down" if heat.down else "")),
     )
-    made = tag("table", tag("thead", head), tag("tbody", *rows), class_="heat sweep")
+    made = tag("table", tag("thead", head), tag("tbody", *rows), class_="heat map")
     region = tag("div", made, class_="scroll", role="region", aria_label="Map", tabindex=0)
     return tag("figure", caption, region)
 
@@ -204,7 +206,8 @@ def _heat_cell(value: float | None, largest: float) -> HtmlMarkup:
 
 
 def _slices_table(best: ChosenTrial) -> HtmlMarkup | None:
-    if best.plateau is None:
+    slices = [each for each in best.plateau.slices if len(each.values) > 1] if best.plateau else []
+    if not slices:
         return None
     columns = [
         HtmlColumn("Parameter"),
@@ -223,7 +226,7 @@ def _slices_table(best: ChosenTrial) -> HtmlMarkup | None:
             HtmlCell(f"{each.spread:.2f}"),
             HtmlCell(NONE if each.step is None else f"{each.step:.2f}"),
         ]
-        for each in best.plateau.slices
+        for each in slices
     ]
     return _carded_table(table("Slices", columns, rows))
 
@@ -291,7 +294,7 @@ def _folds_table(study: SweepStudy, lines: Sequence[FoldLine]) -> Content:
 def _chance_table(study: SweepStudy) -> Content:
     if not study.chances:
         return None
-    shares = [*(f"{share} %" for share in SHOWN), "real"]
+    shares = [*(f"{share}%" for share in SHOWN), "real"]
     columns = [
         HtmlColumn("Trial"),
         HtmlColumn("Drawn"),
@@ -319,7 +322,7 @@ def _chance_table(study: SweepStudy) -> Content:
                 "in blocks, 2,000 runs each. Percentiles of the return and of the maximum "
                 "drawdown, % of the cash at the beginning.",
             ),
-            _carded_table(table("Chance", columns, rows)),
+            _carded_table(table("Chance", columns, rows, class_="chance")),
         ]
     )
 

@@ -96,7 +96,7 @@ class SweepStudy(NamedTuple):
     scores: SweepScores
     chosen: list[ChosenTrial]
     best: ChosenTrial
-    """The one of the highest score, chosen or not."""
+    """The one of the highest score, chosen or not; one that breaks a gate where all do."""
     overfitting: OverfittingEstimate | None
     superior: SuperiorAbility
     forward: WalkForwardRun | None
@@ -158,11 +158,12 @@ def study_sweep(
         findings = judge_evidence(evidence, thresholds)
         return ChosenTrial(name, row, float(score_of[name]), findings, plateau)
 
+    stays = table[table["rejected"] == ""]
     chosen = table[table["chosen"]].sort_values("turn")["trial"]
     return SweepStudy(
         scores,
         [judged(name) for name in chosen],
-        judged(str(table["trial"].iloc[0])),
+        judged(str((stays if len(stays) else table)["trial"].iloc[0])),
         overfitting,
         superior,
         _follow_windows(returns, days, terms.windows) if terms.windows else None,

@@ -1,10 +1,13 @@
 """Tables of a sweep for every kind of report: the map over two axes, the best, the rejected."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from datetime import datetime
 from statistics import fmean
 from typing import Final, NamedTuple
 
+from engine.indian_time import INDIA
 from engine.numbers import counted
 from engine.research.fold_study import FoldStudy
 from engine.research.parameter_space import Value, point_text
@@ -17,6 +20,8 @@ from engine.research.sweep_study import (
 )
 
 SMALL_SCORE: Final = 1.0
+MOST_VALUES: Final = 12
+"""Lines and columns of a map; a random sampler takes nearly every value of a long axis but once."""
 
 
 class HeatMap(NamedTuple):
@@ -60,16 +65,33 @@ def _heat_map(rows: Sequence[SweepRow], metric: str) -> HeatMap | None:
     if not varied:
         return None
     across, down = varied[0], varied[1] if len(varied) > 1 else ""
+    labels = {name: _axis_labels(values[name]) for name in (across, down)} | {"": {"": ""}}
     groups: dict[tuple[Value, Value], list[float]] = defaultdict(list)
     for row in rows:
         figure = row.result.metrics.get(metric)
         if not row.result.failure and figure is not None:
             point = row.trial.parameters
-            groups[point[across], point.get(down, "")].append(figure)
-    columns = _in_order(values[across])
-    lines: list[Value] = _in_order(values[down]) if down else [""]
+            place = labels[across][point[across]], labels[down][point.get(down, "")]
+            groups[place].append(figure)
+    columns = list(dict.fromkeys(labels[across].values()))
+    lines = list(dict.fromkeys(labels[down].values()))
     cells = [[fmean(groups[x, y]) if (x, y) in groups else None for x in columns] for y in lines]
     return HeatMap(metric, across, columns, down, lines, cells)
+
+
+def _axis_labels(values: dict[Value, None]) -> dict[Value, Value]:
+    """Return the label of each value, in order: many numbers share theirs with their neighbours."""
+    ordered = _in_order(values)
+    numbers = [each for each in ordered if isinstance(each, (int, float))]
+    if len(ordered) <= MOST_VALUES or len(numbers) < len(ordered):
+        return {each: each for each in ordered}
+    size = math.ceil(len(numbers) / MOST_VALUES)
+    parts = [numbers[at : at + size] for at in range(0, len(numbers), size)]
+    return {
+        each: f"{part[0]:.4g} to {part[-1]:.4g}" if len(part) > 1 else each
+        for part in parts
+        for each in part
+    }
 
 
 def _in_order(values: dict[Value, None]) -> list[Value]:
@@ -180,6 +202,14 @@ def rejections(study: SweepStudy) -> list[tuple[str, int]]:
         if fault
     )
     return gates.most_common()
+
+
+def made_text(made: str) -> str:
+    """Return when a sweep was made, in IST; as it stands where it is no time."""
+    try:
+        return f"{datetime.fromisoformat(made).astimezone(INDIA):%Y-%m-%d %H:%M} IST"
+    except ValueError:
+        return made
 
 
 def score_text(score: float) -> str:

@@ -151,6 +151,14 @@ RULES: Final = (
 )
 """What the best has to show; where a rule needs a grid or arch and there is none it is not run."""
 
+MOST: Final = {each.id: each.most for each in RULES}
+
+
+def wanted_text(finding: EvidenceFinding) -> str:
+    """Return the limit of a finding's rule with its direction, as ≥ 0.95."""
+    return f"{'≤' if MOST[finding.rule] else '≥'} {finding.threshold:g}"
+
+
 DEFAULTS: Final[Mapping[str, float]] = MappingProxyType({each.id: each.threshold for each in RULES})
 
 

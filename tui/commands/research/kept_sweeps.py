@@ -9,7 +9,7 @@ from engine.config.schema import DeskConfig
 from engine.errors import OperatorError
 from engine.exit_codes import DONE, FAILED
 from engine.numbers import count
-from engine.research.sweep_tables import score_text
+from engine.research.sweep_tables import made_text, score_text
 from engine.texts import plain_text
 from tui.commands.backtest.backtest_commands import ReportFile
 from tui.commands.research.sweep_commands import AsOf, Embargo, Folds, WalkForward, study_terms
@@ -38,7 +38,7 @@ def list_sweeps(*, config: ConfigFile = None, as_json: RowsAsJson = False) -> in
     rows = [
         {
             "sweep": each.name,
-            "made": each.made[:16].replace("T", " "),
+            "made": made_text(each.made),
             "strategies": each.strategies,
             "trials": f"{count(each.trials)} of {count(each.wanted)}",
             "symbols": each.symbols,

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.numbers import count
-from engine.research.evidence.evidence_gate import EvidenceFinding
+from engine.research.evidence.evidence_gate import EvidenceFinding, wanted_text
 from engine.research.fold_study import FoldStudy
 from engine.research.sweep_study import SweepRow, SweepStudy
 from engine.research.sweep_tables import (
@@ -184,5 +184,5 @@ def _finding_rows(findings: Sequence[EvidenceFinding]) -> Table:
     )
     for each in findings:
         mark, style = MARKS[each.verdict]
-        made.add_row(Text(mark, style), each.label, f"{each.threshold:g}", each.text)
+        made.add_row(Text(mark, style), each.label, wanted_text(each), each.text)
     return made
