@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from engine.config.schema import parse_config
+from engine.config.config_files import parse_config
 from strategies.strategy_sources import shipped_kinds
 from tui.app.app import PatangApp
 from tui.run.opening import OpeningDesk

@@ -37,8 +37,8 @@ from compiled.model.order_terms import OrderTerms, Variety
 from compiled.model.values import SECOND, Bar, Instrument, Order, Product, Side, Tick, Validity
 from compiled.trading.ladder import Ladder, LadderPlan, RungPlan
 from compiled.trading.strategy import BARE, Context, Strategy
-from engine.config import schema
-from engine.config.schema import LoadedConfig
+from engine.config import config_files
+from engine.config.config_files import LoadedConfig
 from engine.config.setting_types import (
     CRORE,
     DAY_SECONDS,
@@ -118,7 +118,7 @@ def load_config(file: Path | None) -> LoadedConfig:
 
     Raise `ConfigError` with file, line, key and the mend on anything it cannot mean.
     """
-    return schema.load_config(file, shipped_kinds())
+    return config_files.load_config(file, shipped_kinds())
 
 
 OURS = (__file__, factory.__code__.co_filename, "compiled/")

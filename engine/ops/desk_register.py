@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.config.schema import own_state_folder
+from engine.config.disk_places import own_state_folder
 from engine.errors import OperatorError
 from engine.system import private_files
 from engine.system.processes import UserProcess, this_process

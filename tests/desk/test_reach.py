@@ -21,7 +21,7 @@ from tests.desk.test_bad_input import one_line
 DESK = """
 import signal, sys
 from pathlib import Path
-from engine.config.schema import load_config
+from engine.config.config_files import load_config
 from engine.ops.control_socket import ControlSocket, socket_path
 from tui.run.launch import latching_on_signal
 from tui.run.session import RunPlan, DeskSession

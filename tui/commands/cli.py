@@ -461,7 +461,7 @@ def config_check(*, config: ConfigFile = None) -> int:
 @config_app.command(name="show")
 def config_show(*, config: ConfigFile = None) -> int:
     """Print the effective configuration with the origin of each value."""
-    from engine.config.schema import render_config
+    from engine.config.config_files import render_config
     from tui.run.configured import find_configuration
 
     sys.stdout.write(render_config(find_configuration(config)))

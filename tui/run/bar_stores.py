@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem
 
 from engine.config import addresses
-from engine.config.schema import DeskConfig, desk_paths
+from engine.config.disk_places import desk_paths
+from engine.config.schema import DeskConfig
 from engine.errors import ConfigError, OperatorError
 from engine.market.calendar import DAY
 from engine.market.instrument_dumps import DumpFolder, listings_of

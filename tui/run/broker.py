@@ -13,7 +13,7 @@ from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.corporate_actions import apply_corporate_actions
 from brokers.sandbox.lockstep import LockstepPacer
 from brokers.sandbox.server import Sandbox
-from engine.config.schema import desk_paths
+from engine.config.disk_places import desk_paths
 from engine.day.desk_clocks import ScaledClock, SteppedClock
 from engine.market.instrument_dumps import DumpFolder
 from engine.ports import FeedRecord

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import strategies
 from brokers.registry import ADAPTERS
-from engine.config import schema
-from engine.config.schema import DeskConfig, LoadedConfig
+from engine.config import config_files, disk_places
+from engine.config.config_files import LoadedConfig
+from engine.config.schema import DeskConfig
 from engine.config.toml_reader import dotted_key, nearest_hint
 from engine.errors import ConfigError
 from store.bars.registry import FILES, SERVERS
@@ -15,13 +16,13 @@ from strategies.parameters import SOURCE
 
 def find_configuration(file: Path | None) -> LoadedConfig:
     """Read the configuration that applies here; raise `ConfigError`."""
-    configuration = strategies.load_config(schema.find_config(file, Path.cwd(), os.environ))
+    configuration = strategies.load_config(disk_places.find_config(file, Path.cwd(), os.environ))
     elsewhere = [
         name
         for name, table in configuration.values.strategy.items()
         if isinstance(table, dict) and table.get(SOURCE)
     ]
-    schema.check_strategies(configuration, [*strategies.names(), *elsewhere])
+    config_files.check_strategies(configuration, [*strategies.names(), *elsewhere])
     _check_registered(configuration)
     return configuration
 

@@ -14,7 +14,8 @@ from brokers.sandbox.config import SandboxConfig
 from brokers.session.day_session import DaySession, stored_session, todays_session
 from brokers.session.vault import SecretVault, open_vault
 from engine.config import addresses
-from engine.config.schema import DeskConfig, desk_paths
+from engine.config.disk_places import desk_paths
+from engine.config.schema import DeskConfig
 from engine.errors import ConfigError, OperatorError
 from engine.texts import plain_text
 from tui.run.exchange_clock import clock_at

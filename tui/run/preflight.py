@@ -9,7 +9,8 @@ from pathlib import Path
 from brokers.connection import ConnectionTerms
 from brokers.registry import connect, rules_of
 from compiled.model.values import Instrument
-from engine.config.schema import DeskConfig, desk_paths
+from engine.config.disk_places import desk_paths
+from engine.config.schema import DeskConfig
 from engine.day.desk_clocks import ScaledClock
 from engine.errors import ConfigError, DataError, OperatorError, PatangError
 from engine.market.calendar import Calendar

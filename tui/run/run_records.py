@@ -8,7 +8,8 @@ from datetime import date, datetime
 from pathlib import Path
 
 from engine.config.desk_modes import MODES
-from engine.config.schema import DeskConfig, desk_paths
+from engine.config.disk_places import desk_paths
+from engine.config.schema import DeskConfig
 from engine.errors import DataError, NothingFound
 from engine.indian_time import INDIA
 from engine.orders.killswitch import KillLogEntry

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.board_rows import Board
 from engine.config import addresses
-from engine.config.schema import DeskConfig, desk_paths, own_state_folder
+from engine.config.disk_places import desk_paths, own_state_folder
+from engine.config.schema import DeskConfig
 from engine.errors import ConfigError, OperatorError, in_words
 from engine.ops import desk_register
 from engine.orders.killswitch import HALT, KillLatch, KillLogEntry, KillSwitch

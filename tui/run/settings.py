@@ -13,7 +13,8 @@ import msgspec
 from compiled.indicators.price import Indicator
 from compiled.model.order_terms import ExitEscalation
 from compiled.trading.strategy import Strategy
-from engine.config.schema import DeskConfig, desk_paths
+from engine.config.disk_places import desk_paths
+from engine.config.schema import DeskConfig
 from engine.errors import ConfigError, DataError, OperatorError
 from engine.indian_time import INDIA
 from engine.manual.limits import configured_limits, current_limits

@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from brokers.sandbox.api.access_checks import bearer_header
 from engine.config import addresses
-from engine.config.schema import own_state_folder
+from engine.config.disk_places import own_state_folder
 from engine.errors import ConnectionFailed, OperatorError, in_words
 from engine.ops import desk_register
 from engine.system import private_files

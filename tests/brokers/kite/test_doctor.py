@@ -16,7 +16,7 @@ from brokers.kite.kite_feed import KiteFeed
 from brokers.sandbox.config import SandboxConfig
 from brokers.sandbox.server import Sandbox
 from compiled.model.values import Bar, Instrument
-from engine.config.schema import load_config
+from engine.config.config_files import load_config
 from engine.errors import ConnectionFailed, OperatorError, RetryableError
 from engine.ops import doctor
 from tui.commands.desk.desk_doctor import local_checks, outgoing_address

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from brokers.kite.kite_feed import KiteFeed
-from engine.config.schema import parse_config
+from engine.config.config_files import parse_config
 from engine.errors import ConfigError, OperatorError
 from tests.waiting import until
 from tui.run.broker import ExchangeLink, connect_broker

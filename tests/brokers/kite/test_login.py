@@ -18,7 +18,7 @@ from brokers.sandbox.server import Sandbox
 from brokers.session import day_session as kept
 from brokers.session.login_redirect import LoginRedirect
 from brokers.session.vault import FileVault
-from engine.config.schema import load_config
+from engine.config.config_files import load_config
 from engine.day.desk_clocks import ScaledClock
 from engine.errors import OperatorError
 from tests.brokers.kite.browser import NoRedirect, visit

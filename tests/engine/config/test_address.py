@@ -3,7 +3,8 @@
 import pytest
 
 from engine.config import addresses
-from engine.config.schema import BrokerSettings, DeskConfig, DeskSettings, load_config
+from engine.config.config_files import load_config
+from engine.config.schema import BrokerSettings, DeskConfig, DeskSettings
 from engine.errors import ConfigError
 from tui.run.session import RunPlan, check_mode, sends_real
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.config import schema as configuration
+from engine.config import config_files, disk_places
 from engine.config.schema import DeskConfig
 from engine.config.scoring_settings import WeightSettings
 from engine.config.toml_reader import (
@@ -34,7 +34,7 @@ DEFAULTS = load_config(None).values
 
 
 def parse_config(text, file):
-    return configuration.parse_config(text, file, KINDS)
+    return config_files.parse_config(text, file, KINDS)
 
 
 def values(text):
@@ -178,8 +178,8 @@ def test_the_shipped_file_holds_every_setting_at_its_default():
 @pytest.mark.parametrize(
     ("name", "render"),
     [
-        ("config.toml", lambda: configuration.example_config(KINDS)),
-        ("docs/configuration.md", lambda: configuration.reference_page(KINDS)),
+        ("config.toml", lambda: config_files.example_config(KINDS)),
+        ("docs/configuration.md", lambda: config_files.reference_page(KINDS)),
     ],
 )
 def test_the_shipped_file_and_the_documentation_are_what_the_structs_say(name, render):
@@ -192,7 +192,7 @@ def test_the_shipped_file_and_the_documentation_are_what_the_structs_say(name, r
 def test_every_setting_is_explained_where_it_is_declared_and_every_number_is_bounded():
     for key, field in leaves(DeskConfig):
         assert field_meaning(field).endswith("."), key
-        assert f"| `{key[-1]}` | {describe_type(field.type)} |" in configuration.reference_page(
+        assert f"| `{key[-1]}` | {describe_type(field.type)} |" in config_files.reference_page(
             KINDS
         )
         words = describe_type(field.type)
@@ -413,19 +413,19 @@ def test_a_table_of_an_unknown_strategy_is_passed_on_and_checked_against_the_kno
         "[strategy.pairs]\nlegs = ['INFY', 'TCS']\n[strategy.pairs.entry]\nz = 2.0", FILE
     )
     assert loaded.values.strategy["pairs"] == {"legs": ["INFY", "TCS"], "entry": {"z": 2.0}}
-    configuration.check_strategies(loaded, [*KINDS, "pairs"])
+    config_files.check_strategies(loaded, [*KINDS, "pairs"])
     with pytest.raises(
         ConfigError,
         match=r'^desk\.toml:1: strategy\.pairs: no such strategy; did you mean "pair"\?$',
     ):
-        configuration.check_strategies(loaded, [*KINDS, "pair"])
+        config_files.check_strategies(loaded, [*KINDS, "pair"])
 
 
 def test_show_gives_every_value_its_origin_and_can_be_read_again():
     loaded = parse_config(
         "[governor]\n# slow\norders_per_second = 5\n\n[strategy.pairs]\nz = 2", FILE
     )
-    shown = configuration.render_config(loaded)
+    shown = config_files.render_config(loaded)
     assert "orders_per_second = 5  # desk.toml:3" in shown
     assert "orders_per_minute = 380  # default" in shown
     assert "z = 2  # desk.toml:6" in shown
@@ -434,8 +434,8 @@ def test_show_gives_every_value_its_origin_and_can_be_read_again():
 
 def test_a_token_is_never_shown():
     loaded = parse_config("[broker]\naccess_token = 'hush4711'", FILE)
-    assert "hush4711" not in configuration.render_config(loaded)
-    assert 'access_token = "****"  # desk.toml:2' in configuration.render_config(loaded)
+    assert "hush4711" not in config_files.render_config(loaded)
+    assert 'access_token = "****"  # desk.toml:2' in config_files.render_config(loaded)
     assert "hush4711" not in repr(loaded)
     assert "4711" not in complaint("[broker]\naccess_token = 4711")
 
@@ -466,7 +466,7 @@ def test_whatever_is_shown_reads_as_the_same_configuration(budget, stop, table):
     strategy = default.strategy | {"moving_average_cross": cross, "mine": table}
     risk = msgspec.structs.replace(default.risk, budget=budget)
     config = msgspec.structs.replace(default, risk=risk, strategy=strategy)
-    assert values(configuration.render_config(configuration.LoadedConfig(config))) == config
+    assert values(config_files.render_config(config_files.LoadedConfig(config))) == config
 
 
 def test_lines_are_found_through_every_form_a_toml_key_can_have():
@@ -510,36 +510,34 @@ def test_the_file_asked_for_comes_before_the_folder_s_and_that_before_the_user_s
     here.mkdir()
     own.parent.mkdir(parents=True)
     environ = {"HOME": str(home)}
-    assert configuration.find_config(None, here, environ) is None
+    assert disk_places.find_config(None, here, environ) is None
     own.touch()
-    assert configuration.find_config(None, here, environ) == own
+    assert disk_places.find_config(None, here, environ) == own
     (here / "config.toml").touch()
-    assert configuration.find_config(None, here, environ) == here / "config.toml"
+    assert disk_places.find_config(None, here, environ) == here / "config.toml"
     assert (
-        configuration.find_config(tmp_path / "asked.toml", here, environ) == tmp_path / "asked.toml"
+        disk_places.find_config(tmp_path / "asked.toml", here, environ) == tmp_path / "asked.toml"
     )
     (here / "config.toml").unlink()
-    assert (
-        configuration.find_config(None, here, environ | {"XDG_CONFIG_HOME": str(tmp_path)}) is None
-    )
+    assert disk_places.find_config(None, here, environ | {"XDG_CONFIG_HOME": str(tmp_path)}) is None
 
 
 def test_the_desk_keeps_its_things_in_the_state_folder_unless_told_otherwise():
-    plain = configuration.desk_paths(DeskConfig(), {"HOME": "/home/asha"})
+    plain = disk_places.desk_paths(DeskConfig(), {"HOME": "/home/asha"})
     assert plain.state == Path("/home/asha/.local/state/patang")
     assert plain.database == plain.state / "desk.db"
     assert plain.bars == plain.state / "bars"
-    assert configuration.desk_paths(
+    assert disk_places.desk_paths(
         DeskConfig(), {"HOME": "/h", "XDG_STATE_HOME": "/s"}
     ).state == Path("/s/patang")
     config = values("[desk]\nstate_dir = '/d'\n[store]\ndatabase = '/x/y.db'")
-    assert configuration.desk_paths(config, {"HOME": "/h"}) == (
+    assert disk_places.desk_paths(config, {"HOME": "/h"}) == (
         Path("/d"),
         Path("/x/y.db"),
         Path("/d/bars"),
         Path("/d/history"),
     )
-    assert configuration.desk_paths(
+    assert disk_places.desk_paths(
         values("[desk]\nstate_dir = '~/d'"), {"HOME": "/h"}
     ).state == Path("/h/d")
 

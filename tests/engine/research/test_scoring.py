@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine.config.schema import parse_config
+from engine.config.config_files import parse_config
 from engine.config.scoring_settings import GateSettings, ScoringSettings, WeightSettings
 from engine.errors import ConfigError, DataError
 from engine.research import scoring

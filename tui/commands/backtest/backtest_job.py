@@ -23,7 +23,8 @@ from engine.backtest.run_outcome import SCHEMA, RunManifest, RunOutcome
 from engine.backtest.statistics.run_metrics import RunMetric
 from engine.backtest.statistics.run_statistics import statistics
 from engine.backtest.traded_market import INDEX_NAMES, TradedMarket, instruments_of, market_of
-from engine.config.schema import DeskConfig, desk_paths
+from engine.config.disk_places import desk_paths
+from engine.config.schema import DeskConfig
 from engine.day.opening import DAYS_BACK
 from engine.errors import ConfigError, DataError, NothingFound
 from engine.exit_codes import FAILED

@@ -18,7 +18,8 @@ from engine.backtest.parity.difference_causes import LOOKS_BACK
 from engine.backtest.parity.parity_curves import ParityCurves, parity_curves
 from engine.backtest.run_bars import BarVersions, replay_bars, span_for
 from engine.backtest.traded_market import instruments_of, market_of
-from engine.config.schema import DeskConfig, desk_paths
+from engine.config.disk_places import desk_paths
+from engine.config.schema import DeskConfig
 from engine.day.opening import DAY_SPAN, DAYS_BACK
 from engine.errors import NothingFound
 from engine.history.bar_series import BarSeries, merge

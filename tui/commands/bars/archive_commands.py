@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from engine.config.desk_modes import MODES
-from engine.config.schema import DeskConfig, desk_paths
+from engine.config.disk_places import desk_paths
+from engine.config.schema import DeskConfig
 from engine.errors import ConfigError, DataError, NothingFound, OperatorError, in_words
 from engine.exit_codes import DONE, FAILED
 from engine.market.calendar import ist_day

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from cyclopts import Parameter
 
-from engine.config.schema import DeskConfig, desk_paths
+from engine.config.disk_places import desk_paths
+from engine.config.schema import DeskConfig
 from engine.errors import ConfigError, DataError, NothingFound
 from engine.market.calendar import DAY, Calendar, ist_day, midnight
 from tui.commands.shared.options import END_OF_TIME, read_day, symbol_set

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 from engine.config.desk_modes import Mode
-from engine.config.schema import desk_paths
+from engine.config.disk_places import desk_paths
 from engine.errors import ConfigError, NothingFound
 from engine.exit_codes import DONE, FAILED
 from engine.market.calendar import ist_day

@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 from typing import Final
 
-from engine.config.schema import DeskConfig, desk_paths
+from engine.config.disk_places import desk_paths
+from engine.config.schema import DeskConfig
 from engine.errors import ConfigError, ConnectionFailed, DataError, NothingFound, OperatorError
 from engine.exit_codes import DONE
 from engine.market.corporate_actions.action_list import CorporateActions

@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.config import schema as settings
+from engine.config import config_files, disk_places
 from engine.config.desk_modes import MODES
-from engine.config.schema import DeskConfig, desk_paths, own_state_folder
+from engine.config.disk_places import desk_paths, own_state_folder
+from engine.config.schema import DeskConfig
 from engine.errors import PatangError
 from engine.ops import desk_register
 from engine.system.file_hold import holding_process
@@ -67,8 +68,8 @@ def desk_setup(file: Path | None) -> DeskSetup:
     """Read the configuration that applies here; report a mistake in one line, and go on."""
     found = file
     try:
-        found = settings.find_config(file, Path.cwd(), os.environ)
-        config = settings.load_config(found).values
+        found = disk_places.find_config(file, Path.cwd(), os.environ)
+        config = config_files.load_config(found).values
         return DeskSetup(desk_paths(config, os.environ).state, config.desk.mode, config)
     # whatever is wrong with a configuration, it keeps no desk from being stopped
     except (PatangError, OSError, ValueError, RecursionError) as error:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from engine.config.schema import desk_paths
+from engine.config.disk_places import desk_paths
 from engine.errors import ConfigError, DataError
 from engine.exit_codes import DONE, FAILED
 from engine.market.calendar import Calendar

@@ -14,7 +14,8 @@ import msgspec
 from engine.backtest import run_identity
 from engine.backtest.run_bars import LoadedBars, span_for
 from engine.backtest.statistics.run_metrics import METRICS
-from engine.config.schema import DeskConfig, desk_paths
+from engine.config.disk_places import desk_paths
+from engine.config.schema import DeskConfig
 from engine.config.toml_reader import close_hint
 from engine.errors import ConfigError, DataError, PatangError
 from engine.history.golden_bars import series_digest

@@ -1,0 +1,56 @@
+"""Places of the desk on disk: its configuration file, its folder of state, its stores."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from engine.config.schema import DeskConfig
+
+
+class DeskPaths(NamedTuple):
+    """The desk's places on disk."""
+
+    state: Path
+    database: Path
+    bars: Path
+    history: Path
+
+
+def desk_paths(config: DeskConfig, environ: Mapping[str, str]) -> DeskPaths:
+    """Return the folders and files of the desk; nothing is created."""
+    home = _home_folder(environ)
+    # One folder of state moves everything that is not placed by itself.
+    state = _configured_path(config.desk.state_dir, own_state_folder(environ), home)
+    return DeskPaths(
+        state,
+        _configured_path(config.store.database, state / "desk.db", home),
+        _configured_path(config.store.bars_dir, state / "bars", home),
+        _configured_path(config.store.history_dir, state / "history", home),
+    )
+
+
+def own_state_folder(environ: Mapping[str, str]) -> Path:
+    """Return the state folder of whoever configures none."""
+    return _xdg_folder("XDG_STATE_HOME", ".local/state", environ) / "patang"
+
+
+def find_config(explicit: Path | None, cwd: Path, environ: Mapping[str, str]) -> Path | None:
+    """Return the file to read: the one asked for, ./config.toml, the user's own, or None."""
+    if explicit is not None:
+        return explicit
+    own = _xdg_folder("XDG_CONFIG_HOME", ".config", environ) / "patang" / "config.toml"
+    return next((file for file in (cwd / "config.toml", own) if file.is_file()), None)
+
+
+def _home_folder(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("HOME") or Path.home())
+
+
+def _xdg_folder(variable: str, default: str, environ: Mapping[str, str]) -> Path:
+    return Path(environ.get(variable) or _home_folder(environ) / default)
+
+
+def _configured_path(text: str, default: Path, home: Path) -> Path:
+    if not text:
+        return default
+    return home / text[2:] if text.startswith("~/") else Path(text)
