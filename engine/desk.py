@@ -23,6 +23,7 @@ from engine.board_writer import BoardWriter
 from engine.books.depository import NO_STANDING, DepositoryWatch
 from engine.books.share_divisions import kept_divisions, last_opening_day, recognise_divisions
 from engine.books.share_register import ShareRegister
+from engine.config.risk_limits import current_limits
 from engine.day.day_loop import DayLoop, DeskAlarm, NumberedRequest
 from engine.day.desk_clocks import SteppedClock
 from engine.day.opening import (
@@ -51,7 +52,7 @@ from engine.day.warm_up import PART, WarmUp
 from engine.engine_settings import DayTerms, EnginePorts, EngineSettings
 from engine.errors import BusyError, DataError, OperatorError, PatangError, RetryableError
 from engine.history.feed_recording import FeedRecording
-from engine.manual.limits import current_limits, listed_limits, restore_limits
+from engine.manual.day_limits import listed_limits, restore_limits
 from engine.manual.reasons import LIMIT_ONLY
 from engine.market.calendar import ist_day, midnight
 from engine.market.corporate_actions.action_list import CorporateActions

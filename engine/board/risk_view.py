@@ -15,7 +15,8 @@ from engine.board_rows import (
     TradeRow,
 )
 from engine.board_writer import BoardWriter
-from engine.manual.limits import DayLimitChange, current_limits, shown_value
+from engine.config.risk_limits import current_limits, shown_value
+from engine.manual.day_limits import DayLimitChange
 from engine.market.calendar import ist_day, midnight
 from engine.orders.gateway import OrderGateway
 from engine.orders.killswitch import KillSwitch

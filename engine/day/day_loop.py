@@ -31,6 +31,7 @@ from engine.board.risk_view import RiskView
 from engine.board.strategy_failures import StrategyFailures
 from engine.board_rows import BoardHeader
 from engine.board_writer import BoardWriter
+from engine.config import risk_limits
 from engine.day.charge_remarks import ChargeRemarks
 from engine.day.dead_letters import AHEAD_S, DeadLetters
 from engine.day.price_bands import BandWatch
@@ -39,7 +40,7 @@ from engine.day.warm_up import WarmUp
 from engine.errors import ConfigError
 from engine.history.feed_recording import FeedRecording
 from engine.history.minute_gaps import MinuteGaps
-from engine.manual import limits
+from engine.manual import day_limits
 from engine.manual.manual_orders import ManualOrderDesk
 from engine.manual.margin import Margins
 from engine.manual.order_verdicts import OrderVerdicts
@@ -171,7 +172,7 @@ class DayLoop:
         self.requests: deque[NumberedRequest] = deque()
         self.outcomes: dict[int, OperatorOutcome] = {}
         """The outcomes of requests, by number."""
-        self.changes: dict[str, limits.DayLimitChange] = {}
+        self.changes: dict[str, day_limits.DayLimitChange] = {}
         """Limits the operator has changed today."""
         self.state = "reconciling"
         self.reconciler = reconciler
@@ -471,14 +472,14 @@ class DayLoop:
 
     def _change_limit(self, request: LimitRequest, now: int) -> OperatorOutcome:
         try:
-            change = limits.checked_change(self.kernel.limits, request)
+            change = day_limits.checked_change(self.kernel.limits, request)
         except ConfigError as error:
             return refused(str(error))
-        before = limits.current_limits(self.kernel.limits).get(change.name, 0)
+        before = risk_limits.current_limits(self.kernel.limits).get(change.name, 0)
         self._audit_request(request, before=before)
-        self.inbox.append(limits.limit_event(now, change.name, change.value))
+        self.inbox.append(day_limits.limit_event(now, change.name, change.value))
         self.changes[change.name] = change
-        limits.keep_change(self.journal, now, str(ist_day(now)), change)
+        day_limits.keep_change(self.journal, now, str(ist_day(now)), change)
         text = f"{change.name} {before:g} to {change.value:g}"
         self.log.add_event("warn", "limit", f"{text} by {change.who}: {change.reason}")
         late = self.gateway.durable_journal.state.behind >= DISK_S

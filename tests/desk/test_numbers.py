@@ -13,7 +13,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from engine.manual.limits import NAMES
+from engine.config.risk_limits import NAMES
 from engine.operator_requests import OutcomeRequest
 from engine.ops.control_socket import send_request, socket_path
 from tests.desk.support import get, rows, status, wait_for

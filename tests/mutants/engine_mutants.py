@@ -569,7 +569,7 @@ ENGINE = (
     ),
     Mutant(
         "a limit in the database is believed whatever it is",
-        "engine/manual/limits.py",
+        "engine/manual/day_limits.py",
         "change = change._replace(value=checked_value(change.name, change.value))\n        except",
         "pass\n        except",
     ),

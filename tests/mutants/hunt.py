@@ -60,7 +60,7 @@ NEAREST = {
     "compiled/market_data/tick_filter.py": ["tests/compiled/market_data/test_tick_filter.py"],
     "engine/config/addresses.py": ["tests/engine/config/test_address.py"],
     "engine/books/journal_rows.py": ["tests/engine/orders/test_kept_numbers.py"],
-    "engine/manual/limits.py": ["tests/engine/manual/test_limits.py"],
+    "engine/manual/day_limits.py": ["tests/engine/manual/test_day_limits.py"],
     "tui/run/session.py": ["tests/engine/config/test_address.py"],
     "compiled/trading/risk.py": [NUMBERS],
     "brokers/kite/": ["tests/brokers/kite/test_outcomes.py", "tests/brokers/kite/test_figures.py"],

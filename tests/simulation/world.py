@@ -21,11 +21,11 @@ from brokers.sandbox.universe import known_shares
 from compiled.model.values import SECOND
 from compiled.trading.risk import RiskLimits
 from engine.board_rows import Board
+from engine.config.risk_limits import current_limits
 from engine.config.schema import GatewaySettings
 from engine.day.timekeeper import Timekeeper
 from engine.desk import Desk, EnginePorts, EngineSettings
 from engine.errors import PatangError
-from engine.manual.limits import current_limits
 from engine.market import charges
 from engine.market.calendar import Calendar
 from engine.orders.killswitch import HALT, KillSwitch

@@ -14,10 +14,10 @@ from compiled.indicators.price import Indicator
 from compiled.model.order_terms import ExitEscalation
 from compiled.trading.strategy import Strategy
 from engine.config.disk_places import desk_paths
+from engine.config.risk_limits import configured_limits, current_limits
 from engine.config.schema import DeskConfig
 from engine.errors import ConfigError, DataError, OperatorError
 from engine.indian_time import INDIA
-from engine.manual.limits import configured_limits, current_limits
 from engine.market.calendar import Calendar
 from engine.market.corporate_actions.action_list import CorporateActions
 from engine.market.instrument_dumps import DumpFolder

@@ -11,11 +11,11 @@ from msgspec.structs import replace
 from brokers.paper.paper_broker import PaperWorld
 from compiled.model.values import Bar
 from compiled.trading.strategy import Strategy
+from engine.config.risk_limits import configured_limits
 from engine.config.schema import DeskConfig
 from engine.day.warm_up import Stored
 from engine.desk import Desk, EnginePorts, EngineSettings
 from engine.errors import DataError, OperatorError, in_words
-from engine.manual.limits import configured_limits
 from engine.market import charges
 from engine.ops.control_socket import ControlSocket, socket_path
 from engine.ops.freeze_timer import FreezeTimer, read_freeze_record

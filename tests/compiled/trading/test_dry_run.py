@@ -7,7 +7,7 @@ from engine.board.risk_view import limit_usage
 from engine.board_rows import Board
 from engine.board_writer import BoardWriter
 from tests.compiled.trading.scripted import BEL, Scene, only
-from tests.engine.manual.test_limits import ask
+from tests.engine.manual.test_day_limits import ask
 from tests.engine.orders.test_order_path_restart import life, tomorrow  # noqa: F401  a fixture
 
 REASON = "DRY_RUN: decided and not sent"

@@ -5,7 +5,7 @@ from engine.board.risk_view import RiskView, limit_usage
 from engine.board_rows import Board
 from engine.board_writer import BoardWriter
 from tests.compiled.trading.scripted import Scene
-from tests.engine.manual.test_limits import ask
+from tests.engine.manual.test_day_limits import ask
 
 
 def test_a_limit_on_single_orders_is_used_up_by_nothing():

@@ -10,8 +10,8 @@ from textual.binding import BindingType
 from textual.containers import Container
 
 from engine.board_rows import DifferenceRow, LimitRow
+from engine.config.risk_limits import checked_value
 from engine.errors import ConfigError
-from engine.manual.limits import checked_value
 from engine.operator_requests import DecideRequest, DecisionChoice, LimitRequest
 from engine.texts import plain_text
 from tui.app.panes.differences_pane import DifferencesPaneView, DifferencesTable

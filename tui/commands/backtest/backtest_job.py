@@ -24,13 +24,13 @@ from engine.backtest.statistics.run_metrics import RunMetric
 from engine.backtest.statistics.run_statistics import statistics
 from engine.backtest.traded_market import INDEX_NAMES, TradedMarket, instruments_of, market_of
 from engine.config.disk_places import desk_paths
+from engine.config.risk_limits import configured_limits, current_limits
 from engine.config.schema import DeskConfig
 from engine.day.opening import DAYS_BACK
 from engine.errors import ConfigError, DataError, NothingFound
 from engine.exit_codes import FAILED
 from engine.history.bar_series import BarSeries
 from engine.history.expected_bars import DAY_S
-from engine.manual.limits import configured_limits, current_limits
 from engine.market import charges
 from engine.market.calendar import DAY, Calendar, ist_day, midnight
 from engine.market.corporate_actions.action_list import CorporateActions

@@ -19,11 +19,12 @@ from engine.backtest.parity.parity_curves import ParityCurves, parity_curves
 from engine.backtest.run_bars import BarVersions, replay_bars, span_for
 from engine.backtest.traded_market import instruments_of, market_of
 from engine.config.disk_places import desk_paths
+from engine.config.risk_limits import configured_limits
 from engine.config.schema import DeskConfig
 from engine.day.opening import DAY_SPAN, DAYS_BACK
 from engine.errors import NothingFound
 from engine.history.bar_series import BarSeries, merge
-from engine.manual.limits import configured_limits, limit_event
+from engine.manual.day_limits import limit_event
 from engine.market import charges
 from engine.market.calendar import DAY, midnight
 from engine.ports import BarStore

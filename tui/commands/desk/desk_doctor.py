@@ -16,6 +16,7 @@ from brokers.registry import connect, login_of
 from compiled.model.values import SECOND
 from engine.books.depository import MEND
 from engine.config import addresses
+from engine.config.risk_limits import configured_limits
 from engine.config.schema import DeskConfig
 from engine.day.budget_guard import committed_paise
 from engine.day.desk_clocks import ScaledClock
@@ -23,7 +24,6 @@ from engine.day.opening import check_owner
 from engine.errors import BusyError, ConfigError, DataError, NothingFound, PatangError
 from engine.exit_codes import DONE, FAILED
 from engine.indian_time import INDIA
-from engine.manual.limits import configured_limits
 from engine.manual.reasons import LIMIT_ONLY
 from engine.market.calendar import ist_day
 from engine.numbers import rupees

@@ -12,8 +12,9 @@ from compiled.model.events import CancelOrder, LimitUpdate
 from compiled.model.values import MINUTE, SECOND, Bar, Instrument, Side
 from compiled.trading.ladder import LadderPlan, RungPlan
 from compiled.trading.risk import RefusalReason, RiskLimits, rung_size
+from engine.config import risk_limits
 from engine.errors import ConfigError
-from engine.manual import limits
+from engine.manual import day_limits
 from engine.operator_requests import LimitRequest
 from tests.compiled.trading.scripted import BEL, CANBK, OPEN, Scene, some
 
@@ -148,20 +149,20 @@ def test_a_tightened_loss_limit_halts_at_the_next_second():
     scene.tick(99.0)
     scene.timer()
     assert not scene.kernel.state.halted
-    scene.tell(limits.limit_event(scene.now, "max_daily_loss", 100))
+    scene.tell(day_limits.limit_event(scene.now, "max_daily_loss", 100))
     scene.timer()
     assert scene.kernel.state.halted
 
 
 def test_money_is_told_in_rupees_and_kept_in_paise():
     kept = RiskLimits(max_daily_loss=1_000_000)
-    change = limits.limit_event(5, "max_daily_loss", 15_000)
+    change = day_limits.limit_event(5, "max_daily_loss", 15_000)
     kept.set_limit(change.name, change.value)
     assert kept.max_daily_loss == 1_500_000
-    assert limits.current_limits(kept)["max_daily_loss"] == 15_000
-    budget = limits.limit_event(5, "budget.ladder", 2_000)
+    assert risk_limits.current_limits(kept)["max_daily_loss"] == 15_000
+    budget = day_limits.limit_event(5, "budget.ladder", 2_000)
     kept.set_limit(budget.name, budget.value)
-    assert (kept.budgets["ladder"], limits.current_limits(kept)["budget.ladder"]) == (
+    assert (kept.budgets["ladder"], risk_limits.current_limits(kept)["budget.ladder"]) == (
         200_000,
         2_000,
     )
@@ -177,18 +178,18 @@ def test_money_is_told_in_rupees_and_kept_in_paise():
     ],
 )
 def test_a_higher_limit_or_none_is_looser(name, now, value, looser):
-    assert limits.loosens_limit(RiskLimits(**{name: now}), name, value) is looser
+    assert day_limits.loosens_limit(RiskLimits(**{name: now}), name, value) is looser
 
 
 def test_a_looser_limit_asks_to_be_confirmed_and_every_change_needs_a_reason():
     kept = RiskLimits(max_positions=5)
     wanted = LimitRequest("max_positions", 6, "more room")
     with pytest.raises(ConfigError, match="from 5 to 6 allows more than now; confirm with --yes"):
-        limits.checked_change(kept, wanted)
-    change = limits.checked_change(kept, replace(wanted, confirmed=True))
-    assert change == limits.DayLimitChange("max_positions", 6, "more room", "terminal")
+        day_limits.checked_change(kept, wanted)
+    change = day_limits.checked_change(kept, replace(wanted, confirmed=True))
+    assert change == day_limits.DayLimitChange("max_positions", 6, "more room", "terminal")
     with pytest.raises(ConfigError, match="reason"):
-        limits.checked_change(kept, replace(wanted, value=4, reason=" "))
+        day_limits.checked_change(kept, replace(wanted, value=4, reason=" "))
 
 
 @pytest.mark.parametrize(
@@ -212,7 +213,7 @@ def test_a_looser_limit_asks_to_be_confirmed_and_every_change_needs_a_reason():
 )
 def test_a_limit_is_bounded_as_in_the_configuration(name, value, words):
     with pytest.raises(ConfigError, match=words):
-        limits.checked_value(name, value)
+        risk_limits.checked_value(name, value)
 
 
 def told(*_):
@@ -237,13 +238,13 @@ class Kept:
 
 def test_a_changed_limit_ends_with_its_day():
     kept = RiskLimits(max_positions=5, max_daily_loss=1_000_000)
-    configured = limits.current_limits(kept)
-    assert set(limits.restore_limits(kept, configured, Kept(), "2026-11-20", told)) == {
+    configured = risk_limits.current_limits(kept)
+    assert set(day_limits.restore_limits(kept, configured, Kept(), "2026-11-20", told)) == {
         "max_positions"
     }
     kept.set_limit("budget.ladder", 5_000.0)
     assert (kept.max_positions, kept.max_daily_loss) == (3, 1_000_000)
-    assert limits.restore_limits(kept, configured, Kept(), "2026-11-21", told) == {}
+    assert day_limits.restore_limits(kept, configured, Kept(), "2026-11-21", told) == {}
     assert (kept.max_positions, kept.max_daily_loss, kept.budgets["ladder"]) == (5, 1_000_000, 0)
 
 
@@ -268,11 +269,13 @@ def test_a_limit_in_the_database_that_could_not_have_been_set_is_told_and_not_be
         RiskLimits(max_order_value=20_000_000, max_positions=5, max_daily_loss=1_000_000),
         [],
     )
-    configured = limits.current_limits(kept)
+    configured = risk_limits.current_limits(kept)
     assert (
-        limits.restore_limits(kept, configured, Damaged(), "d", lambda *words: heard.append(words))
+        day_limits.restore_limits(
+            kept, configured, Damaged(), "d", lambda *words: heard.append(words)
+        )
         == {}
     )
-    assert limits.current_limits(kept) == configured
+    assert risk_limits.current_limits(kept) == configured
     assert len(heard) == 1
     assert (heard[0][0], name in heard[0][2]) == ("alarm", True)
