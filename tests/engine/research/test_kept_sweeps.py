@@ -37,6 +37,10 @@ def test_a_sweep_is_listed_with_what_it_has(state, capsys):
     scores = pq.read_table(told["file"]).column("score").to_pylist()
     assert row["best"] == max(scores)
     folder = state / "sweeps" / row["name"]
+    # a whole sweep needs its bars no more, which would be most of its size
+    assert sorted(each.name for each in folder.iterdir()) == [
+        *("lock", "points.jsonl", "sweep.json", "trades.json", "trials.jsonl", "trials.parquet")
+    ]
     assert row["size"] == sum(each.stat().st_size for each in folder.iterdir())
 
 
@@ -45,7 +49,6 @@ def test_a_sweep_is_shown_as_it_was_without_its_bars(state, capsys, tmp_path, fo
     pages = [tmp_path / "then.html", tmp_path / "now.html"]
     made = said(capsys, "sweep", *SWEEP, *form, "--report", str(pages[0]))
     history(state / "history", {"INFY": walk(DAYS, 9)})
-    (state / "sweeps" / names(state)[0] / "bars.arrow").unlink()
     shown = said(capsys, "sweeps", "show", *form, "--report", str(pages[1]))
     assert shown.out == made.out
     assert pages[0].read_bytes() == pages[1].read_bytes()
@@ -61,6 +64,11 @@ def test_a_sweep_that_was_stopped_is_shown_as_a_part(state, capsys):
     (folder / "sweep.json").write_text(manifest.replace('"whole": true', '"whole": false'))
     [row] = listed(capsys)
     assert (row["trials"], row["wanted"], row["state"]) == (3, 6, "stopped")
+    # a point that was given up after one of two symbols leaves one that is not wanted any more
+    point = json.loads((folder / "points.jsonl").read_bytes().split(b"\n")[1])
+    with (folder / "points.jsonl").open("a") as out:
+        out.write("\n" + json.dumps(point | {"pruned": 1}))
+    assert listed(capsys)[0]["wanted"] == 5
     shown = json.loads(said(capsys, "sweeps", "show", "--json").out)
     assert shown["partial"]
     assert shown["trials"] == 3

@@ -18,7 +18,7 @@ from tui.commands.backtest.backtest_request import (
     WarmUp,
     read_request,
 )
-from tui.commands.research.sweep_files import write_trials
+from tui.commands.research.sweep_files import drop_bars, write_trials
 from tui.commands.research.sweep_job import SamplerName, SweepJob, SweepRequest
 from tui.commands.research.sweep_output import put_out, study_outcome
 from tui.commands.shared.options import AsJson, ConfigFile, Folder, From, To, read_day
@@ -139,6 +139,8 @@ def sweep(
     outcome = job.execute(workers or len(os.sched_getaffinity(0)), dask, fresh=fresh)
     study = study_outcome(outcome, values.scoring, outcome.manifest.study, as_of)
     write_trials(outcome.folder, study, outcome.rows)
+    if outcome.manifest.whole:
+        drop_bars(outcome.folder)
     put_out(outcome, study, report, as_json=as_json)
     return DONE if outcome.manifest.whole else INTERRUPTED
 

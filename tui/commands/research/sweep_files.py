@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -10,15 +11,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from engine.errors import OperatorError
 from engine.history.bar_series import Floats
 from engine.research.sweep_study import SweepRow, SweepStudy
 from engine.system.whole_files import write_whole
+from store.trial_journal import TrialJournal
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TRIALS: Final = "trials.parquet"
 TRADES: Final = "trades.json"
+BARS: Final = "bars.arrow"
 
 
 def write_trials(folder: Path, study: SweepStudy, rows: Sequence[SweepRow]) -> Path:
@@ -37,6 +41,16 @@ def write_trials(folder: Path, study: SweepStudy, rows: Sequence[SweepRow]) -> P
         ),
     )
     return out
+
+
+def drop_bars(folder: Path) -> None:
+    """Remove the bars of a sweep that is whole: they are most of its size, and no trial needs them.
+
+    One that goes on at this moment keeps them.
+    """
+    journal = TrialJournal(folder)
+    with suppress(OperatorError), journal.lock():
+        (folder / BARS).unlink(missing_ok=True)
 
 
 def write_trades(folder: Path, trades: Mapping[str, Floats]) -> None:

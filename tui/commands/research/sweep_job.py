@@ -37,12 +37,12 @@ from store.trial_journal import TrialJournal
 from strategies import build
 from tui.commands.backtest.backtest_job import BacktestJob
 from tui.commands.backtest.backtest_request import BacktestRequest
+from tui.commands.research.sweep_files import BARS
 from tui.commands.research.trial_worker import SweepTask, encode_task
 from tui.commands.research.worker_pools import dask_workers, local_workers
 from tui.commands.shared.progress_line import StatusLine, interruptible
 
 SamplerName = Literal["grid", "random", "tpe"]
-BARS: Final = "bars.arrow"
 ASKED_AT_ONCE: Final = 8
 """Points that run before the sampler or the pruner is told: the same on every machine, or the same
 seed would find other points on one with more cores."""

@@ -131,9 +131,11 @@ def _entry_of(folder: Path) -> SweepEntry:
         manifest, best, done = None, None, 0
     if manifest is None:
         return SweepEntry(folder.name, "", "", 0, 0, 0, 0, UNREADABLE, None, size)
-    refused = sum(bool(point.refusal) for point in journal.points()) * len(manifest.traded)
-    # Points that a strategy refuses, and those that a sampler drew twice, have no trials.
-    wanted = done if manifest.whole else manifest.wanted - refused
+    symbols, points = len(manifest.traded), journal.points()
+    # What is refused or given up is not wanted any more; what a sampler drew twice never was.
+    left = sum(symbols for point in points if point.refusal)
+    left += sum(symbols - point.pruned for point in points if point.pruned)
+    wanted = done if manifest.whole else manifest.wanted - left
     state = "whole" if manifest.whole else "stopped"
     return SweepEntry(
         folder.name,
