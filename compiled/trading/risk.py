@@ -1,7 +1,9 @@
 """Pre-trade checks with a standard reason code each, the limits behind them, and those that halt.
 
 `LIMITS` describes every limit once. A new check with a limit is: a reason, an attribute of
-`RiskLimits`, the check, its row here; and its setting in `engine/config/schema.py`.
+`RiskLimits`, the check, its row here; and its setting in `engine/config/schema.py`. What it uses up
+is an attribute of `LimitUsage`, counted in `DeskView`; where a working entry counts itself,
+`change_verdict` takes it off again. `docs/risk.md` and screens follow from the row.
 """
 
 from collections.abc import Callable

@@ -70,6 +70,7 @@ def test_a_shared_folder_with_the_sticky_bit_may_lie_above(tmp_path):
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared").chmod(0o1777)
     private_files.make_private(tmp_path / "shared" / "state")
+    assert (tmp_path / "shared" / "state").stat().st_mode & 0o777 == 0o700
 
 
 def test_a_link_into_a_folder_of_others_is_looked_through(tmp_path):
