@@ -47,7 +47,7 @@ def last_line(step: "TraceStep") -> str:
 def _step_gaps(steps: tuple["TraceStep", ...]) -> list[tuple["TraceStep", str]]:
     """Return each step with the time since those before.
 
-    It is None for the first, and for a stamp that lies before theirs.
+    It is empty for the first, and for a stamp that lies before theirs.
     """
     told: list[tuple[TraceStep, str]] = []
     # a fill is stamped with a whole second, and may stand before what led to it

@@ -33,7 +33,7 @@ class QuickClient(KiteConnect):  # type: ignore[misc]  # it has no types
     def book(self, route: str) -> Any:
         """Return a route's answer, a list's rows as JSON where they can be cut apart.
 
-        See `opened`.
+        `decoded_row` reads one of those.
         """
         self.wants_raw_rows = True
         try:

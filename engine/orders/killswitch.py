@@ -1,8 +1,9 @@
 """The kill switch: a latch with a reason, checked on the order path and kept on disk.
 
-The file `KILL` is the latch as others see it: creating it stops the desk. It works without the
-event loop, the screen and the database. `KILL.log` beside it keeps every latching and every
-release, the database keeps them again: at the start all three are compared and the strictest holds.
+The file `KILL` is the latch as others see it: creating it stops the desk, where the thread of the
+control socket finds it. It works without the event loop, the screen and the database. `KILL.log`
+beside it keeps every latching and every release, the database keeps them again: at the start all
+three are compared and the strictest holds.
 A release is an entry with a reason in the log, never an absence.
 """
 

@@ -183,7 +183,7 @@ class DeskSession:
         )
 
     def close(self) -> None:
-        """Stop the desk, wait for it, and let go of everything; without `open` do nothing."""
+        """Stop the desk, wait for it, and let go of everything; without `open_desk` do nothing."""
         if self._closed:
             return
         self._closed = True

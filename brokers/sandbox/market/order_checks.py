@@ -150,7 +150,7 @@ def revised_request(ask: OrderRequest, form: Form) -> OrderRequest:
 def checked_request(ask: OrderRequest, *, frozen: bool = True) -> OrderRequest:
     """Return the request without the prices its type does not use.
 
-    Raise `ApiError` for a bad one.
+    Raise `SandboxApiError` for a bad one.
     """
     if ask.tag is not None and len(ask.tag) > TAG_LENGTH:
         raise invalid("Invalid `tag`. It should be at most 20 characters long.")
@@ -258,7 +258,7 @@ def _check_disclosed(ask: OrderRequest) -> None:
 
 
 def check_on_grid(listing: ExchangeListing, price: float) -> None:
-    """Raise `ApiError` for a price (0.0: none) that is no multiple of the tick."""
+    """Raise `SandboxApiError` for a price (0.0: none) that is no multiple of the tick."""
     instrument = listing.instrument
     if price and not instrument.on_grid(price):
         raise invalid(

@@ -225,7 +225,7 @@ def phase_changes(group: SessionGroup, begin: int, seed: int) -> list[tuple[int,
 
 
 def check_phase_admits(ask: OrderRequest) -> None:
-    """Raise `ApiError` for an order that the present phase of its instrument does not take."""
+    """Raise `SandboxApiError` for an order that its instrument does not take in this phase."""
     phase = ask.listing.phase
     if phase == CONTINUOUS:
         return
