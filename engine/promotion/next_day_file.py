@@ -62,6 +62,8 @@ class TrialPromise(Struct, frozen=True, kw_only=True):
     win_rate: float = 0.0
     max_drawdown: float = 0.0
     trades_a_day: float = 0.0
+    cash: int = 0
+    """Rupees that the trial began with, which its returns are of."""
 
 
 class PromotedStrategy(NamedTuple):

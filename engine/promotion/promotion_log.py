@@ -55,15 +55,15 @@ class PromotedTrial(Struct, frozen=True, kw_only=True):
 
 
 class PromotionRecord(Struct, frozen=True, kw_only=True):
-    """A promotion or a rollback; `after` is the file it has written.
+    """A promotion, a demotion or a rollback; `after` is the file it has written.
 
-    `state` is the record whose file is in force after it: its own for a promotion, for a rollback
-    the one that is gone back to. `before` is what was in force until then. 0 is nothing.
+    `state` is the record whose file is in force after it: its own, but for a rollback the one that
+    is gone back to. `before` is what was in force until then. 0 is nothing.
     """
 
     number: int
     made: str
-    act: Literal["promotion", "rollback"]
+    act: Literal["promotion", "rollback", "demotion"]
     who: str
     sweep: str
     reason: str

@@ -8,16 +8,20 @@ from engine.backtest.statistics import significance
 from engine.history.bar_series import Floats, Ints
 
 
-def stationary_rows(days: int, block: float, runs: int, random: np.random.Generator) -> Ints:
-    """Draw places of days, of shape (runs, days), in blocks of `block` days on average.
+def stationary_rows(
+    days: int, block: float, runs: int, random: np.random.Generator, drawn: int | None = None
+) -> Ints:
+    """Draw places of days, of shape (runs, drawn), in blocks of `block` days on average.
 
-    Politis and Romano, "The Stationary Bootstrap" (1994): after each day a new block begins with
-    the probability 1 / block; the last day is followed by the first.
+    As many are drawn as there are `days`, where it is not said. Politis and Romano, "The Stationary
+    Bootstrap" (1994): after each day a new block begins with the probability 1 / block; the last
+    day is followed by the first.
     """
-    begins = random.random((runs, days)) < 1.0 / block
+    shape = (runs, days if drawn is None else drawn)
+    begins = random.random(shape) < 1.0 / block
     begins[:, 0] = True
-    starts = random.integers(0, days, (runs, days))
-    places = np.arange(days)
+    starts = random.integers(0, days, shape)
+    places = np.arange(shape[1])
     last = np.maximum.accumulate(np.where(begins, places, 0), axis=1)
     rows: Ints = (np.take_along_axis(starts, last, axis=1) + places - last) % days
     return rows

@@ -70,10 +70,10 @@ def resampled_returns(
     random = np.random.default_rng(seed)
     grown = np.log1p(returns)
     parts = [
-        _curve_figures(grown[stationary_rows(len(grown), length, count, random)])
+        curve_figures(grown[stationary_rows(len(grown), length, count, random)])
         for count in _run_counts(runs, len(grown))
     ]
-    drawn = np.concatenate([_curve_figures(grown[np.newaxis]), *parts], axis=1)
+    drawn = np.concatenate([curve_figures(grown[np.newaxis]), *parts], axis=1)
     return _run_spreads(100.0 * np.expm1(drawn), length)
 
 
@@ -87,10 +87,10 @@ def _trade_runs(
         return None
     random = np.random.default_rng(seed)
     parts = [
-        _curve_figures(pnl[draw(random, np.tile(np.arange(len(pnl)), (count, 1)))])
+        curve_figures(pnl[draw(random, np.tile(np.arange(len(pnl)), (count, 1)))])
         for count in _run_counts(runs, len(pnl))
     ]
-    return _run_spreads(np.concatenate([_curve_figures(pnl[np.newaxis]), *parts], axis=1), None)
+    return _run_spreads(np.concatenate([curve_figures(pnl[np.newaxis]), *parts], axis=1), None)
 
 
 def _run_counts(runs: int, length: int) -> list[int]:
@@ -98,7 +98,7 @@ def _run_counts(runs: int, length: int) -> list[int]:
     return [min(most, runs - done) for done in range(0, runs, most)]
 
 
-def _curve_figures(steps: Floats) -> Floats:
+def curve_figures(steps: Floats) -> Floats:
     """Return end and maximum drawdown, of shape (2, runs), of sums of steps of (runs, steps)."""
     curves = steps.cumsum(axis=1)
     peaks = np.maximum(np.maximum.accumulate(curves, axis=1), 0.0)
@@ -107,11 +107,12 @@ def _curve_figures(steps: Floats) -> Floats:
 
 def _run_spreads(figures: Floats, block: float | None) -> MonteCarloRuns:
     """Return the spread of each figure, (2, 1 + runs); the first column is what really was."""
-    final, drawdown = (_chance_spread(row[0], row[1:]) for row in figures)
+    final, drawdown = (chance_spread(row[0], row[1:]) for row in figures)
     return MonteCarloRuns(figures.shape[1] - 1, block, final, drawdown)
 
 
-def _chance_spread(actual: float, drawn: Floats) -> ChanceSpread:
+def chance_spread(actual: float, drawn: Floats) -> ChanceSpread:
+    """Return where a figure stands among those that were drawn, of shape (runs,)."""
     # Sums of the same trades in another order differ in their last bits.
     hair = 1e-9 * max(abs(float(actual)), float(np.abs(drawn).max()))
     below, above = (drawn < actual - hair).mean(), (drawn > actual + hair).mean()

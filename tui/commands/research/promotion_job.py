@@ -106,6 +106,7 @@ class PromotionJob:
             self._outcome = shelf.load(self.sweep)
             self._missing = _missing_trials(self._outcome, journal.points())
         self.request = read_sweep_request(self._outcome.manifest)
+        self._cash = self.request.backtest.cash or config.paper.cash
         self._sweep = SweepJob(config, self.request)
         if self._sweep.folder.name != self.sweep:
             raise ConfigError(
@@ -252,11 +253,16 @@ class PromotionJob:
         # What is promoted again trades on: it has been there since it first was.
         if before is not None and before.trial == origin.trial:
             origin = before
-        return PromotedStrategy(plan.name, plan.table, part, origin, promise_of(plan.chosen))
+        return PromotedStrategy(
+            plan.name, plan.table, part, origin, promise_of(plan.chosen, self._cash)
+        )
 
 
-def promise_of(chosen: ChosenTrial) -> TrialPromise:
-    """Return the figures of a trial; a return of a year is not compounded, as in the scores."""
+def promise_of(chosen: ChosenTrial, cash: int) -> TrialPromise:
+    """Return the figures of a trial that began with so many rupees.
+
+    A return of a year is not compounded, as in the scores.
+    """
     metrics = chosen.row.result.metrics
 
     def figure(key: str, unit: float = 1.0) -> float:
@@ -270,6 +276,7 @@ def promise_of(chosen: ChosenTrial) -> TrialPromise:
         win_rate=figure("win_rate", 100.0),
         max_drawdown=abs(figure("max_drawdown", 100.0)),
         trades_a_day=figure("trades") / sessions,
+        cash=cash,
     )
 
 
