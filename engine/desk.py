@@ -80,6 +80,8 @@ BEFORE_OPENING = 15 * MINUTE
 """How long before the next day's first phase the desk opens it."""
 NEXT_DAY = "next_day"
 """What events and the audit call a change of what is promoted."""
+NOT_EVALUATED = "not_evaluated"
+"""What the event is called that says which of it nobody has evaluated for a week."""
 T = TypeVar("T")
 
 
@@ -492,6 +494,8 @@ class Desk:
         journal, now = self.ports.journal, self.ports.clock.now()
         if terms.fault:
             self._log.add_event("alarm", NEXT_DAY, f"next day: {terms.fault}")
+        if terms.overdue:
+            self._log.add_event("warn", NOT_EVALUATED, f"next day: {terms.overdue}")
         for change in terms.changes:
             held = self._held_text(change.name) if change.sign == "-" else ""
             self._log.add_event("warn" if held else "info", NEXT_DAY, f"next day: {change}{held}")

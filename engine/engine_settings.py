@@ -85,6 +85,7 @@ class DayTerms(NamedTuple):
 
     `limits` are as configured, `ran` as in `EngineSettings`. `changes` are told once the day is
     open, and `fault` is: why what was promoted cannot be used. `opened` is called after that.
+    `overdue` says which of it nobody has evaluated for a week.
     """
 
     subscriptions: Mapping[str, tuple[str, ...]]
@@ -92,6 +93,7 @@ class DayTerms(NamedTuple):
     ran: str
     changes: Sequence[DayChange]
     fault: str
+    overdue: str
     opened: Callable[[], None]
 
 

@@ -139,7 +139,7 @@ def kept_day(path: Path, day: date, bars: Mapping[str, BarSeries]) -> KeptDay:
     later = newest >= end or any(
         key.startswith(CASH) and key.partition(":")[2] > str(day) for key in meta
     )
-    trips, carried = _round_trips(fills, start, bars, whole=not later)
+    trips, carried = round_trips(fills, start, bars, whole=not later)
     return KeptDay(
         DeskDay(signals, trips, bars, incidents),
         list(opened.values()),
@@ -172,7 +172,7 @@ def _journal_signal(row: sqlite3.Row) -> StrategySignal:
     )
 
 
-def _round_trips(
+def round_trips(
     rows: Sequence[sqlite3.Row], start: int, bars: Mapping[str, BarSeries], *, whole: bool
 ) -> tuple[list[ParityTrip], list[str]]:
     """Return the round trips entered since `start`, and the symbols of older ones still traded.

@@ -3,12 +3,14 @@
 promotions/0001.json   what was promoted or taken back, when, by whom, why, with daily returns
 promotions/lock        held by the command that promotes
 promotions/opened.toml what the desk has last opened with
+promotions/evaluated   the day of the last evaluation
 """
 
 import getpass
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Final, Literal, final
 
@@ -26,9 +28,13 @@ from engine.promotion.next_day_file import (
 from engine.system.file_hold import FileHold
 from engine.system.private_files import make_private
 from engine.system.whole_files import write_whole
+from engine.texts import first_names, plain_text
 
 FOLDER: Final = "promotions"
 OPENED: Final = "opened.toml"
+EVALUATED: Final = "evaluated"
+EVALUATED_EVERY: Final = 7
+"""Days after which the desk says that what is promoted was not evaluated."""
 
 
 class PromotionStep(Struct, frozen=True, kw_only=True):
@@ -173,6 +179,25 @@ class PromotionLog:
         make_private(self.folder)
         text = render_next_day(file)
         write_whole(self.folder / OPENED, lambda fresh: fresh.write_text(text, encoding="utf-8"))
+
+    def keep_evaluated(self, day: date) -> None:
+        """Keep the day of an evaluation of all that is promoted; raise `OperatorError`."""
+        make_private(self.folder)
+        write_whole(self.folder / EVALUATED, lambda fresh: fresh.write_text(f"{day}\n"))
+
+    def overdue_text(self, file: NextDayFile, today: date) -> str:
+        """Return what of a file was not evaluated for more than a week, in a line; empty: none."""
+        text = ""
+        # a mark that is broken is as good as none: it only reminds
+        with suppress(OSError, ValueError):
+            text = str(date.fromisoformat((self.folder / EVALUATED).read_text("utf-8").strip()))
+        limit = str(today - timedelta(days=EVALUATED_EVERY))
+        # ISO dates compare as texts
+        names = [each.name for each in file.promoted if max(each.origin.since, text) < limit]
+        if not names:
+            return ""
+        when = f"since {text}" if text else "yet"
+        return plain_text(f"{first_names(names)} not evaluated {when}: patang evaluate")
 
 
 def this_user() -> str:

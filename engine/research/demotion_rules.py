@@ -25,10 +25,10 @@ class RuleOutcome(NamedTuple):
 
 
 class EvaluatedFacts(NamedTuple):
-    """What the rules are asked about; amounts in paise.
+    """Facts about a strategy that the rules are asked about; amounts in paise.
 
     `luck` is None where the record of the promotion has no daily returns. `promised_drawdown` is
-    at most 0. `parities` are percent, one a session that was compared. `fault` is why the strategy
+    at most 0. `parities` are percent, one a compared session. `fault` is why the strategy
     cannot be made any more, empty where it can.
     """
 
@@ -71,17 +71,17 @@ def _percentile_rule(facts: EvaluatedFacts, settings: PromotionSettings) -> Rule
         "fail" if place < least else "pass",
         place,
         least,
-        f"{money(facts.figures.net, signed=True)} is at {place:.1f} % of what luck makes of the "
+        f"{money(facts.figures.net, signed=True)} is above {place:.1f} % of what luck makes of the "
         f"promise, at least {least:g} %",
     )
 
 
 def _drawdown_rule(facts: EvaluatedFacts, settings: PromotionSettings) -> RuleOutcome:
     rule, promised = "drawdown", facts.promised_drawdown
+    if not facts.figures.sessions:
+        return RuleOutcome(rule, "not yet", None, None, "no session yet")
     if facts.luck is None:
         return _without_promise(rule, None)
-    if not facts.figures.sessions:
-        return _too_early(rule, 0, settings, None)
     if not promised:
         return RuleOutcome(rule, "not yet", None, None, "the trial never lost: nothing to compare")
     # At once, whatever the sessions: luck takes no strategy deeper than its worst time of many.
@@ -105,7 +105,8 @@ def _parity_rule(facts: EvaluatedFacts, settings: PromotionSettings) -> RuleOutc
             "not yet",
             None,
             least,
-            f"{counted(compared, 'session')} compared, of {settings.min_sessions} at least",
+            f"{counted(compared, 'session')} with decisions compared, of {settings.min_sessions} "
+            "at least",
         )
     mean = sum(facts.parities) / compared
     return RuleOutcome(

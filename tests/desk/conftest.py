@@ -2,9 +2,12 @@
 
 import urllib.error
 import urllib.request
+from datetime import date
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from brokers.kite import kite_login as kite
@@ -14,8 +17,11 @@ from brokers.session import day_session as kept
 from brokers.session.vault import FileVault
 from strategies import load_config
 from tests.desk.support import Patang
+from tests.engine.backtest.histories import history, walk
 from tui.run.exchange_clock import clock_at
 from tui.run.session import DeskSession
+
+TAPE_DAYS = (date(2024, 6, 3), date(2024, 6, 4))
 
 
 @pytest.fixture
@@ -102,3 +108,23 @@ def kite_like(tmp_path, monkeypatch):
     yield make
     for one in made:
         one.sandbox.stop()
+
+
+@pytest.fixture
+def tape(tmp_path, monkeypatch):
+    """Return a folder with two days of two symbols whose price stands still within each minute.
+
+    They are the history, too.
+    """
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "tape"
+    folder.mkdir()
+    series = {}
+    for seed, name in enumerate(("INFY", "SBIN"), start=1):
+        bars = walk(TAPE_DAYS, seed)
+        series[name] = bars = bars._replace(high=bars.open, low=bars.open, close=bars.open)
+        stamps = pa.array((bars.start // 1_000_000).tolist(), pa.timestamp("ms", tz="Asia/Kolkata"))
+        columns = {name: getattr(bars, name) for name in ("open", "high", "low", "close", "volume")}
+        pq.write_table(pa.table({"timestamp": stamps} | columns), folder / f"{name}.parquet")
+    history(tmp_path / "state" / "patang" / "history", series)
+    return folder

@@ -8,8 +8,6 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 import tui.run.broker
@@ -20,13 +18,11 @@ from engine.orders.killswitch import FLATTEN
 from store.journal_day import kept_day
 from tests.desk import scripted
 from tests.desk.support import PATIENCE_S
-from tests.engine.backtest.histories import history, walk
 from tui.commands.cli import run_command
 from tui.run.session import RunPlan
 from tui.run.wiring import open_desk
 
 DAY = "2024-06-04"
-DAYS = (date(2024, 6, 3), date(2024, 6, 4))
 STRATEGY = """
 [strategy.momentum_ladder]
 enabled = false
@@ -37,26 +33,6 @@ source = "tests.desk.scripted:Scripted"
 enter = "15:02 INFY, 15:10 SBIN, 15:20 INFY"
 leave = "15:15 INFY, 15:25 SBIN"
 """
-
-
-@pytest.fixture
-def tape(tmp_path, monkeypatch):
-    """Return a folder with two days of two symbols whose price stands still within each minute.
-
-    They are the history, too.
-    """
-    monkeypatch.chdir(tmp_path)
-    folder = tmp_path / "tape"
-    folder.mkdir()
-    series = {}
-    for seed, name in enumerate(("INFY", "SBIN"), start=1):
-        bars = walk(DAYS, seed)
-        series[name] = bars = bars._replace(high=bars.open, low=bars.open, close=bars.open)
-        stamps = pa.array((bars.start // 1_000_000).tolist(), pa.timestamp("ms", tz="Asia/Kolkata"))
-        columns = {name: getattr(bars, name) for name in ("open", "high", "low", "close", "volume")}
-        pq.write_table(pa.table({"timestamp": stamps} | columns), folder / f"{name}.parquet")
-    history(tmp_path / "state" / "patang" / "history", series)
-    return folder
 
 
 @pytest.fixture

@@ -73,6 +73,11 @@ def test_a_desk_trades_what_is_promoted_within_its_budget_and_says_what_changed(
     assert kernel.limits.budgets == {NAME: 20_000_00}
     new = f"+ {NAME} (INFY, ₹20,000, forced: a demo)"
     assert told(made) == ([f"next day: {new}"], [("desk", new)])
+    (reminder,) = rows(made.database, "SELECT level, text FROM events WHERE name = 'not_evaluated'")
+    assert reminder == {
+        "level": "warn",
+        "text": f"next day: {NAME} not evaluated yet: patang evaluate",
+    }
     (kept,) = rows(made.database, "SELECT value FROM meta WHERE value LIKE '{%strategies%'")
     ran = json.loads(kept["value"])
     assert ran["strategies"][NAME]["fast"] == 9, "parity can run the day again"

@@ -397,6 +397,14 @@ app.command(
     "The exit code is 1 where nothing passes, 2 where nothing was written for want of a yes.",
 )
 app.command(
+    "tui.commands.research.evaluate_commands:evaluate",
+    name="evaluate",
+    help="Hold what is promoted against what its sweep promised, and demote by rule."
+    "\n\n"
+    "The exit code is 1 where something breaks a rule and stays, 2 where it was not demoted for "
+    "want of a yes.",
+)
+app.command(
     "tui.commands.backtest.check_commands:check",
     name="check",
     help="Look for the future in what strategies decide.",

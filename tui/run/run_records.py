@@ -113,6 +113,21 @@ def database_of_day(config: DeskConfig, mode: str, day: date) -> Path:
     )
 
 
+def databases_of(config: DeskConfig, mode: str) -> list[Path]:
+    """Return the databases of a mode in which a desk has opened, the last written first.
+
+    Raise `DataError` for one that is lost.
+    """
+    try:
+        newest = latest_database(config, mode)
+    except NothingFound:
+        return []
+    if config.store.database:
+        return [newest] if newest.exists() else []
+    there = sorted(_run_databases(state_folder(config, mode)), key=_last_written, reverse=True)
+    return [path for path in there if has_begun(path)]
+
+
 def _run_databases(folder: Path) -> list[Path]:
     return [*folder.glob("desk.db"), *folder.glob("run-*.db")]
 

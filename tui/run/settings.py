@@ -268,6 +268,7 @@ class PromotionFollower:
             json.dumps(settings_of(config, self._strategies, self._watch)),
             day_changes(self._log.opened(), self._followed.next_day),
             fault=self._fault,
+            overdue=self._log.overdue_text(self._followed.next_day, datetime.now(INDIA).date()),
             opened=self._keep_opened,
         )
 

@@ -29,7 +29,7 @@ def promoted(name, *, symbol="INFY", budget=20_000, forced="", code="", source="
     return PromotedStrategy(name, table, budget, origin, promise)
 
 
-def put_promotion(log, strategies, act="promotion", state=None):
+def put_promotion(log, strategies, act="promotion", state=None, trials=()):
     """Write a record of these, and the file, without any check; return its number."""
     number, old = log.next_number(), read_next_day(log.state)
     log.put(
@@ -43,6 +43,7 @@ def put_promotion(log, strategies, act="promotion", state=None):
             state=number if state is None else state,
             before=log.state_after(old.number),
             after=next_day_of(strategies, number),
+            trials=list(trials),
         )
     )
     return number

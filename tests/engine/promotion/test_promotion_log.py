@@ -1,5 +1,7 @@
 """The log of promotions: what a rollback goes back to, and what a kill leaves."""
 
+from datetime import date
+
 import pytest
 
 from engine.errors import BusyError, DataError, OperatorError
@@ -103,3 +105,16 @@ def test_what_the_desk_opened_with_is_kept_and_a_broken_note_of_it_harms_nothing
     assert log.opened() == file
     (log.folder / "opened.toml").write_text("[[")
     assert log.opened() == NextDayFile()
+
+
+def test_what_nobody_evaluated_for_a_week_is_named(log):
+    file = next_day_of([promoted("a"), promoted("b")], 1)  # since 8 June 2024
+    assert log.overdue_text(file, date(2024, 6, 15)) == ""
+    told = "a, b not evaluated yet: patang evaluate"
+    assert log.overdue_text(file, date(2024, 6, 16)) == told
+    log.keep_evaluated(date(2024, 6, 16))
+    assert log.overdue_text(file, date(2024, 6, 23)) == ""
+    assert "since 2024-06-16" in log.overdue_text(file, date(2024, 6, 24))
+    (log.folder / "evaluated").write_text("zzz")
+    assert log.overdue_text(file, date(2024, 6, 16)) == told
+    assert log.overdue_text(next_day_of([], 1), date(2024, 6, 24)) == ""

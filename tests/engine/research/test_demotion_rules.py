@@ -85,7 +85,7 @@ def test_a_rule_is_kept_at_its_threshold_and_broken_beyond(rule, kept, broken):
         ("percentile", {"luck": None}, "promote it again"),
         ("drawdown", {"luck": None}, "promote it again"),
         ("drawdown", {"promised_drawdown": 0.0}, "never lost"),
-        ("parity", {"parities": (10.0, 10.0)}, "2 sessions compared, of 3 at least"),
+        ("parity", {"parities": (10.0, 10.0)}, "2 sessions with decisions compared, of 3 at least"),
         ("silence", {"figures": figures(0, 0, 0, 0, entered=0)}, "promised were 4.0"),
     ],
 )

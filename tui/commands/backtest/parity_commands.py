@@ -16,7 +16,6 @@ from tui.run.configured import configuration
 
 if TYPE_CHECKING:
     from engine.backtest.parity.attribution import ParityDifference
-    from store.backtest_results import ParityDay
     from tui.commands.backtest.parity_run import ParityResult
 
 
@@ -65,7 +64,7 @@ def parity(
             json.dumps([each._asdict() for each in days]) + "\n" if as_json else history_text(days)
         )
         return DONE
-    from tui.commands.backtest.parity_run import ParityRequest, ParityRun
+    from tui.commands.backtest.parity_run import ParityRequest, ParityRun, parity_row
 
     request = ParityRequest(
         mode or values.desk.mode, read_day(day) if day else None, database, bars, folder
@@ -76,44 +75,12 @@ def parity(
     for warning in result.warnings:
         narrate(warning)
     if keep:
-        results_of(values).keep_parity(_history_row(result))
+        results_of(values).keep_parity(parity_row(result))
     if as_json:
         sys.stdout.write(json.dumps(_result_fields(result)) + "\n")
     else:
         print_parity(result, every=every)
     return DONE
-
-
-def _history_row(result: "ParityResult") -> "ParityDay":
-    from engine.backtest.parity.difference_causes import CAUSES
-    from store.backtest_results import ParityDay
-
-    found, made = result.parity, result.curves
-    # a cause that is added needs a column, and would not unpack here
-    data, timing, fill, cost, operator, broker, code, unexplained = (
-        found.causes[name] for name in CAUSES
-    )
-    return ParityDay(
-        result.mode,
-        str(result.day),
-        percent=found.percent,
-        same=found.matched.same,
-        decisions=len(found.matched.decisions),
-        desk=found.desk,
-        backtest=found.backtest,
-        data=data,
-        timing=timing,
-        fill=fill,
-        cost=cost,
-        operator=operator,
-        broker=broker,
-        code=code,
-        unexplained=unexplained,
-        correlation=made.correlation,
-        distance=made.distance,
-        bars=result.bars,
-        database=str(result.database),
-    )
 
 
 def _result_fields(result: "ParityResult") -> dict[str, object]:

@@ -14,7 +14,7 @@ from engine.backtest import run_identity
 from engine.backtest.backtest_run import BacktestRun, RunSettings
 from engine.backtest.parity.attribution import DayParity, compare_days
 from engine.backtest.parity.backtested_day import backtest_day_of
-from engine.backtest.parity.difference_causes import LOOKS_BACK
+from engine.backtest.parity.difference_causes import CAUSES, LOOKS_BACK
 from engine.backtest.parity.parity_curves import ParityCurves, parity_curves
 from engine.backtest.run_bars import BarVersions, replay_bars, span_for
 from engine.backtest.traded_market import instruments_of, market_of
@@ -28,6 +28,7 @@ from engine.manual.day_limits import limit_event
 from engine.market import charges
 from engine.market.calendar import DAY, midnight
 from engine.ports import BarStore
+from store.backtest_results import ParityDay
 from store.bars.bar_writer import WARM_UP
 from store.bars.parquet_bars import ParquetBars
 from store.bars.registry import FILES
@@ -77,6 +78,36 @@ class ParityResult(NamedTuple):
     warnings: list[str]
 
 
+def parity_row(result: ParityResult) -> ParityDay:
+    """Return a comparison as the store keeps it."""
+    found, made = result.parity, result.curves
+    # a cause that is added needs a column, and would not unpack here
+    data, timing, fill, cost, operator, broker, code, unexplained = (
+        found.causes[name] for name in CAUSES
+    )
+    return ParityDay(
+        result.mode,
+        str(result.day),
+        percent=found.percent,
+        same=found.matched.same,
+        decisions=len(found.matched.decisions),
+        desk=found.desk,
+        backtest=found.backtest,
+        data=data,
+        timing=timing,
+        fill=fill,
+        cost=cost,
+        operator=operator,
+        broker=broker,
+        code=code,
+        unexplained=unexplained,
+        correlation=made.correlation,
+        distance=made.distance,
+        bars=result.bars,
+        database=str(result.database),
+    )
+
+
 @final
 class ParityRun:
     """One day from the journal to the comparison."""
@@ -96,9 +127,9 @@ class ParityRun:
             else database_of_day(config, request.mode, request.day)
         )
         day = request.day or last_day(path)
-        store = self._desk_store(path)
+        store = desk_bars(config, request.mode, path)
         # the journal values what is still held by these
-        seen = _kept_bars(store, day)
+        seen = kept_bars(store, day)
         kept = kept_day(path, day, seen)
         if kept.carried:
             self._warnings.append(f"held from days before, and left out: {', '.join(kept.carried)}")
@@ -131,15 +162,6 @@ class ParityRun:
             curves=parity_curves(kept.day, done),
             warnings=self._warnings,
         )
-
-    def _desk_store(self, path: Path) -> BarStore:
-        """Return where the desk that wrote a database keeps its bars."""
-        own = path.with_suffix(".bars")
-        if own.is_dir():
-            return ParquetBars(own)
-        if self._config.store.backend != FILES:
-            return local_store(self._config)
-        return ParquetBars(bars_folder(self._config, self._request.mode, path))
 
     def _backtest_series(
         self,
@@ -295,7 +317,17 @@ def _cold_until(backtest: BacktestRun, opened: int, strategies: Iterable[Strateg
     return begun + LOOKS_BACK * max(int(each.span) for each in strategies) * SECOND
 
 
-def _kept_bars(store: BarStore, day: date) -> dict[str, BarSeries]:
+def desk_bars(config: DeskConfig, mode: str, path: Path) -> BarStore:
+    """Return where the desk that wrote a database keeps its bars."""
+    own = path.with_suffix(".bars")
+    if own.is_dir():
+        return ParquetBars(own)
+    if config.store.backend != FILES:
+        return local_store(config)
+    return ParquetBars(bars_folder(config, mode, path))
+
+
+def kept_bars(store: BarStore, day: date) -> dict[str, BarSeries]:
     """Return the bars that a desk has kept of a day, by symbol."""
     names = [
         each.symbol for each in store.contents() if each.version == LIVE and each.span == MINUTE

@@ -147,7 +147,7 @@ def _promote_sweep(
             return DONE
         narrate("nothing is promoted: no trial of this sweep passes; see the reasons above")
         return FAILED
-    return _write_record(log, record_of(plan, log, force), old, answer, shown)
+    return write_record(log, record_of(plan, log, force), old, answer, shown)
 
 
 def _roll_back(log: PromotionLog, old: NextDayFile, answer: ChangeConsent) -> int:
@@ -171,10 +171,10 @@ def _roll_back(log: PromotionLog, old: NextDayFile, answer: ChangeConsent) -> in
         facts = {"written": written, "state": state}
         return json.dumps(facts | promotion_report.changes_facts(old, record.after))
 
-    return _write_record(log, record, old, answer, shown)
+    return write_record(log, record, old, answer, shown)
 
 
-def _write_record(
+def write_record(
     log: PromotionLog,
     record: PromotionRecord,
     old: NextDayFile,

@@ -104,13 +104,15 @@ def print_history(out: Console, records: Sequence[PromotionRecord], number: int)
     if not records:
         out.print("nothing was ever promoted")
     for each in records:
-        what = each.sweep if each.act == "promotion" else f"back to {each.state or 'nothing'}"
+        what = f" back to {each.state or 'nothing'}" if each.act == "rollback" else ""
+        what = f" {each.sweep}" if each.act == "promotion" else what
         names = ", ".join(each.after.strategy) or "nothing"
-        reason = f"; forced: {each.reason}" if each.reason and each.act == "promotion" else ""
+        why = "forced: " if each.act == "promotion" else ""
+        reason = f"; {why}{each.reason}" if each.reason else ""
         out.print(
             plain_text(
                 f"{'*' if each.number == number else ' '} {each.number:>4}  {each.made}  "
-                f"{each.act} {what} by {each.who or 'unknown'}: {names}{reason}"
+                f"{each.act}{what} by {each.who or 'unknown'}: {names}{reason}"
             )
         )
 

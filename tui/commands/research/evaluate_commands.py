@@ -1,0 +1,201 @@
+"""`patang evaluate`: what was promoted, beside its promise, and what a rule demotes."""
+
+import json
+import sys
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Annotated, Final
+
+from cyclopts import Parameter
+
+from engine.config.desk_modes import Mode
+from engine.config.promotion_settings import PromotionSettings
+from engine.errors import ConfigError, OperatorError
+from engine.exit_codes import DONE, FAILED
+from engine.promotion.next_day_file import NextDayFile, next_day_of
+from engine.promotion.promotion_log import PromotionLog, PromotionRecord, this_user
+from engine.texts import plain_text
+from tui.commands.research import promotion_report
+from tui.commands.research.promote_commands import ChangeConsent, write_record
+from tui.commands.shared.options import AsJson, ConfigFile, read_day
+from tui.commands.shared.progress_line import narrate
+from tui.run.configured import configuration
+from tui.run.run_records import state_folder
+
+if TYPE_CHECKING:
+    from tui.commands.research.evaluation_job import EvaluationPeriod, StrategyEvaluation
+
+WORD: Final = "demote"
+
+
+def evaluate(
+    *,
+    mode: Annotated[
+        Mode | None, Parameter(help="Whose desk, instead of desk.mode of the configuration.")
+    ] = None,
+    week: Annotated[str, Parameter(help="Only the sessions of a week, as 2026-W48.")] = "",
+    since: Annotated[
+        str, Parameter(name="--from", help="First day, YYYY-MM-DD; empty: that of each promotion.")
+    ] = "",
+    until: Annotated[str, Parameter(name="--to", help="Last day; empty: today.")] = "",
+    every: Annotated[
+        bool,
+        Parameter(name="--all", negative="", help="Those that are promoted no more as well."),
+    ] = False,
+    parity: Annotated[
+        bool,
+        Parameter(negative="", help="Compare sessions that nobody has compared, at most ten."),
+    ] = False,
+    demote: Annotated[
+        bool, Parameter(negative="", help="Take what breaks a rule out of the next day.")
+    ] = False,
+    yes: Annotated[bool, Parameter(negative="", help="Write without asking.")] = False,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Hold what is promoted against its promise, and demote by rule."""
+    today = read_day("")
+    period = _asked_period(week, since, until)
+    if demote and period:
+        raise ConfigError("--demote judges all sessions: leave --week, --from and --to out")
+    if yes and not demote:
+        raise ConfigError("--yes is for --demote")
+    values = configuration(config)
+    wanted = mode or values.desk.mode
+    log = PromotionLog(state_folder(values, wanted))
+
+    def look(file: NextDayFile) -> "list[StrategyEvaluation]":
+        # numpy and the backtest's own modules: not for a command line that is refused
+        from tui.commands.research.evaluation_job import EvaluationJob
+
+        job = EvaluationJob(values, wanted, today, period)
+        records = log.records()
+
+        def found() -> "list[StrategyEvaluation]":
+            gone = job.evaluate_gone(file, records) if every else []
+            return [*job.evaluate(file, records), *gone]
+
+        evaluations = found()
+        if parity:
+            left = job.compare_missing(evaluations)
+            evaluations = found()
+            if left:
+                narrate(f"{left} sessions are still without parity: say --parity again")
+        for warning in job.warnings:
+            narrate(plain_text(warning))
+        # a look at some of the sessions is none at whether it keeps its promise
+        if file.strategy and not period:
+            try:
+                log.keep_evaluated(today)
+            except OperatorError as error:
+                narrate(f"the desk will not know of this evaluation: {error}")
+        return evaluations
+
+    if not demote:
+        file, fault = log.in_force()
+        _narrate_fault(file, fault)
+        evaluations = look(file)
+        if as_json:
+            sys.stdout.write(json.dumps(_told_fields(wanted, period, evaluations)) + "\n")
+        else:
+            _print_all(evaluations, values.promotion, period, today)
+        return FAILED if any(each.broken for each in evaluations) else DONE
+    with log.lock():
+        old, fault = log.in_force()
+        _narrate_fault(old, fault)
+        evaluations = look(old)
+        if not as_json:
+            _print_all(evaluations, values.promotion, period, today)
+        told = _told_fields(wanted, period, evaluations)
+        if not any(each.broken for each in evaluations):
+            if as_json:
+                sys.stdout.write(json.dumps(told | {"written": False}) + "\n")
+            narrate("no rule is broken: nothing to demote")
+            return DONE
+        record = demotion_record(log, old, evaluations)
+
+        def shown(*, written: bool) -> str:
+            changes = promotion_report.changes_facts(old, record.after)
+            return json.dumps(told | {"written": written} | changes)
+
+        answer = ChangeConsent(WORD, yes=yes, dry=False, as_json=as_json)
+        return write_record(log, record, old, answer, shown)
+
+
+def demotion_record(
+    log: PromotionLog, old: NextDayFile, evaluations: "Sequence[StrategyEvaluation]"
+) -> PromotionRecord:
+    """Return the record of a demotion of all that break a rule; the others keep their budgets."""
+    from tui.commands.research.evaluation_report import broken_text
+
+    broken = {each.promoted.name for each in evaluations if each.broken}
+    number = log.next_number()
+    return PromotionRecord(
+        number=number,
+        made=datetime.now(UTC).isoformat(timespec="seconds"),
+        act="demotion",
+        who=this_user(),
+        sweep="",
+        reason=broken_text(evaluations),
+        state=number,
+        before=log.state_after(old.number),
+        after=next_day_of([each for each in old.promoted if each.name not in broken], number),
+    )
+
+
+def _narrate_fault(file: NextDayFile, fault: str) -> None:
+    if fault:
+        narrate(f"{plain_text(fault)}: record {file.number} counts in its place")
+
+
+def _asked_period(week: str, since: str, until: str) -> "EvaluationPeriod | None":
+    """Return the period that was asked for, None for none; raise `ConfigError`."""
+    from tui.commands.research.evaluation_job import EvaluationPeriod, week_of
+
+    if not (week or since or until):
+        return None
+    if week:
+        if since or until:
+            raise ConfigError("--week or --from and --to, not both")
+        try:
+            return week_of(date.fromisoformat(f"{week}-1"))
+        except ValueError:
+            raise ConfigError(f"week {week}: expected a week that exists, as 2026-W48") from None
+    first = read_day(since) if since else None
+    last = read_day(until)
+    if first and first > last:
+        raise ConfigError(f"--from {first} is after --to {last}")
+    return EvaluationPeriod(first, last, f"{first} to {last}" if first else f"to {last}")
+
+
+def _told_fields(
+    mode: str,
+    period: "EvaluationPeriod | None",
+    evaluations: "Sequence[StrategyEvaluation]",
+) -> dict[str, object]:
+    from tui.commands.research.evaluation_report import evaluation_fields
+
+    return {
+        "mode": mode,
+        "period": period.name if period else "",
+        "strategies": [evaluation_fields(each) for each in evaluations],
+        "broken": [each.promoted.name for each in evaluations if each.broken],
+    }
+
+
+def _print_all(
+    evaluations: "Sequence[StrategyEvaluation]",
+    settings: PromotionSettings,
+    period: "EvaluationPeriod | None",
+    today: date,
+) -> None:
+    from tui.commands.research.evaluation_job import week_of
+    from tui.commands.research.evaluation_report import broken_text, print_evaluation
+
+    out = promotion_report.new_console()
+    if not evaluations:
+        out.print("nothing is promoted")
+    for each in evaluations:
+        print_evaluation(out, each, settings, (period.name if period else "", week_of(today).name))
+    if any(each.broken for each in evaluations):
+        narrate(plain_text(f"to demote: {broken_text(evaluations)}"))
