@@ -2,7 +2,9 @@
 
 import contextlib
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
@@ -42,13 +44,22 @@ class LocalWorkers:
         # Not forked: threads of the libraries may hold locks at that moment, and a child would
         # wait for them for ever.
         return ProcessPoolExecutor(
-            self.width, multiprocessing.get_context("spawn"), initializer=ignore_interrupts
+            self.width, multiprocessing.get_context("spawn"), initializer=prepare_worker
         )
 
 
-def ignore_interrupts() -> None:
-    """Leave ctrl-c to the process that has begun the workers: it ends them in order."""
+def prepare_worker() -> None:
+    """Leave ctrl-c to the process that has begun the workers, and end when it has ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A killed process ends nothing: its workers would wait for their next batch for ever.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 @final
