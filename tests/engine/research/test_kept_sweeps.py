@@ -6,10 +6,12 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
+from engine.errors import DataError
 from store.trial_journal import TrialJournal
 from tests.engine.backtest.histories import history, walk
 from tests.engine.research.made_histories import DAYS
 from tui.commands.cli import run_command
+from tui.commands.research.sweep_job import SweepJob
 
 SWEEP = ("moving_average_cross", "--param", "fast=2,5", "--param", "slow=5,8", "--workers", "1")
 
@@ -141,3 +143,26 @@ def test_symbols_with_holes_of_their_own_are_compared_on_one_calendar(state, cap
     for row in rows:
         if row["symbol"] == "INFY":
             assert row["daily_returns"][0] == row["daily_returns"][3] == 0.0
+
+
+def test_trades_that_are_not_kept_are_said_and_the_days_are_drawn_all_the_same(state, capsys):
+    said(capsys, "sweep", *SWEEP)
+    (state / "sweeps" / names(state)[0] / "trades.json").write_text("[")
+    shown = said(capsys, "sweeps", "show", "--json")
+    assert "the trades of the best are not kept" in shown.err
+    told = json.loads(shown.out)
+    assert [each["drawn"][:4] for each in told["chance"][told["best"]["trial"]]] == ["days"]
+
+
+def test_a_sweep_that_begins_anew_forgets_what_was_found(state, capsys, monkeypatch):
+    said(capsys, "sweep", *SWEEP)
+    folder = state / "sweeps" / names(state)[0]
+    there = []
+
+    def stopped(self, span):
+        there.extend(each.name for each in folder.iterdir())
+        raise DataError("no bars")
+
+    monkeypatch.setattr(SweepJob, "_bar_span", stopped)
+    said(capsys, "sweep", *SWEEP, "--fresh", code=2)
+    assert there == ["lock"]

@@ -53,6 +53,12 @@ def drop_bars(folder: Path) -> None:
         (folder / BARS).unlink(missing_ok=True)
 
 
+def forget_study(folder: Path) -> None:
+    """Remove what was found out about trials that are forgotten; the caller holds the lock."""
+    for name in (TRIALS, TRADES):
+        (folder / name).unlink(missing_ok=True)
+
+
 def write_trades(folder: Path, trades: Mapping[str, Floats]) -> None:
     """Write the round trips of a few trials, P&L over the cash at the beginning."""
     text = json.dumps({name: each.tolist() for name, each in trades.items()})

@@ -37,7 +37,7 @@ from store.trial_journal import TrialJournal
 from strategies import build
 from tui.commands.backtest.backtest_job import BacktestJob
 from tui.commands.backtest.backtest_request import BacktestRequest
-from tui.commands.research.sweep_files import BARS
+from tui.commands.research.sweep_files import BARS, forget_study
 from tui.commands.research.trial_worker import SweepTask, encode_task
 from tui.commands.research.worker_pools import dask_workers, local_workers
 from tui.commands.shared.progress_line import StatusLine, interruptible
@@ -139,6 +139,7 @@ class SweepJob:
         with journal.lock():
             if fresh:
                 journal.clear()
+                forget_study(self.folder)
             span = self._bar_span()
             loaded = self.backtest.load_bars(span)
             basis = self._trial_basis(loaded, span)

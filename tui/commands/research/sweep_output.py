@@ -62,6 +62,9 @@ def put_out(
         sys.stdout.write(study_json(study, outcome.rows, **said) + "\n")
     else:
         print_study(study, outcome.rows, facts.objective)
+    best = study.chances.get(study.best.name)
+    if best is not None and best.shuffled is None and study.best.row.result.metrics.get("trades"):
+        narrate("the trades of the best are not kept: by chance its days alone are drawn")
     if file.exists():
         narrate(f"all trials: {file}")
 
