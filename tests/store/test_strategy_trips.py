@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from engine.errors import OperatorError
+from engine.errors import DataError, OperatorError
 from store.strategy_trips import StrategyTrips
 from tests.engine.backtest.parity_days import flat
 from tests.store.test_parity_day import MONDAY, TUESDAY, WEDNESDAY, fill, trade, when
@@ -30,18 +30,29 @@ def trips(journal, database):
 
 def test_a_trip_is_valued_on_each_evening_and_left_on_the_last(trips):
     bars = {"INFY": flat(101.0)}
-    (held,) = trips.evening(MONDAY, MONDAY, bars)
+    (held,) = trips.evening("told", MONDAY, MONDAY, bars)
     # ten at 100 stand at 101, less ₹1 of charges
     assert (held.shares_held, held.net) == (10, 1_000 - 100)
-    left, other = trips.evening(TUESDAY, MONDAY, bars)
+    left, other = trips.evening("told", TUESDAY, MONDAY, bars)
     assert (left.shares_held, left.net) == (0, 3_000 - 200)
     # Wednesday has written over what the journal said of it on Tuesday
     assert (other.shares_held, other.net) == (5, 5 * (10_100 - 20_000) - 100)
-    assert [each.net for each in trips.evening(WEDNESDAY, MONDAY, bars)] == [2_800, 2_500]
+    assert [each.net for each in trips.evening("told", WEDNESDAY, MONDAY, bars)] == [2_800, 2_500]
 
 
 def test_what_was_held_from_before_the_first_day_is_no_part_of_it(trips):
-    assert [each.rung for each in trips.evening(TUESDAY, TUESDAY, {})] == [2]
+    assert [each.rung for each in trips.evening("told", TUESDAY, TUESDAY, {})] == [2]
+
+
+def test_another_strategy_has_none_of_them(trips):
+    assert trips.evening("other", WEDNESDAY, MONDAY, {}) == []
+
+
+def test_settings_that_cannot_be_read_are_named(journal, database):
+    journal.append("meta", {"key": f"ran:{MONDAY}:1", "value": "{"})
+    journal.close()
+    with pytest.raises(DataError, match="what the desk ran with on 2024-06-03 cannot be read"):
+        StrategyTrips(database)
 
 
 def test_the_days_come_with_what_the_desk_ran_with_at_each_opening(trips):

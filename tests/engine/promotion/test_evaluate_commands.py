@@ -258,7 +258,7 @@ def test_what_breaks_a_rule_is_named_and_taken_out_when_asked_and_a_rollback_bri
 
     (there, gone) = desk.found("--all")
     assert (there["name"], gone["name"], gone["figures"]["net"]) == (OTHER, NAME, -160.0)
-    assert "demotion 2: cross_infy_60: percentile" in gone["gone"]
+    assert ", demotion 2; cross_infy_60: percentile, -₹160.00" in gone["gone"]
     assert gone["rules"] == []
 
     assert run_command(["promote", "--mode", "paper", "--history"]) == 0
@@ -294,6 +294,12 @@ def test_a_promotion_without_daily_returns_or_cash_is_not_compared_and_that_is_s
     assert found["promise"]["expected"] is None
     assert "promote it again" in rule(found, "percentile")["text"]
     assert "✓ age" in desk.run().out
+
+
+def test_a_day_of_promotion_that_is_none_is_named(desk):
+    each = cross(NAME)
+    desk.promote(each._replace(origin=replace(each.origin, since="lately")))
+    assert "cross_infy_60: since lately: expected YYYY-MM-DD" in desk.run(code=2).err
 
 
 def test_nothing_promoted_and_nothing_traded_is_said_and_no_failure(desk):

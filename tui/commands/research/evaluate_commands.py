@@ -4,12 +4,13 @@ import json
 import sys
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 from cyclopts import Parameter
 
 from engine.config.desk_modes import Mode
 from engine.config.promotion_settings import PromotionSettings
+from engine.config.schema import DeskConfig
 from engine.errors import ConfigError, OperatorError
 from engine.exit_codes import DONE, FAILED
 from engine.promotion.next_day_file import NextDayFile, next_day_of
@@ -26,6 +27,17 @@ if TYPE_CHECKING:
     from tui.commands.research.evaluation_job import EvaluationPeriod, StrategyEvaluation
 
 WORD: Final = "demote"
+
+
+class AskedEvaluation(NamedTuple):
+    """An evaluation as it was asked for; without a `period` it is of all sessions."""
+
+    mode: str
+    period: "EvaluationPeriod | None"
+    today: date
+    every: bool
+    parity: bool
+    as_json: bool
 
 
 def evaluate(
@@ -54,72 +66,70 @@ def evaluate(
     as_json: AsJson = False,
 ) -> int:
     """Hold what is promoted against its promise, and demote by rule."""
-    today = read_day("")
     period = _asked_period(week, since, until)
     if demote and period:
         raise ConfigError("--demote judges all sessions: leave --week, --from and --to out")
     if yes and not demote:
         raise ConfigError("--yes is for --demote")
     values = configuration(config)
-    wanted = mode or values.desk.mode
-    log = PromotionLog(state_folder(values, wanted))
+    asked = AskedEvaluation(mode or values.desk.mode, period, read_day(""), every, parity, as_json)
+    log = PromotionLog(state_folder(values, asked.mode))
+    if demote:
+        with log.lock():
+            return _demote_broken(values, log, asked, yes=yes)
+    evaluations = _evaluated(values, log, _file_in_force(log), asked)
+    if as_json:
+        sys.stdout.write(json.dumps(_told_fields(asked, evaluations)) + "\n")
+    return FAILED if any(each.broken for each in evaluations) else DONE
 
-    def look(file: NextDayFile) -> "list[StrategyEvaluation]":
-        # numpy and the backtest's own modules: not for a command line that is refused
-        from tui.commands.research.evaluation_job import EvaluationJob
 
-        job = EvaluationJob(values, wanted, today, period)
-        records = log.records()
+def _evaluated(
+    values: DeskConfig, log: PromotionLog, file: NextDayFile, asked: AskedEvaluation
+) -> "list[StrategyEvaluation]":
+    """Return the evaluation of what a file promotes, printed where no JSON is asked for."""
+    # numpy and the backtest's own modules: not for a command line that is refused
+    from tui.commands.research.evaluation_job import EvaluationJob
 
-        def found() -> "list[StrategyEvaluation]":
-            gone = job.evaluate_gone(file, records) if every else []
-            return [*job.evaluate(file, records), *gone]
+    job = EvaluationJob(values, asked.mode, asked.today, asked.period)
+    records = log.records()
+    found = job.evaluate(file, records, every=asked.every)
+    if asked.parity:
+        left = job.compare_missing(found)
+        found = job.evaluate(file, records, every=asked.every)
+        if left:
+            narrate(f"{left} sessions are still without parity: say --parity again")
+    for warning in job.warnings:
+        narrate(plain_text(warning))
+    # a look at some of the sessions is none at whether it keeps its promise
+    if file.strategy and not asked.period:
+        try:
+            log.keep_evaluated(asked.today)
+        except OperatorError as error:
+            narrate(f"the desk will not know of this evaluation: {error}")
+    if not asked.as_json:
+        _print_all(found, values.promotion, asked)
+    return found
 
-        evaluations = found()
-        if parity:
-            left = job.compare_missing(evaluations)
-            evaluations = found()
-            if left:
-                narrate(f"{left} sessions are still without parity: say --parity again")
-        for warning in job.warnings:
-            narrate(plain_text(warning))
-        # a look at some of the sessions is none at whether it keeps its promise
-        if file.strategy and not period:
-            try:
-                log.keep_evaluated(today)
-            except OperatorError as error:
-                narrate(f"the desk will not know of this evaluation: {error}")
-        return evaluations
 
-    if not demote:
-        file, fault = log.in_force()
-        _narrate_fault(file, fault)
-        evaluations = look(file)
-        if as_json:
-            sys.stdout.write(json.dumps(_told_fields(wanted, period, evaluations)) + "\n")
-        else:
-            _print_all(evaluations, values.promotion, period, today)
-        return FAILED if any(each.broken for each in evaluations) else DONE
-    with log.lock():
-        old, fault = log.in_force()
-        _narrate_fault(old, fault)
-        evaluations = look(old)
-        if not as_json:
-            _print_all(evaluations, values.promotion, period, today)
-        told = _told_fields(wanted, period, evaluations)
-        if not any(each.broken for each in evaluations):
-            if as_json:
-                sys.stdout.write(json.dumps(told | {"written": False}) + "\n")
-            narrate("no rule is broken: nothing to demote")
-            return DONE
-        record = demotion_record(log, old, evaluations)
+def _demote_broken(
+    values: DeskConfig, log: PromotionLog, asked: AskedEvaluation, *, yes: bool
+) -> int:
+    old = _file_in_force(log)
+    evaluations = _evaluated(values, log, old, asked)
+    told = _told_fields(asked, evaluations)
+    if not any(each.broken for each in evaluations):
+        if asked.as_json:
+            sys.stdout.write(json.dumps(told | {"written": False}) + "\n")
+        narrate("no rule is broken: nothing to demote")
+        return DONE
+    record = demotion_record(log, old, evaluations)
 
-        def shown(*, written: bool) -> str:
-            changes = promotion_report.changes_facts(old, record.after)
-            return json.dumps(told | {"written": written} | changes)
+    def shown(*, written: bool) -> str:
+        changes = promotion_report.changes_facts(old, record.after)
+        return json.dumps(told | {"written": written} | changes)
 
-        answer = ChangeConsent(WORD, yes=yes, dry=False, as_json=as_json)
-        return write_record(log, record, old, answer, shown)
+    answer = ChangeConsent(WORD, yes=yes, dry=False, as_json=asked.as_json)
+    return write_record(log, record, old, answer, shown)
 
 
 def demotion_record(
@@ -143,9 +153,11 @@ def demotion_record(
     )
 
 
-def _narrate_fault(file: NextDayFile, fault: str) -> None:
+def _file_in_force(log: PromotionLog) -> NextDayFile:
+    file, fault = log.in_force()
     if fault:
         narrate(f"{plain_text(fault)}: record {file.number} counts in its place")
+    return file
 
 
 def _asked_period(week: str, since: str, until: str) -> "EvaluationPeriod | None":
@@ -169,25 +181,20 @@ def _asked_period(week: str, since: str, until: str) -> "EvaluationPeriod | None
 
 
 def _told_fields(
-    mode: str,
-    period: "EvaluationPeriod | None",
-    evaluations: "Sequence[StrategyEvaluation]",
+    asked: AskedEvaluation, evaluations: "Sequence[StrategyEvaluation]"
 ) -> dict[str, object]:
     from tui.commands.research.evaluation_report import evaluation_fields
 
     return {
-        "mode": mode,
-        "period": period.name if period else "",
+        "mode": asked.mode,
+        "period": asked.period.name if asked.period else "",
         "strategies": [evaluation_fields(each) for each in evaluations],
         "broken": [each.promoted.name for each in evaluations if each.broken],
     }
 
 
 def _print_all(
-    evaluations: "Sequence[StrategyEvaluation]",
-    settings: PromotionSettings,
-    period: "EvaluationPeriod | None",
-    today: date,
+    evaluations: "Sequence[StrategyEvaluation]", settings: PromotionSettings, asked: AskedEvaluation
 ) -> None:
     from tui.commands.research.evaluation_job import week_of
     from tui.commands.research.evaluation_report import broken_text, print_evaluation
@@ -195,7 +202,8 @@ def _print_all(
     out = promotion_report.new_console()
     if not evaluations:
         out.print("nothing is promoted")
+    names = (asked.period.name if asked.period else "", week_of(asked.today).name)
     for each in evaluations:
-        print_evaluation(out, each, settings, (period.name if period else "", week_of(today).name))
+        print_evaluation(out, each, settings, names)
     if any(each.broken for each in evaluations):
         narrate(plain_text(f"to demote: {broken_text(evaluations)}"))

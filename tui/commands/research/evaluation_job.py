@@ -1,7 +1,7 @@
 """An evaluation: what promoted strategies did at the desk, beside what their trials promised."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple, final
 
@@ -9,8 +9,9 @@ import numpy as np
 
 from compiled.trading.strategy import Strategy
 from engine.config.schema import DeskConfig
-from engine.errors import PatangError
+from engine.errors import ConfigError, PatangError
 from engine.history.bar_series import Floats
+from engine.indian_time import INDIA
 from engine.market.calendar import ist_day
 from engine.promotion.next_day_file import NextDayFile, PromotedStrategy
 from engine.promotion.promotion_log import PromotionRecord
@@ -131,18 +132,13 @@ class EvaluationJob:
         self._read_parities()
 
     def evaluate(
-        self, file: NextDayFile, records: Sequence[PromotionRecord]
+        self, file: NextDayFile, records: Sequence[PromotionRecord], *, every: bool
     ) -> list[StrategyEvaluation]:
-        """Return the evaluation of what a file promotes."""
-        return [self._evaluation(each, records, self._today, file=file) for each in file.promoted]
-
-    def evaluate_gone(
-        self, file: NextDayFile, records: Sequence[PromotionRecord]
-    ) -> list[StrategyEvaluation]:
-        """Return the evaluation of what was promoted once and is no more."""
-        return [
-            self._evaluation(each.promoted, records, each.last, gone=each.text)
-            for each in gone_strategies(file, records)
+        """Return the evaluation of what a file promotes; of `every` one that ever was, if asked."""
+        found = [self._evaluation(each, records, self._today, file=file) for each in file.promoted]
+        gone = gone_strategies(file, records) if every else []
+        return found + [
+            self._evaluation(each.promoted, records, each.last, gone=each.text) for each in gone
         ]
 
     def compare_missing(self, evaluations: Sequence[StrategyEvaluation]) -> int:
@@ -172,7 +168,7 @@ class EvaluationJob:
         file: NextDayFile | None = None,
         gone: str = "",
     ) -> StrategyEvaluation:
-        since = date.fromisoformat(each.origin.since)
+        since = _day_of_promotion(each)
         # days of an exchange of our own may lie before the promotion: they are asked for by name
         first = (self._period and self._period.first) or since
         last = self._period.last if self._period else until
@@ -248,15 +244,11 @@ class EvaluationJob:
         journal = self._journals[days[0]]
         net, left = 0, set[int]()
         for day in days:
-            trips = journal.evening(day, days[0], {})
-            if any(trip.shares_held for trip in trips if trip.strategy == each.name):
+            trips = journal.evening(each.name, day, days[0], {})
+            if any(trip.shares_held for trip in trips):
                 store = desk_bars(self._config, self._mode, journal.path)
-                trips = journal.evening(day, days[0], kept_bars(store, day))
-            own = [
-                trip
-                for trip in trips
-                if trip.strategy == each.name and ist_day(trip.entry.ts) in days
-            ]
+                trips = journal.evening(each.name, day, days[0], kept_bars(store, day))
+            own = [trip for trip in trips if ist_day(trip.entry.ts) in days]
             closed = {trip.rung: trip.net for trip in own if not trip.shares_held}
             total = sum(trip.net for trip in own)
             yield SessionResult(
@@ -275,12 +267,13 @@ def gone_strategies(file: NextDayFile, records: Sequence[PromotionRecord]) -> li
     before: Mapping[tuple[str, str], PromotedStrategy] = {}
     for record in records:
         after = {(each.name, each.origin.trial): each for each in record.after.promoted}
-        day = date.fromisoformat(record.made[:10])
+        day = datetime.fromisoformat(record.made).astimezone(INDIA).date()
         text = f"gone since {day}, {record.act} {record.number}"
         for key, each in before.items():
             if key not in after:
-                why = f": {record.reason}" if record.act == "demotion" else ""
-                found[key] = GoneStrategy(each, day, f"{text}{why}")
+                reasons = record.reason.split("; ") if record.act == "demotion" else []
+                own = [reason for reason in reasons if reason.startswith(f"{each.name}: ")]
+                found[key] = GoneStrategy(each, day, "; ".join([text, *own]))
         before = after
     return [each for key, each in reversed(found.items()) if key not in there]
 
@@ -289,6 +282,15 @@ def week_of(day: date) -> EvaluationPeriod:
     """Return the week of a day, Monday to Sunday, by its ISO name."""
     monday = day - timedelta(days=day.weekday())
     return EvaluationPeriod(monday, monday + timedelta(days=6), f"{day:%G-W%V}")
+
+
+def _day_of_promotion(each: PromotedStrategy) -> date:
+    try:
+        return date.fromisoformat(each.origin.since)
+    except ValueError:
+        raise ConfigError(
+            f"{each.name}: since {each.origin.since}: expected YYYY-MM-DD; promote it again"
+        ) from None
 
 
 def _promise_check(
