@@ -172,7 +172,9 @@ def test_the_table_shows_promise_luck_and_rules_and_names_what_was_not_compared(
     desk.promote(strategy)
     desk.trade(strategy)
     desk.keep_parity(DAYS[0], 75.0)
-    told = desk.run().out
+    told = desk.run("--to", "2024-06-19").out
+    (days,) = (line for line in told.splitlines() if "of trading days" in line)
+    assert days.split()[-1] == "7", "Monday the 17th was a holiday"
     for line in ("+₹35.00", "+0.18%", "luck  P&L above", "✓ percentile", "· parity", "✓ source"):
         assert line in told
     assert "75.0%   +₹2.00  fill +₹2.00" in told

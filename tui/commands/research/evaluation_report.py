@@ -95,6 +95,7 @@ def _figure_text(each: StrategyEvaluation, period: str, week: str) -> str:
     names = [period, *([week] if each.week else [])]
     rows: list[list[object]] = [
         ["sessions", promised.sessions, *[found.sessions for found in columns]],
+        ["of trading days", NONE, each.trading_days],
         [
             "net after charges",
             money(check.expected, signed=True) if check else NONE,
@@ -130,7 +131,9 @@ def _figure_text(each: StrategyEvaluation, period: str, week: str) -> str:
             *[ratio(found.trades_a_day) for found in columns],
         ],
     ]
-    return column_text(["", "promised", *names], rows)
+    # a line that is shorter has nothing to say of the week
+    wide = [[*row, *[""] * (len(names) + 2 - len(row))] for row in rows]
+    return column_text(["", "promised", *names], wide)
 
 
 def _share(value: float | None) -> str:
