@@ -159,7 +159,7 @@ def test_a_sweep_that_begins_anew_forgets_what_was_found(state, capsys, monkeypa
     folder = state / "sweeps" / names(state)[0]
     there = []
 
-    def stopped(self, span):
+    def stopped(self):
         there.extend(each.name for each in folder.iterdir())
         raise DataError("no bars")
 
