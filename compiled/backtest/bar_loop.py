@@ -461,14 +461,18 @@ class BarReplay(SessionLoop):
         return some
 
     def _is_bar_idle(self, at: i64, market: InstrumentState, floor: InstrumentVenue) -> bool:
-        if not market.idle_at_any_price:
-            market.idle_at_any_price = self.kernel.market_feed.is_idle_at_any_price(market)
-        if market.idle_at_any_price and not floor.orders and not floor.gtts:
-            return True
+        feed = self.kernel.market_feed
         high = read_f64_le(self.bars.highs, at)
         low = read_f64_le(self.bars.lows, at)
-        if not self.kernel.market_feed.is_idle_between(market, high, low):
-            return False
+        # Each ladder looks at one extreme alone, so between two idle bars every price is idle.
+        if high > market.idle_high or low < market.idle_low:
+            if not market.idle_at_any_price:
+                market.idle_at_any_price = feed.is_idle_at_any_price(market)
+            if not feed.is_idle_between(market, high, low):
+                return False
+            market.note_idle(high, low)
+        if not floor.orders and not floor.gtts:
+            return True
         return intrabar.bar_touches_nothing(
             floor, floor.instrument.ticks(high), floor.instrument.ticks(low)
         )

@@ -17,17 +17,21 @@ from compiled.trading.ladder import Ladder, Rung
 from compiled.trading.risk import RiskLimits
 from compiled.trading.strategy import Context, InstrumentQuote, Strategy
 
+NEVER_SO_LOW: Final = 1e300
+"""A price (rupees) above every other."""
+
 
 @final
 class InstrumentState(InstrumentQuote):
     """The kernel's view of one instrument: last price, best bid and ask, time of the last packet.
 
-    `idle_at_any_price` is a replay's note that no price calls for anything here; every change of a
-    ladder takes it back. `bar_block` is where its bars are made (-1: before its first tick). While
-    it is `untraded`, its last price is of an earlier day. `stamp` is that of the exchange on its
-    last packet, `lag` how old the last was that brought something new (ns); one that comes too
-    `is_late` is no price to enter at. While it is `is_cold` its history is not there yet: listeners
-    and tickers are `waiting_listeners`, since `cold_since` (ns; 0: never).
+    `idle_at_any_price` is a replay's note that no price calls for anything here, `idle_high` and
+    `idle_low` that none between them does; every change of a ladder takes both back (`wake`).
+    `bar_block` is where its bars are made (-1: before its first tick). While it is `untraded`, its
+    last price is of an earlier day. `stamp` is that of the exchange on its last packet, `lag` how
+    old the last was that brought something new (ns); one that comes too late `is_late` and is no
+    price to enter at. While it is `is_cold` its history is not there yet: listeners and tickers are
+    `waiting_listeners`, since `cold_since` (ns; 0: never).
     """
 
     def __init__(self, instrument: Instrument) -> None:
@@ -48,6 +52,8 @@ class InstrumentState(InstrumentQuote):
         self.held: list[Position] | None = None
         # True from the start: without a ladder no price calls for anything.
         self.idle_at_any_price = True
+        self.idle_high = 0.0
+        self.idle_low = NEVER_SO_LOW
         self.bar_block: i64 = -1
         self.ladders: list[Ladder] = []
         self.listeners: list[StrategyState] = []
@@ -55,6 +61,17 @@ class InstrumentState(InstrumentQuote):
         self.is_cold = False
         self.cold_since: i64 = 0
         self.waiting_listeners: list[list[StrategyState]] = []
+
+    def wake(self) -> None:
+        """Take back every note that no price calls for anything."""
+        self.idle_at_any_price = False
+        self.idle_high = 0.0
+        self.idle_low = NEVER_SO_LOW
+
+    def note_idle(self, high: float, low: float) -> None:
+        """Take note that no price between these (rupees) calls for anything, as others before."""
+        self.idle_high = max(self.idle_high, high)
+        self.idle_low = min(self.idle_low, low)
 
 
 @final

@@ -42,7 +42,7 @@ class LadderBook:
         self.state.owners[ladder.ladder_id] = ladder
         self.state.changed_ladders[ladder.ladder_id] = ladder
         market = self.state.markets[token]
-        market.idle_at_any_price = False
+        market.wake()
         self.state.clock_idle = False
         if ladder not in market.ladders:
             market.ladders.append(ladder)
@@ -62,7 +62,7 @@ class LadderBook:
         """Ask for whatever the rungs of a ladder lack; one that is over is forgotten."""
         market = self.state.markets[int(ladder.instrument.token)]
         # Whatever comes of it, a replay's notes that nothing can happen here are void.
-        market.idle_at_any_price = False
+        market.wake()
         self.state.clock_idle = False
         # Before the first comparison it is not known which shares are there: only a flatten does
         # not wait.

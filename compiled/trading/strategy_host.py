@@ -104,7 +104,7 @@ class StrategyHost:
         slot.call_count += 1
         if ticks:
             market.tickers.append(slot)
-            market.idle_at_any_price = False
+            market.wake()
 
     def warm_up(self, bars: list[Bar]) -> None:
         """Show stored bars to the strategies, oldest first, before the day begins.

@@ -3,6 +3,7 @@
 import pytest
 
 from compiled.model.values import Instrument, Product, Side
+from compiled.trading.desk_state import InstrumentState
 from compiled.trading.ladder import Ladder, LadderPlan, Rung, RungPlan, RungState
 from compiled.trading.protection import NO_PRICE, is_idle, is_idle_at_any_price
 
@@ -44,3 +45,14 @@ def test_an_open_rung_behind_a_waiting_one_counts_too():
     made = ladder(Side.BUY, PLANS)
     made.rungs[2].state = RungState.ENTERING
     assert not is_idle(made, 100.0, 100.0)
+
+
+def test_prices_between_idle_bars_are_idle_until_a_ladder_changes():
+    market = InstrumentState(Instrument(257, "NSE", "INFY", 0.05))
+    market.note_idle(101.0, 99.5)
+    market.note_idle(100.5, 98.0)
+    assert (market.idle_high, market.idle_low) == (101.0, 98.0)
+    market.wake()
+    assert not market.idle_at_any_price
+    assert market.idle_high == 0.0
+    assert market.idle_low == NO_PRICE
