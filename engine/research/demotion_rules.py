@@ -90,7 +90,7 @@ def _drawdown_rule(facts: EvaluatedFacts, settings: PromotionSettings) -> RuleOu
         rule,
         "fail" if facts.figures.drawdown < deepest else "pass",
         facts.figures.drawdown / 100.0,
-        deepest / 100.0,
+        round(deepest / 100.0, 2),
         f"{money(facts.figures.drawdown)}, at most {settings.drawdown_factor:g} × the promised "
         f"{money(promised)}",
     )

@@ -12,11 +12,13 @@ from engine.promotion.next_day_file import read_next_day
 from engine.promotion.promotion_log import PromotedTrial, PromotionLog
 from store.backtest_results import ParityDay, ResultStore
 from store.sqlite_journal import SqliteJournal
-from strategies import build
+from strategies import build, load_config
 from strategies.strategy_sources import SHIPPED
+from tests.engine.backtest.histories import day_of, history, joined
 from tests.engine.backtest.made_up import at
 from tests.engine.promotion.made_up import promoted, put_promotion
 from tui.commands.cli import run_command
+from tui.commands.research.evaluation_job import EvaluationJob
 
 NAME, OTHER = "cross_infy_60", "cross_sbin_60"
 DAYS = [date(2024, 6, day) for day in (10, 11, 12, 13, 14)]
@@ -86,10 +88,10 @@ class Desk:
                 self.write_trip(journal, strategy.name, number, day, price)
         journal.close()
 
-    def write_trip(self, journal, name, number, day, price):
+    def write_trip(self, journal, name, number, day, price, left=None):
         usual = {"strategy": name, "token": 257, "symbol": "INFY"}
-        sides = (("BUY", 100.0, "10:00"), ("SELL", price, "11:00"))
-        for place, (side, value, clock) in enumerate(sides):
+        sides = (("BUY", 100.0, at(day, "10:00")), ("SELL", price, at(left or day, "11:00")))
+        for place, (side, value, moment) in enumerate(sides):
             order = {
                 "trade_id": f"{number}{place}",
                 "order_id": f"2406100000000{number}{place}",
@@ -99,7 +101,7 @@ class Desk:
                 "charges": 100,
                 "realised": 0,
                 "exchange": "NSE",
-                "ts": at(day, clock),
+                "ts": moment,
             }
             journal.append("fills", usual | order | {"side": side, "price": value})
         closed = {"ladder": number, "position_number": 1, "exit_reason": "x", "pnl": 0}
@@ -211,7 +213,56 @@ def test_a_chosen_week_has_its_sessions_alone_and_is_judged_by_them(desk):
     assert span["broken"] == ["drawdown"]
 
 
-@pytest.mark.parametrize("there", [cross(NAME, slow=34), cross(OTHER)])
+def test_of_a_day_that_was_run_twice_the_last_run_counts(desk):
+    strategy = cross(NAME)
+    desk.promote(strategy)
+    desk.trade(strategy)
+    desk.database = desk.state / "run-20240614-180000-1.db"
+    desk.trade(strategy, (110.0,), DAYS[4:])
+    assert [each["net"] for each in desk.found()[0]["sessions"]] == [*NET[:4], 98.0]
+
+
+def test_what_is_held_over_nights_stands_at_the_last_price_that_the_desk_saw(desk):
+    strategy = cross(NAME)
+    desk.promote(strategy)
+    closes = {str(DAYS[0]): 104.0, str(DAYS[1]): 99.0}
+    bars = [day_of(day, [close] * 375, token=257, spread=0.0) for day, close in closes.items()]
+    history(desk.state / "bars", {"INFY": joined(*bars)}, version="live")
+    desk.trade(strategy, [None] * 3, DAYS[:3])
+    journal = SqliteJournal(desk.database, lambda *_: None)
+    desk.write_trip(journal, NAME, 1, DAYS[0], 106.0, DAYS[2])
+    journal.close()
+    (found,) = desk.found(code=1)
+    assert found["broken"] == ["drawdown"], "₹50 from the first evening to the second"
+    sessions = found["sessions"]
+    # bought at 100, less ₹1; down from 104 to 99; up to 106, less ₹1
+    assert [each["net"] for each in sessions] == [39.0, -50.0, 69.0]
+    assert [each["trades"] for each in sessions] == [0, 0, 1]
+
+
+def test_a_session_that_is_not_over_is_left_out(desk):
+    strategy = cross(NAME)
+    desk.promote(strategy)
+    desk.trade(strategy)
+    config = load_config(desk.home / "config.toml").values
+
+    def seen(clock):
+        job = EvaluationJob(config, "paper", at(DAYS[4], clock), None)
+        (found,) = job.evaluate(read_next_day(desk.state), desk.log.records(), every=False)
+        return [each.day for each in found.sessions], found.week.sessions, job.warnings
+
+    assert seen("15:29") == (DAYS[:4], 4, ["the session of 2024-06-14 is not over: it is left out"])
+    assert seen("15:30") == (DAYS, 5, [])
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        cross(NAME, slow=34),
+        cross(OTHER),
+        cross(NAME)._replace(origin=replace(cross(NAME).origin, code="another")),
+    ],
+)
 def test_a_session_with_other_parameters_or_without_the_strategy_does_not_count(desk, there):
     strategy = cross(NAME)
     desk.promote(strategy)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
@@ -13,6 +14,7 @@ from engine.config.promotion_settings import PromotionSettings
 from engine.config.schema import DeskConfig
 from engine.errors import ConfigError, OperatorError
 from engine.exit_codes import DONE, FAILED
+from engine.market.calendar import ist_day
 from engine.promotion.next_day_file import NextDayFile, next_day_of
 from engine.promotion.promotion_log import PromotionLog, PromotionRecord, this_user
 from engine.texts import plain_text
@@ -30,14 +32,19 @@ WORD: Final = "demote"
 
 
 class AskedEvaluation(NamedTuple):
-    """An evaluation as it was asked for; without a `period` it is of all sessions."""
+    """An evaluation as it was asked for, `now` (ns UTC); without `period` of all sessions."""
 
     mode: str
     period: "EvaluationPeriod | None"
-    today: date
+    now: int
     every: bool
     parity: bool
     as_json: bool
+
+    @property
+    def today(self) -> date:
+        """Return the day of now, IST."""
+        return ist_day(self.now)
 
 
 def evaluate(
@@ -72,7 +79,9 @@ def evaluate(
     if yes and not demote:
         raise ConfigError("--yes is for --demote")
     values = configuration(config)
-    asked = AskedEvaluation(mode or values.desk.mode, period, read_day(""), every, parity, as_json)
+    asked = AskedEvaluation(
+        mode or values.desk.mode, period, time.time_ns(), every, parity, as_json
+    )
     log = PromotionLog(state_folder(values, asked.mode))
     if demote:
         with log.lock():
@@ -90,7 +99,7 @@ def _evaluated(
     # numpy and the backtest's own modules: not for a command line that is refused
     from tui.commands.research.evaluation_job import EvaluationJob
 
-    job = EvaluationJob(values, asked.mode, asked.today, asked.period)
+    job = EvaluationJob(values, asked.mode, asked.now, asked.period)
     records = log.records()
     found = job.evaluate(file, records, every=asked.every)
     if asked.parity:

@@ -45,6 +45,8 @@ from tui.run.run_records import databases_of, state_folder
 from tui.run.settings import calendar_of, check_source, check_timeframes
 
 SEED: Final = 1
+OWN_DAYS: Final = ("sandbox", "replay")
+"""Modes whose days are not those of the clock."""
 MOST_COMPARED: Final = 10
 """Sessions that one evaluation compares with a backtest: each takes seconds."""
 
@@ -115,11 +117,12 @@ class EvaluationJob:
     """An evaluation of a mode's promoted strategies over its journals."""
 
     def __init__(
-        self, config: DeskConfig, mode: str, today: date, period: EvaluationPeriod | None
+        self, config: DeskConfig, mode: str, now: int, period: EvaluationPeriod | None
     ) -> None:
+        """Read the journals; `now` in ns UTC. Raise `OperatorError` for one that is lost."""
         self._config = config
         self._mode = mode
-        self._today = today
+        self._today = ist_day(now)
         self._period = period
         self._calendar = calendar_of(config)
         self.warnings: list[str] = []
@@ -128,6 +131,9 @@ class EvaluationJob:
             journal = StrategyTrips(path)
             # of a day that was run twice the last run counts, as for parity
             self._journals |= {day: journal for day in journal.ran if day not in self._journals}
+        if self._today in self._journals and self._is_open(now):
+            del self._journals[self._today]
+            self.warnings.append(f"the session of {self._today} is not over: it is left out")
         self._parities: dict[tuple[str, Path], ParityDay] = {}
         self._read_parities()
 
@@ -154,6 +160,11 @@ class EvaluationJob:
             results_of(self._config).keep_parity(parity_row(result))
         self._read_parities()
         return len(days[MOST_COMPARED:])
+
+    def _is_open(self, now: int) -> bool:
+        # the days of an exchange of our own end whenever it does
+        session = None if self._mode in OWN_DAYS else self._calendar.session(self._today)
+        return session is not None and now < session.close
 
     def _read_parities(self) -> None:
         kept = results_of(self._config).parity_days(self._mode)

@@ -217,15 +217,19 @@ def _promise_fields(check: PromiseCheck | None, budget: int) -> dict[str, object
         else None
     )
     return {
-        "expected": check.expected / 100,
+        "expected": _rupees(check.expected),
         "annual_return": check.day * YEAR / budget,
-        "drawdown": check.drawdown / 100,
+        "drawdown": _rupees(check.drawdown),
         "luck": luck,
     }
 
 
 def _percentile_fields(spread: ChanceSpread) -> dict[str, float]:
-    return {str(percentile): value / 100 for percentile, value in spread.percentiles}
+    return {str(percentile): _rupees(value) for percentile, value in spread.percentiles}
+
+
+def _rupees(paise: float) -> float:
+    return round(paise / 100, 2)
 
 
 def _session_fields(found: SessionResult, each: StrategyEvaluation) -> dict[str, object]:
