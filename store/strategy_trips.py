@@ -58,10 +58,8 @@ class StrategyTrips:
     def _fills_of(self, strategy: str) -> list[sqlite3.Row]:
         """Return the fills of a strategy's round trips, whoever left them."""
         if strategy not in self._by_strategy:
-            own = {row["rung"] for row in self._fills if row["strategy"] == strategy} - {0}
-            self._by_strategy[strategy] = [
-                row for row in self._fills if row["rung"] in own or row["strategy"] == strategy
-            ]
+            own = {row["rung"] for row in self._fills if row["strategy"] == strategy}
+            self._by_strategy[strategy] = [row for row in self._fills if row["rung"] in own]
         return self._by_strategy[strategy]
 
     def _settings_of(self, day: date, text: str) -> dict[str, Any]:

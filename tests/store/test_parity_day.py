@@ -21,11 +21,23 @@ def when(clock, day=TUESDAY):
     return at(str(day), clock)
 
 
-def fill(journal, number, rung, clock, side, quantity, price, day=TUESDAY, order="240604000000001"):
+def fill(
+    journal,
+    number,
+    rung,
+    clock,
+    side,
+    quantity,
+    price,
+    day=TUESDAY,
+    order="240604000000001",
+    strategy="told",
+):
     journal.append(
         "fills",
         USUAL
         | {
+            "strategy": strategy,
             "trade_id": str(number),
             "order_id": order,
             "intent": number,

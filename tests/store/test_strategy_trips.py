@@ -44,6 +44,15 @@ def test_what_was_held_from_before_the_first_day_is_no_part_of_it(trips):
     assert [each.rung for each in trips.evening("told", TUESDAY, TUESDAY, {})] == [2]
 
 
+def test_what_somebody_else_has_left_is_left(journal, database):
+    journal.append("meta", {"key": f"start_cash:{MONDAY}", "value": "100"})
+    fill(journal, 1, 1, "10:00", "BUY", 10, 100.0, MONDAY)
+    fill(journal, 2, 1, "11:00", "SELL", 10, 103.0, MONDAY, strategy="")
+    journal.close()
+    (trip,) = StrategyTrips(database).evening("told", MONDAY, MONDAY, {})
+    assert (trip.shares_held, trip.net) == (0, 3_000 - 200)
+
+
 def test_another_strategy_has_none_of_them(trips):
     assert trips.evening("other", WEDNESDAY, MONDAY, {}) == []
 

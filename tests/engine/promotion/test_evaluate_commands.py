@@ -192,6 +192,14 @@ def test_the_desk_knows_of_an_evaluation_of_all_sessions_and_of_no_other(desk):
     assert desk.log.overdue_text(file, today) == ""
 
 
+def test_a_trial_that_a_later_promotion_looked_at_and_left_keeps_its_daily_returns(desk):
+    strategy = cross(NAME)
+    desk.promote(strategy)
+    desk.promote(strategy, trials=[tried(strategy, ())])
+    desk.trade(strategy)
+    assert desk.found()[0]["promise"]["expected"] == pytest.approx(60.0, abs=0.02)
+
+
 def test_few_sessions_are_said_to_be_too_few(desk):
     strategy = cross(NAME)
     desk.promote(strategy)

@@ -42,11 +42,10 @@ from tui.commands.backtest.parity_run import (
     parity_row,
 )
 from tui.run.run_records import databases_of, state_folder
+from tui.run.session import OWN_EXCHANGE
 from tui.run.settings import calendar_of, check_source, check_timeframes
 
 SEED: Final = 1
-OWN_DAYS: Final = ("sandbox", "replay")
-"""Modes whose days are not those of the clock."""
 MOST_COMPARED: Final = 10
 """Sessions that one evaluation compares with a backtest: each takes seconds."""
 
@@ -163,7 +162,7 @@ class EvaluationJob:
 
     def _is_open(self, now: int) -> bool:
         # the days of an exchange of our own end whenever it does
-        session = None if self._mode in OWN_DAYS else self._calendar.session(self._today)
+        session = None if self._mode in OWN_EXCHANGE else self._calendar.session(self._today)
         return session is not None and now < session.close
 
     def _read_parities(self) -> None:
