@@ -86,13 +86,13 @@ def evaluate(
     if demote:
         with log.lock():
             return _demote_broken(values, log, asked, yes=yes)
-    evaluations = _evaluated(values, log, _file_in_force(log), asked)
+    evaluations = _run_evaluation(values, log, _file_in_force(log), asked)
     if as_json:
         sys.stdout.write(json.dumps(_told_fields(asked, evaluations)) + "\n")
     return FAILED if any(each.broken for each in evaluations) else DONE
 
 
-def _evaluated(
+def _run_evaluation(
     values: DeskConfig, log: PromotionLog, file: NextDayFile, asked: AskedEvaluation
 ) -> "list[StrategyEvaluation]":
     """Return the evaluation of what a file promotes, printed where no JSON is asked for."""
@@ -124,7 +124,7 @@ def _demote_broken(
     values: DeskConfig, log: PromotionLog, asked: AskedEvaluation, *, yes: bool
 ) -> int:
     old = _file_in_force(log)
-    evaluations = _evaluated(values, log, old, asked)
+    evaluations = _run_evaluation(values, log, old, asked)
     told = _told_fields(asked, evaluations)
     if not any(each.broken for each in evaluations):
         if asked.as_json:

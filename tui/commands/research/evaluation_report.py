@@ -103,13 +103,13 @@ def _figure_text(each: StrategyEvaluation, period: str, week: str) -> str:
         ],
         [
             "of the budget",
-            _share(check.expected / budget if check else None),
-            *[_share(found.total_return) for found in columns],
+            _share_text(check.expected / budget if check else None),
+            *[_share_text(found.total_return) for found in columns],
         ],
         [
             "a year",
-            _share(check.day * YEAR / budget if check else None),
-            *[_share(found.annual_return) for found in columns],
+            _share_text(check.day * YEAR / budget if check else None),
+            *[_share_text(found.annual_return) for found in columns],
         ],
         ["Sharpe", ratio(promised.sharpe), *[ratio(found.sharpe) for found in columns]],
         [
@@ -136,7 +136,7 @@ def _figure_text(each: StrategyEvaluation, period: str, week: str) -> str:
     return column_text(["", "promised", *names], wide)
 
 
-def _share(value: float | None) -> str:
+def _share_text(value: float | None) -> str:
     return NONE if value is None else percent(100 * value, signed=True)
 
 
@@ -217,18 +217,18 @@ def _promise_fields(check: PromiseCheck | None, budget: int) -> dict[str, object
         else None
     )
     return {
-        "expected": _rupees(check.expected),
+        "expected": _in_rupees(check.expected),
         "annual_return": check.day * YEAR / budget,
-        "drawdown": _rupees(check.drawdown),
+        "drawdown": _in_rupees(check.drawdown),
         "luck": luck,
     }
 
 
 def _percentile_fields(spread: ChanceSpread) -> dict[str, float]:
-    return {str(percentile): _rupees(value) for percentile, value in spread.percentiles}
+    return {str(percentile): _in_rupees(value) for percentile, value in spread.percentiles}
 
 
-def _rupees(paise: float) -> float:
+def _in_rupees(paise: float) -> float:
     return round(paise / 100, 2)
 
 
