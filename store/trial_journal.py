@@ -8,6 +8,7 @@ FOLDER/lock           held by the process that appends
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -66,6 +67,16 @@ class TrialJournal:
         finally:
             os.close(held)
         return False
+
+    @property
+    def has_trials(self) -> bool:
+        """Return whether a trial was ever kept, or may have been."""
+        try:
+            return (self.folder / TRIALS).stat().st_size > 0
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
 
     def write_manifest(self, manifest: object) -> None:
         """Write down what the sweep is, in place of what stands there."""
@@ -128,14 +139,14 @@ class TrialJournal:
                 "there is room"
             ) from error
 
-    def results(self) -> dict[str, TrialResult]:
-        """Return the finished trials by id; a line that was cut short is none."""
-        return {each.trial: each for each in self._whole_lines()}
+    def results(self, days: int) -> dict[str, TrialResult]:
+        """Return the finished trials of so many days by id; a line that is damaged is none."""
+        return {each.trial: each for each in self._whole_lines(days)}
 
-    def _whole_lines(self) -> Iterable[TrialResult]:
+    def _whole_lines(self, days: int) -> Iterable[TrialResult]:
         for line in self._lines(TRIALS):
             with suppress(DataError):
-                yield read_result(line)
+                yield read_result(line, days)
 
     def _lines(self, name: str) -> list[bytes]:
         try:
@@ -145,6 +156,10 @@ class TrialJournal:
         except OSError as error:
             raise OperatorError(f"{self.folder}: {error.strerror or error}") from error
         return [line for line in text.split(b"\n") if line]
+
+    def discard(self) -> None:
+        """Leave nothing of a sweep in which no trial was ever run; its lock is still held."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def clear(self) -> None:
         """Forget every trial."""

@@ -315,7 +315,9 @@ def span_for(spans: Sequence[int], wanted: int, strategies: Iterable[int]) -> in
     if wanted and wanted in spans and all(each % wanted == 0 for each in hears):
         return wanted
     if wanted or not fits:
-        there = ", ".join(map(str, spans)) or "none"
+        if not spans:
+            raise NothingFound("there are no bars yet: see patang bars import, or another --folder")
+        there = ", ".join(map(str, spans))
         asked = f"bars of {wanted} s" if wanted else "bars"
         raise ConfigError(
             f"no {asked} for strategies of {', '.join(map(str, hears))} s: the history has bars "

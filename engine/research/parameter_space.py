@@ -15,6 +15,8 @@ Point = dict[str, Value]
 
 MOST_POINTS: Final = 1_000_000
 """A grid beyond this would take days to run, and gigabytes to list."""
+DRAWS_A_POINT: Final = 100
+LARGEST: Final = 10**18
 FORMS: Final = "NAME=FROM:TO:STEP, NAME=A,B,C, or NAME=LOW:HIGH for a random or tpe sampler"
 
 
@@ -69,7 +71,8 @@ def _axis_bounds(low: float, high: float) -> tuple[float, float]:
 
 def _stepped_values(first: Decimal, last: Decimal, step: Decimal) -> tuple[Value, ...]:
     """Return first, first + step … up to and with last; exact, as decimals are."""
-    if not (first.is_finite() and last.is_finite() and step.is_finite()):
+    # A whole number of a million digits would take minutes to make.
+    if not all(each.is_finite() and abs(each) < LARGEST for each in (first, last, step)):
         raise ValueError
     if step <= 0 or last < first or (last - first) / step > MOST_POINTS:
         raise ValueError
@@ -84,7 +87,7 @@ def _plain_value(text: str) -> Value:
     """Return a value as TOML reads it, or else the text itself."""
     try:
         value = tomllib.loads(f"value = {text.strip()}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return text.strip()
     return value if isinstance(value, (int, float, bool, str)) else text.strip()
 
@@ -121,13 +124,16 @@ class ParameterSpace:
             yield dict(zip(names, values, strict=True))
 
     def random_points(self, count: int, seed: int) -> list[Point]:
-        """Return that many different points, or all there are, the same for the same seed."""
+        """Return that many different points, or all that are found, the same for the same seed."""
         dice = random.Random(seed)  # noqa: S311  a sample, no secret
         closed = not any(axis.is_continuous for axis in self.axes)
         if closed and self.size <= count:
             return list(self.grid())
         found: dict[tuple[Value, ...], Point] = {}
-        while len(found) < count:
+        # Between two bounds that all but touch there are few numbers: it must not look for ever.
+        for _ in range(DRAWS_A_POINT * count):
+            if len(found) == count:
+                break
             values = tuple(
                 dice.uniform(axis.low, axis.high)
                 if axis.is_continuous

@@ -15,6 +15,7 @@ from engine.research.parameter_space import Value
 
 PORTFOLIO: Final = "*"
 """Symbol of a trial that trades all symbols on one account."""
+RETURN_BYTES: Final = 4
 
 
 class TrialWindow(NamedTuple):
@@ -146,9 +147,17 @@ def pack_returns(returns: Floats) -> str:
     return base64.b64encode(returns.astype("<f4").tobytes()).decode()
 
 
-def read_result(line: bytes) -> TrialResult:
-    """Return a journal's line as a result; raise `DataError` for anything else."""
+def read_result(line: bytes, days: int) -> TrialResult:
+    """Return a journal's line as a result; raise `DataError` for anything else.
+
+    A trial that has not failed has a return for each of so many days.
+    """
     try:
-        return msgspec.json.decode(line, type=TrialResult)
+        found = msgspec.json.decode(line, type=TrialResult)
+        # Damage within a text leaves the JSON whole: the returns have to be looked at.
+        held = len(base64.b64decode(found.returns, validate=True))
     except (msgspec.MsgspecError, ValueError) as error:
         raise DataError(f"no line of a sweep's journal: {error}") from error
+    if not found.failure and held != days * RETURN_BYTES:
+        raise DataError(f"no line of a sweep's journal: {held} bytes of returns for {days} days")
+    return found

@@ -19,11 +19,11 @@ def journal(tmp_path):
 
 
 def test_results_come_back_as_they_went_the_later_of_two_counts(journal):
-    assert journal.results() == {}
+    assert journal.results(0) == {}
     journal.append([result(1), result(2, failure="no bars")])
     journal.append([])
     journal.append([result(1, digest="d")])
-    assert journal.results() == {"t1": result(1, digest="d"), "t2": result(2, failure="no bars")}
+    assert journal.results(0) == {"t1": result(1, digest="d"), "t2": result(2, failure="no bars")}
 
 
 def test_a_journal_cut_anywhere_loses_what_was_cut_alone(journal):
@@ -35,9 +35,17 @@ def test_a_journal_cut_anywhere_loses_what_was_cut_alone(journal):
         file.write_bytes(whole[:length])
         # A line without its line feed counts when all of it is there: the next begins with one.
         wanted = {f"t{n}" for n, end in ((1, first), (2, len(whole))) if length >= end}
-        assert journal.results().keys() == wanted, length
+        assert journal.results(0).keys() == wanted, length
         journal.append([result(3)])
-        assert journal.results().keys() == wanted | {"t3"}, length
+        assert journal.results(0).keys() == wanted | {"t3"}, length
+
+
+@pytest.mark.parametrize("returns", ["", "AAAA", "AACAPwAA*D8", "AACAPwAAgD"])
+def test_a_line_whose_returns_are_damaged_is_no_result(journal, returns):
+    journal.append([result(1, returns="AACAPwAAgD8="), result(2, returns=returns)])
+    journal.append([result(3, failure="no bars")])
+    assert journal.results(2).keys() == {"t1", "t3"}
+    assert journal.results(3).keys() == {"t3"}
 
 
 def test_two_processes_do_not_append_at_once(journal):

@@ -18,6 +18,14 @@ class DayFold(NamedTuple):
     test: Ints
 
 
+def walk_forward_months(text: str) -> tuple[int, int]:
+    """Return the months that are learned and judged, of `6m/1m`; any other text is a ValueError."""
+    spans = re.fullmatch(r"([1-9]\d{0,3})m/([1-9]\d{0,3})m", text)
+    if spans is None:
+        raise ValueError(f"windows are months like 6m/1m, not {text!r}")
+    return int(spans[1]), int(spans[2])
+
+
 def walk_forward_windows(
     days: Sequence[date], months: str, purge: int = 0, *, anchored: bool = False
 ) -> list[DayFold]:
@@ -28,12 +36,9 @@ def walk_forward_windows(
     they are, a window without days is left out. `purge` days at the end of `train` are left out:
     as many as a trade is held. `days` are ascending, else it is a ValueError.
     """
-    spans = re.fullmatch(r"([1-9]\d*)m/([1-9]\d*)m", months)
-    if spans is None:
-        raise ValueError(f"windows are months like 6m/1m, not {months!r}")
+    learned, judged = walk_forward_months(months)
     if any(day >= later for day, later in pairwise(days)):
         raise ValueError("the days of a walk-forward have to ascend")
-    learned, judged = (int(span) for span in spans.groups())
     numbers = np.array([12 * day.year + day.month for day in days], np.int64)
     found: list[DayFold] = []
     if not len(numbers):

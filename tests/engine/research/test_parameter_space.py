@@ -44,6 +44,8 @@ def test_an_axis_has_exactly_the_values_that_are_typed(text, values):
         "fast=3:3",
         "fast=1:inf:1",
         "fast=1:1e30:1",
+        "fast=1e999999:1e999999:1",
+        "fast=1:5:1e999999",
         "fast=,",
     ],
 )
@@ -51,6 +53,16 @@ def test_an_axis_that_means_nothing_is_refused_by_name(text):
     with pytest.raises(ConfigError, match="expected NAME=FROM:TO:STEP") as refused:
         read_axis(text)
     assert text in str(refused.value)
+
+
+def test_a_value_nested_without_end_is_a_text():
+    text = "[" * 100_000
+    assert read_axis(f"fast={text}").values == (text,)
+
+
+def test_a_random_sampler_takes_what_there_is_between_two_bounds_that_touch():
+    found = space("stop=1:1.0000000000000004").random_points(50, 7)
+    assert sorted(each["stop"] for each in found) == [1.0, 1.0000000000000002, 1.0000000000000004]
 
 
 def space(*texts):

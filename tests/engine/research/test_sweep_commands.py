@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from engine.research.sweep_run import SweepRun
 from tests.engine.backtest.histories import history, walk
 from tests.engine.research.made_histories import DAYS
 from tui.commands.cli import run_command
@@ -41,12 +42,26 @@ def started(*arguments):
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
 
 
 def journal_lines(state):
     files = (state / "sweeps").glob("*/trials.jsonl")
     return [line for file in files for line in file.read_bytes().split(b"\n") if line]
+
+
+def all_end(group):
+    """Wait until no process of a group is left; return whether that came about in a minute."""
+    until = time.monotonic() + 60.0
+    while time.monotonic() < until:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.01)
+    os.killpg(group, signal.SIGKILL)
+    return False
 
 
 def finished_lines(state):
@@ -109,6 +124,7 @@ def test_a_sweep_killed_at_random_moments_repeats_no_finished_trial(state, capsy
         time.sleep(moments.uniform(0.0, 0.1))
         process.send_signal(signal.SIGKILL)
         process.communicate()
+        assert all_end(process.pid)
         before, kept = kept, finished_lines(state)
         assert kept >= before
     told = swept(capsys, *GRID, "--workers", "2", "--json")
@@ -119,6 +135,16 @@ def test_a_sweep_killed_at_random_moments_repeats_no_finished_trial(state, capsy
     again = swept(capsys, *GRID, "--json")
     assert "22 trials done already" in again.err
     assert table(again) == whole
+
+
+def test_a_sweep_stopped_before_its_first_trial_says_so(state, capsys, monkeypatch):
+    def stopped(run, _trials):
+        run.was_stopped = True
+        return {}
+
+    monkeypatch.setattr(SweepRun, "run_trials", stopped)
+    told = swept(capsys, *GRID, "--workers", "1", code=130)
+    assert "stopped before a trial was finished" in told.err
 
 
 def test_bars_or_settings_that_change_under_a_sweep_are_refused_until_it_begins_anew(state, capsys):
@@ -161,6 +187,10 @@ def test_bars_or_settings_that_change_under_a_sweep_are_refused_until_it_begins_
             ("moving_average_cross", "--param", "fast=2,3", "--walk-forward", "six"),
             "--walk-forward six",
         ),
+        (("moving_average_cross", "--param", "fast=2,3", "--seed", "-1"), "--seed -1: expected"),
+        (("moving_average_cross", "--param", "fast=2,3", "--warm-up", "-1"), "--warm-up -1"),
+        (("moving_average_cross", "--param", "fast=2,3", "--warm-up", "99999999"), "0 to 400"),
+        (("moving_average_cross", "--param", "fast=2,3", "--folder", "none"), "no bars yet"),
         (("moving_average_cross", "--param", "fast=2,3", "--dask", "tcp://127.0.0.1:9"), "--dask"),
     ],
 )
@@ -169,6 +199,19 @@ def test_what_cannot_be_swept_is_said_in_a_line(state, capsys, arguments, compla
     said = capsys.readouterr()
     assert complaint in said.err
     assert "Traceback" not in said.err
+    kept = [*(state / "sweeps").glob("*")]
+    # Only the day that is before the last session is told when the trials are there.
+    assert len(kept) == ("2024-06-06" in arguments)
+
+
+def test_a_sweep_begun_anew_without_bars_loses_nothing(state, capsys):
+    whole = table(swept(capsys, *GRID, "--symbols", "INFY", "--workers", "1", "--json"))
+    (state / "history").rename(state / "elsewhere")
+    swept(capsys, *GRID, "--symbols", "INFY", "--fresh", code=1)
+    (state / "elsewhere").rename(state / "history")
+    again = swept(capsys, *GRID, "--symbols", "INFY", "--json")
+    assert "11 trials done already" in again.err
+    assert table(again) == whole
 
 
 def test_one_account_for_all_symbols_is_one_trial_a_point(state, capsys):

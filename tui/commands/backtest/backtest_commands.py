@@ -45,7 +45,6 @@ ReportFile = Annotated[Path | None, Parameter(help="Write a report into this HTM
 DrawnTrades = Annotated[
     str, Parameter(help="Numbers of round trips that the report draws, with commas between.")
 ]
-LONGEST_WARM_UP = 400
 Format = Literal["json", "csv", "parquet", "xlsx"]
 
 results_app = App(name="results", help="Look at the results of backtests.", help_format="plaintext")
@@ -84,8 +83,6 @@ def backtest(
     from tui.commands.backtest.backtest_job import BacktestJob, results_of
     from tui.commands.backtest.backtest_job import result_json as in_json
 
-    if not 0 <= warm_up <= LONGEST_WARM_UP:
-        raise ConfigError(f"--warm-up {warm_up}: expected 0 to {LONGEST_WARM_UP} sessions")
     request, file = read_request(
         strategy,
         symbols,

@@ -14,6 +14,7 @@ from tui.run.settings import StrategyTable, strategy_table, strategy_tables
 
 MOST_CASH = 10**10
 """Rupees."""
+LONGEST_WARM_UP = 400
 
 StrategyName = Annotated[
     str,
@@ -80,6 +81,8 @@ def read_request(
     """
     if not 0 <= cash <= MOST_CASH:
         raise ConfigError(f"--cash {cash}: expected rupees up to 1,000 crore")
+    if not 0 <= warm_up <= LONGEST_WARM_UP:
+        raise ConfigError(f"--warm-up {warm_up}: expected 0 to {LONGEST_WARM_UP} sessions")
     file = Path(strategy) if strategy.endswith(".toml") else None
     request = BacktestRequest(
         "" if file else strategy,

@@ -8,6 +8,8 @@ from cyclopts import Parameter
 
 from engine.errors import ConfigError
 from engine.exit_codes import DONE, INTERRUPTED
+from engine.research.evidence.day_folds import walk_forward_months
+from engine.research.parameter_space import MOST_POINTS
 from engine.research.sweep_study import StudyTerms
 from tui.commands.backtest.backtest_commands import ReportFile
 from tui.commands.backtest.backtest_request import (
@@ -22,9 +24,11 @@ from tui.commands.research.sweep_files import drop_bars, write_trials
 from tui.commands.research.sweep_job import SamplerName, SweepJob, SweepRequest
 from tui.commands.research.sweep_output import put_out, study_outcome
 from tui.commands.shared.options import AsJson, ConfigFile, Folder, From, To, read_day
+from tui.commands.shared.progress_line import narrate
 from tui.run.configured import configuration
 
 MOST_WORKERS = 256
+LARGEST_SEED = 2**32 - 1  # of optuna and arch
 FEWEST_FOLDS, MOST_FOLDS = 2, 100
 AsOf = Annotated[
     str,
@@ -105,8 +109,10 @@ def sweep(
         raise ConfigError(f"--prune {prune}: expected a p below 1, as 0.05, or 0: none")
     terms = study_terms(walk_forward, folds, embargo)._replace(seed=seed)
     read_day(as_of)  # a day that does not exist is said before anything runs
-    if trials < 0:
-        raise ConfigError(f"--trials {trials}: expected a number of points, or 0: 100")
+    if not 0 <= trials <= MOST_POINTS:
+        raise ConfigError(f"--trials {trials}: expected up to {MOST_POINTS:,} points, or 0: 100")
+    if not 0 <= seed <= LARGEST_SEED:
+        raise ConfigError(f"--seed {seed}: expected a whole number from 0 to {LARGEST_SEED:,}")
     request, file = read_request(
         strategy,
         symbols,
@@ -137,6 +143,9 @@ def sweep(
         ),
     )
     outcome = job.execute(workers or len(os.sched_getaffinity(0)), dask, fresh=fresh)
+    if not (outcome.rows or outcome.manifest.whole):
+        narrate("stopped before a trial was finished: the same command begins again")
+        return INTERRUPTED
     study = study_outcome(outcome, values.scoring, outcome.manifest.study, as_of)
     write_trials(outcome.folder, study, outcome.rows)
     if outcome.manifest.whole:
@@ -152,6 +161,11 @@ def study_terms(walk_forward: str, folds: int, embargo: str) -> StudyTerms:
     days = re.fullmatch(r"([1-9]\d{0,2})d", embargo)
     if days is None:
         raise ConfigError(f"--embargo {embargo}: expected days, at least one, as 1d")
+    if walk_forward:
+        try:
+            walk_forward_months(walk_forward)
+        except ValueError as error:
+            raise ConfigError(f"--walk-forward {walk_forward}: {error}") from None
     return StudyTerms(windows=walk_forward, folds=folds, embargo=int(days[1]))
 
 

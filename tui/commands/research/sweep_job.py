@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, final
@@ -136,20 +137,20 @@ class SweepJob:
     def execute(self, workers: int, dask: str = "", *, fresh: bool = False) -> SweepOutcome:
         """Run what is not done, until ctrl-c: what is done then stays. Raise `PatangError`."""
         journal = TrialJournal(self.folder)
-        with journal.lock():
-            if fresh:
-                journal.clear()
-                forget_study(self.folder)
+        with journal.lock(), _only_if_begun(journal):
             span = self._bar_span()
             loaded = self.backtest.load_bars(span)
             basis = self._trial_basis(loaded, span)
-            before = journal.read_manifest(SweepManifest)
+            before = None if fresh else journal.read_manifest(SweepManifest)
             if before is not None and (changed := before.basis.difference(basis)):
                 raise ConfigError(
                     f"{changed} changed since this sweep began on {before.made[:10]}: its trials "
                     f"would not be comparable; --fresh begins anew ({self.folder})"
                 )
             days = self.backtest.prepare_loaded(loaded, span).market.days
+            if fresh:  # not before there are bars for a new one
+                journal.clear()
+                forget_study(self.folder)
             packed = self.folder / BARS
             write_packed(packed, loaded)
             manifest = self._sweep_manifest(basis, loaded, span, packed, days)
@@ -166,7 +167,7 @@ class SweepJob:
                 )
             )
             pool = dask_workers(dask, task, packed) if dask else local_workers(workers, task)
-            done = journal.results()
+            done = journal.results(len(days))
             line = StatusLine(0.2, 5.0)
             with interruptible() as interruption, pool as crew:
                 run = SweepRun(
@@ -374,6 +375,17 @@ class SweepJob:
         digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
         name = "-".join([*self.tables][:3])
         return sweeps_folder(self.config) / f"{name}-{digest[:8]}"
+
+
+@contextmanager
+def _only_if_begun(journal: TrialJournal) -> Iterator[None]:
+    """Leave no folder of what is refused before its first trial: `last` would be that one."""
+    try:
+        yield
+    except PatangError:
+        if not journal.has_trials:
+            journal.discard()
+        raise
 
 
 def rows_of(

@@ -97,7 +97,7 @@ class SweepShelf:
                 f"{manifest.command}"
             )
         points = journal.points()
-        rows = rows_of(manifest, points, journal.results())
+        rows = rows_of(manifest, points, journal.results(len(manifest.days)))
         if not rows:
             raise NothingFound(f"{name}: no trial is finished yet")
         refused = [point for point in points if point.refusal]
@@ -125,7 +125,7 @@ def _entry_of(folder: Path) -> SweepEntry:
     size = sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())
     try:
         manifest = journal.read_manifest(SweepManifest)
-        done = len(journal.results())
+        done = 0 if manifest is None else len(journal.results(len(manifest.days)))
         best = _best_score(folder / TRIALS)
     except PatangError:
         manifest, best, done = None, None, 0

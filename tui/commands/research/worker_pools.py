@@ -6,9 +6,10 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Final, final
 
 from engine.errors import ConfigError, OperatorError
 from engine.research.sweep_run import NamedTrial
@@ -16,6 +17,8 @@ from engine.research.trials import TrialResult
 from tui.commands.research.trial_worker import run_batch, run_remote_batch
 
 Results = Future[list[TrialResult]]
+GRACE_S: Final = 3.0
+"""Patience with trials that still run when a sweep ends: several batches' time."""
 
 
 @final
@@ -25,11 +28,19 @@ class LocalWorkers:
     def __init__(self, width: int, task: bytes) -> None:
         self.width = width
         self._task = task
+        self._running: set[Results] = set()
+        # Not forked: threads of the libraries may hold locks at that moment, and a child would
+        # wait for them for ever.
+        self._context = multiprocessing.get_context("spawn")
+        self._leash, self._hold = self._context.Pipe(duplex=False)
         self._pool = self._new_pool()
 
     def submit(self, batch: Sequence[NamedTrial]) -> Results:
         """Have a batch run."""
-        return self._pool.submit(run_batch, self._task, batch)
+        future = self._pool.submit(run_batch, self._task, batch)
+        self._running.add(future)
+        future.add_done_callback(self._running.discard)
+        return future
 
     def revive(self) -> None:
         """Start anew: a pool that has lost a process takes nothing more."""
@@ -37,29 +48,35 @@ class LocalWorkers:
         self._pool = self._new_pool()
 
     def close(self) -> None:
-        """End the processes; what they are at is lost."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        """End the processes; what they are at is lost, and need not have an end."""
+        try:
+            for future in list(self._running):
+                future.cancel()
+            wait(list(self._running), GRACE_S)
+        finally:
+            if self._running:
+                self._hold.close()
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._hold.close()
+            self._leash.close()
 
     def _new_pool(self) -> ProcessPoolExecutor:
-        # Not forked: threads of the libraries may hold locks at that moment, and a child would
-        # wait for them for ever.
         return ProcessPoolExecutor(
-            self.width, multiprocessing.get_context("spawn"), initializer=prepare_worker
+            self.width, self._context, initializer=begin_worker, initargs=(self._leash,)
         )
 
 
-def prepare_worker() -> None:
-    """Leave ctrl-c to the process that has begun the workers, and end when it has ended."""
+def begin_worker(leash: Connection) -> None:
+    """Leave ctrl-c to the process that has begun the workers, and end when it is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # A killed process ends nothing: its workers would wait for their next batch for ever.
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_owner, args=(leash,), daemon=True).start()
 
 
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+def _end_with_owner(leash: Connection) -> None:
+    # A killed owner tells nobody: the system closes its end of the pipe for it.
+    with contextlib.suppress(OSError, EOFError):
+        leash.recv_bytes()
+    os._exit(1)
 
 
 @final
