@@ -11,7 +11,6 @@ from store.trial_journal import TrialJournal
 from tests.engine.backtest.histories import history, walk
 from tests.engine.research.made_histories import DAYS
 from tui.commands.cli import run_command
-from tui.commands.research.sweep_job import SweepJob
 
 SWEEP = ("moving_average_cross", "--param", "fast=2,5", "--param", "slow=5,8", "--workers", "1")
 
@@ -159,10 +158,10 @@ def test_a_sweep_that_begins_anew_forgets_what_was_found(state, capsys, monkeypa
     folder = state / "sweeps" / names(state)[0]
     there = []
 
-    def stopped(self):
+    def stopped(*_):
         there.extend(each.name for each in folder.iterdir())
         raise DataError("no bars")
 
-    monkeypatch.setattr(SweepJob, "_bar_span", stopped)
+    monkeypatch.setattr("tui.commands.research.sweep_job.write_packed", stopped)
     said(capsys, "sweep", *SWEEP, "--fresh", code=2)
     assert there == ["lock"]

@@ -180,7 +180,7 @@ class SweepJob:
                     rows = self._run_points(run, journal, manifest)
                 finally:
                     line.close()
-            if not rows and self.refused:
+            if not rows and self.refused and not run.was_stopped:
                 raise ConfigError(f"every point is refused: {self.refused[0].refusal}")
             manifest = msgspec.structs.replace(manifest, whole=not run.was_stopped)
             journal.write_manifest(manifest)
