@@ -56,13 +56,13 @@ class TrialPromise(Struct, frozen=True, kw_only=True):
     Fractions are of 1, a drawdown is not below 0. A figure the trial did not have is left at 0.
     """
 
-    sessions: int
+    sessions: Annotated[int, Meta(ge=1, le=100_000)]
     annual_return: float = 0.0
     sharpe: float = 0.0
-    win_rate: float = 0.0
-    max_drawdown: float = 0.0
-    trades_a_day: float = 0.0
-    cash: int = 0
+    win_rate: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    max_drawdown: Annotated[float, Meta(ge=0, le=1_000)] = 0.0
+    trades_a_day: Annotated[float, Meta(ge=0, le=1_000_000)] = 0.0
+    cash: Annotated[int, Meta(ge=0, le=10**10)] = 0
     """Rupees that the trial began with, which its returns are of."""
 
 
@@ -149,6 +149,9 @@ def read_next_day(folder: Path) -> NextDayFile:
 
 def parse_next_day(text: str, file: Path) -> NextDayFile:
     """Return a text as the file it is; raise `ConfigError` with line and key."""
+    # What a full disk or a lost write leaves says nothing, and not that nothing is promoted.
+    if not text.strip():
+        raise ConfigError(f"{file}: it is empty")
     reader = TomlReader(text, file)
     found: NextDayFile = reader.struct(NextDayFile)
     if found.schema != SCHEMA:

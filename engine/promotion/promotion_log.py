@@ -8,6 +8,7 @@ promotions/evaluated   the day of the last evaluation
 
 import getpass
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import date, timedelta
@@ -20,6 +21,7 @@ from msgspec import Struct
 from engine.errors import ConfigError, DataError, OperatorError, in_words
 from engine.promotion.next_day_file import (
     NextDayFile,
+    next_day_of,
     parse_next_day,
     read_next_day,
     render_next_day,
@@ -32,6 +34,7 @@ from engine.texts import first_names, plain_text
 
 FOLDER: Final = "promotions"
 OPENED: Final = "opened.toml"
+RECORD_NAME: Final = re.compile(r"[0-9]{4}|[1-9][0-9]{4,8}")
 EVALUATED: Final = "evaluated"
 EVALUATED_EVERY: Final = 7
 """Days after which the desk says that what is promoted was not evaluated."""
@@ -100,9 +103,9 @@ class PromotionLog:
 
     def numbers(self) -> list[int]:
         """Return the numbers of the records, oldest first."""
-        return sorted(
-            int(path.stem) for path in self.folder.glob("*.json") if path.stem.isdecimal()
-        )
+        stems = (path.stem for path in self.folder.glob("*.json"))
+        # Other files may lie there: only the names that records are given count.
+        return sorted(int(stem) for stem in stems if RECORD_NAME.fullmatch(stem))
 
     def record(self, number: int) -> PromotionRecord:
         """Return a record; raise `DataError` for one that is gone or cannot be read."""
@@ -124,16 +127,24 @@ class PromotionLog:
         return self.folder / f"{number:04}.json"
 
     def in_force(self) -> tuple[NextDayFile, str]:
-        """Return the file there is, and the fault of one that cannot be used.
+        """Return the file there is, and the fault of one that cannot be used, and what counts.
 
-        In its place counts what the newest record has written. Raise `ConfigError` without one.
+        In its place counts what the newest record has written. A file whose own record is gone is
+        used, as one that nothing came before. Raise `ConfigError` without one.
         """
         try:
-            return read_next_day(self.state), ""
+            found = read_next_day(self.state)
         except ConfigError as error:
             if not (numbers := self.numbers()):
                 raise
-            return self.record(numbers[-1]).after, str(error)
+            newest = numbers[-1]
+            return self.record(newest).after, f"{error}: record {newest} counts in its place"
+        try:
+            self.state_after(found.number)
+        except DataError as error:
+            fault = f"{error}: what is promoted counts as the first, there is no way back from it"
+            return next_day_of(found.promoted, 0), fault
+        return found, ""
 
     def next_number(self) -> int:
         """Return the number of the next record."""

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     if not path.name:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    _refuse_device(path)
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     os.close(
         # O_EXCL and a random name: a link put there beforehand would send our text into another
@@ -36,6 +38,17 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
     # The new name is on disk only when the folder is.
     sync(path.parent)
+
+
+def _refuse_device(path: Path) -> None:
+    """Raise `OSError` for a device or a pipe, and a link to one."""
+    try:
+        kind = stat.S_IFMT(path.stat().st_mode)
+    except OSError:
+        return
+    # Of root, a text for /dev/null would from then on be the /dev/null of everybody.
+    if kind not in {stat.S_IFREG, stat.S_IFDIR}:
+        raise OSError(errno.EINVAL, "it is a device or a pipe, and no file")
 
 
 def write_whole(out: Path, write: Callable[[Path], object]) -> None:

@@ -49,6 +49,8 @@ def test_without_a_file_nothing_is_promoted(tmp_path):
         ("a_infy_60", "A-B", "expected a name of small letters"),
         ("score = 1.5", "score = nan", "origin.a_infy_60.score: expected a number"),
         ('why = "chosen"', "", "the key why is missing"),
+        ("sessions = ", "sessions = -", "promise.a_infy_60.sessions: expected a whole number"),
+        ("win_rate = ", "win_rate = 1", "promise.a_infy_60.win_rate: expected"),
     ],
 )
 def test_a_file_that_cannot_be_meant_is_refused_with_the_key(old, new, complaint):
@@ -57,6 +59,14 @@ def test_a_file_that_cannot_be_meant_is_refused_with_the_key(old, new, complaint
     with pytest.raises(ConfigError, match=r"next_day\.toml:") as refused:
         parse_next_day(text.replace(old, new), Path(FILE))
     assert complaint in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["", "\n\n"])
+def test_a_file_without_a_word_does_not_say_that_nothing_is_promoted(tmp_path, text):
+    (tmp_path / FILE).write_text(text)
+    (tmp_path / FILE).chmod(0o600)
+    with pytest.raises(ConfigError, match=r"next_day\.toml: it is empty"):
+        read_next_day(tmp_path)
 
 
 def test_a_file_that_others_can_write_is_refused(tmp_path):

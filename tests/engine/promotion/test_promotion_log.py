@@ -93,6 +93,25 @@ def test_a_record_that_is_damaged_or_gone_is_named(log):
         log.previous_state(1)
 
 
+@pytest.mark.parametrize("left", ["{}", None])
+def test_a_file_whose_record_is_gone_is_followed_and_can_be_replaced(log, left):
+    put(log, ["a"])
+    put(log, ["b"])
+    log.file_of(2).unlink() if left is None else log.file_of(2).write_text(left)
+    found, fault = log.in_force()
+    assert (list(found.strategy), found.number) == (["b"], 0)
+    assert "0002.json" in fault
+    assert "no way back" in fault
+
+
+def test_other_files_beside_the_records_are_none(log):
+    put(log, ["a"])
+    for name in ("notes", "00007", "7", "\N{FULLWIDTH DIGIT SEVEN}" * 4, "9" * 30):
+        (log.folder / f"{name}.json").write_text("hi")
+    assert log.numbers() == [1]
+    assert log.next_number() == 2
+
+
 def test_two_do_not_promote_at_once(log):
     with pytest.raises(BusyError, match="the promotions is held by process"), log.lock():
         pass

@@ -165,7 +165,7 @@ def demotion_record(
 def _file_in_force(log: PromotionLog) -> NextDayFile:
     file, fault = log.in_force()
     if fault:
-        narrate(f"{plain_text(fault)}: record {file.number} counts in its place")
+        narrate(plain_text(fault))
     return file
 
 

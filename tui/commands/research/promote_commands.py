@@ -88,7 +88,7 @@ def promote(
     with log.lock():
         old, fault = log.in_force()
         if fault:
-            narrate(f"{plain_text(fault)}: record {old.number} counts in its place")
+            narrate(plain_text(fault))
         if rollback:
             answer = ChangeConsent("rollback", yes=yes, dry=dry_run, as_json=as_json)
             return _roll_back(log, old, answer)
