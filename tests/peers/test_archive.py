@@ -18,7 +18,7 @@ from tests.killing import WHOLE, started
 from tests.peers.servers import database, server, storage
 from tests.store.test_recordings import minutes
 from tui.commands.cli import run_command
-from tui.commands.desk import login_commands
+from tui.run import credentials
 
 __all__ = ["database", "server", "storage"]
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(300)]
@@ -135,7 +135,7 @@ def test_killed_before_any_step_bars_and_recordings_are_here_or_there_or_both(de
     archive = ObjectArchive(
         storage.files(), f"{storage.BUCKET}/{desk.name}", desk / "copies", 10**8
     )
-    calls = [f"store.archive:Archive.{name}" for name in ("put", "fetched", "objects")]
+    calls = [f"store.object_archive:ObjectArchive.{name}" for name in ("put", "fetched", "objects")]
     history = filled(desk)
     for at in range(1, 200, 3):
         done = started(desk / "state", "bars", "archive", "push", at=at, calls=calls)
@@ -240,7 +240,7 @@ def test_credentials_that_were_kept_serve_and_go_to_no_other_place(
     for name in ("PATANG_ARCHIVE_KEY", "PATANG_ARCHIVE_SECRET"):
         monkeypatch.delenv(name)
     typed = iter(storage.KEYS)
-    monkeypatch.setattr(login_commands, "ask_secret", lambda _prompt, _variable: next(typed))
+    monkeypatch.setattr(credentials, "ask_secret", lambda _prompt, _variable: next(typed))
     filled(desk)
     assert patang(capfd, "bars", "archive", "login")[0] == 0
     assert patang(capfd, "bars", "archive", "push")[0] == 0

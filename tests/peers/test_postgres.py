@@ -398,7 +398,7 @@ def test_killed_before_any_step_of_handing_on_what_waited_nothing_is_lost_or_dou
         assert list(place.iterdir()) == []
         server.close()
 
-    calls = ["store.bars.postgres_bars:PostgresBars._do", "store.bars.postgres_bars:_copy"]
+    calls = ["store.bars.postgres_bars:PostgresBars._run_work", "store.bars.postgres_bars:_copy_in"]
     assert every_step(tmp_path, prepare, hand_on, check, calls=calls) > 10
 
 

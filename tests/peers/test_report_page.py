@@ -161,7 +161,7 @@ async def test_the_page_shows_everything_but_the_ledgers_filter_without_scripts(
 
 async def test_the_page_prints_to_a_handful_of_a4_pages_in_light_colours(page, tmp_path):
     async with opened(tmp_path, page, 1280, scheme="dark") as tab:
-        printed = await tab.was_printed()
+        printed = await tab.printed()
     pages = re.findall(rb"/Type\s*/Page\b", printed)
     boxes = {
         tuple(round(float(each)) for each in found.split())
