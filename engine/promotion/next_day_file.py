@@ -133,9 +133,9 @@ def write_next_day(folder: Path, file: NextDayFile) -> None:
     write_whole(folder / FILE, lambda fresh: fresh.write_text(text, encoding="utf-8"))
 
 
-def read_next_day(folder: Path) -> NextDayFile:
+def read_next_day(folder: Path, name: str = FILE) -> NextDayFile:
     """Return the file of a folder, an empty one where there is none; raise `ConfigError`."""
-    file = folder / FILE
+    file = folder / name
     try:
         text = _read_own_text(file)
     except FileNotFoundError:

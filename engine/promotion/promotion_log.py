@@ -22,7 +22,6 @@ from engine.errors import ConfigError, DataError, OperatorError, in_words
 from engine.promotion.next_day_file import (
     NextDayFile,
     next_day_of,
-    parse_next_day,
     read_next_day,
     render_next_day,
     write_next_day,
@@ -176,11 +175,10 @@ class PromotionLog:
 
     def opened(self) -> NextDayFile:
         """Return what the desk has last opened with; nothing where that cannot be read."""
-        file = self.folder / OPENED
         try:
-            return parse_next_day(file.read_text(encoding="utf-8"), file)
+            return read_next_day(self.folder, OPENED)
         # It only tells what has changed: a broken one must not keep a desk from opening.
-        except (OSError, UnicodeDecodeError, OperatorError):
+        except OperatorError:
             return NextDayFile()
 
     def keep_opened(self, file: NextDayFile) -> None:

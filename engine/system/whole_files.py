@@ -41,13 +41,13 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _refuse_device(path: Path) -> None:
-    """Raise `OSError` for a device or a pipe, and a link to one."""
+    """Raise `OSError` for a device, and for a link to one or to a pipe, as /dev/stdout is."""
     try:
-        kind = stat.S_IFMT(path.stat().st_mode)
+        own, kind = path.lstat().st_mode, path.stat().st_mode
     except OSError:
         return
     # Of root, a text for /dev/null would from then on be the /dev/null of everybody.
-    if kind not in {stat.S_IFREG, stat.S_IFDIR}:
+    if stat.S_ISCHR(kind) or stat.S_ISBLK(kind) or (stat.S_ISLNK(own) and stat.S_ISFIFO(kind)):
         raise OSError(errno.EINVAL, "it is a device or a pipe, and no file")
 
 

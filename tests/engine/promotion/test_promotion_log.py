@@ -1,5 +1,6 @@
 """The log of promotions: what a rollback goes back to, and what a kill leaves."""
 
+import os
 from datetime import date
 
 import pytest
@@ -122,8 +123,14 @@ def test_what_the_desk_opened_with_is_kept_and_a_broken_note_of_it_harms_nothing
     assert log.opened() == NextDayFile()
     log.keep_opened(file)
     assert log.opened() == file
-    (log.folder / "opened.toml").write_text("[[")
+    note = log.folder / "opened.toml"
+    note.write_text("[[")
     assert log.opened() == NextDayFile()
+    note.unlink()
+    os.mkfifo(note)  # whatever reads it would wait for a writer for ever
+    assert log.opened() == NextDayFile()
+    log.keep_opened(file)
+    assert log.opened() == file
 
 
 def test_what_nobody_evaluated_for_a_week_is_named(log):
