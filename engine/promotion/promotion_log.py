@@ -94,7 +94,7 @@ class PromotionLog:
         """Keep others from promoting meanwhile; raise `OperatorError` while one does."""
         make_private(self.state)
         make_private(self.folder)
-        hold = FileHold(self.folder / "lock", "the promotions", "wait for it")
+        hold = FileHold(self.folder / "lock", "the log of promotions", "wait for it")
         try:
             yield
         finally:

@@ -114,7 +114,7 @@ def test_other_files_beside_the_records_are_none(log):
 
 
 def test_two_do_not_promote_at_once(log):
-    with pytest.raises(BusyError, match="the promotions is held by process"), log.lock():
+    with pytest.raises(BusyError, match="the log of promotions is held by process"), log.lock():
         pass
 
 
