@@ -10,6 +10,7 @@ import sys
 from contextlib import closing
 
 import pytest
+from msgspec.structs import replace
 
 from compiled.model.values import Bar
 from engine.backtest.linter.result_linter import lint_outcome
@@ -18,10 +19,12 @@ from engine.operator_requests import PreviewRequest, done
 from engine.ops.control_socket import ControlSocket, socket_path
 from engine.ops.doctor import HealthCheck
 from engine.orders.killswitch import KillLatch, KillSwitch
+from engine.promotion.promotion_log import PromotionLog
 from store.backtest_results import ResultStore
 from store.bars.parquet_bars import ParquetBars
 from store.schema import connect, migrate, shipped_migrations
 from tests.engine.backtest.made_up import outcome, trade
+from tests.engine.promotion.made_up import promoted, put_promotion
 from tests.foreign import HOSTILE, MARKUP, VALID, obeyed
 from tui.commands.cli import app, run_command
 from tui.commands.desk import desk_doctor
@@ -32,6 +35,7 @@ WORD = VALID.replace("\x00", "")
 SYMBOL = WORD.upper()
 ODD = f"\x1b]0;title\x07\x9b2J\u2028FORGED{MARKUP}"
 """What a file can be called, and a column of text hold."""
+ODD_FOLDER = ODD.replace("/", "")
 OPEN, MINUTE = 1_717_472_700_000_000_000, 60_000_000_000
 NOON = 1_795_156_200_000_000_000
 CHOSEN = {
@@ -204,6 +208,18 @@ CASES = {
         ["backtest", "momentum_ladder", "--from", WORD],
         ["backtest", "momentum_ladder", "--slippage", WORD],
     ],
+    "evaluate": [["evaluate"], ["evaluate", "--json"], ["evaluate", "--week", WORD]],
+    "promote": [
+        ["promote", WORD],
+        ["promote", "last", "--force", WORD],
+        ["promote", "--show"],
+        ["promote", "--show", "--json"],
+        ["promote", "--history"],
+        ["promote", "--rollback"],
+    ],
+    "sweeps list": [["sweeps", "list"], ["sweeps", "list", "--json"]],
+    "sweeps show": [["sweeps", "show", WORD], ["sweeps", "show", ODD_FOLDER]],
+    "sweeps rm": [["sweeps", "rm", WORD], ["sweeps", "rm", ODD_FOLDER]],
     "sweep": [
         ["sweep", WORD, "--param", "fast=1,2"],
         ["sweep", "momentum_ladder", "--param", WORD],
@@ -422,6 +438,13 @@ def home(tmp_path_factory):
         results.keep(made, metrics, lint_outcome(made, metrics), VALID)
     (folder / "odd.toml").write_text(f"[feed]\nwatch = [{json.dumps(WORD)}]\n")
     (state / "sandbox" / "KILL").write_text(VALID)
+    one = promoted("one_infy_60", forced=VALID)
+    told = one._replace(origin=replace(one.origin, sweep=VALID, trial=VALID, why=VALID))
+    log = PromotionLog(state / "sandbox")
+    with log.lock():
+        put_promotion(log, [told])
+    (state / "sweeps" / ODD_FOLDER).mkdir(parents=True)
+    (state / "sweeps" / ODD_FOLDER / "sweep.json").write_text(VALID)
     door = ControlSocket(
         socket_path(state / "sandbox"),
         Desk(),

@@ -412,9 +412,11 @@ def test_a_night_that_looks_like_a_split_is_named_where_no_list_of_actions_is_kn
 def test_the_length_of_the_bars_is_one_that_every_strategy_hears():
     assert span_for([60, 300, 86_400], 0, [300, 900]) == 60
     assert span_for([60, 300], 300, [300, 900]) == 300
-    for spans, wanted in (([300], 0), ([60, 300], 300), ([], 0)):
+    for spans, wanted in (([300], 0), ([60, 300], 300)):
         with pytest.raises(ConfigError, match="strategies of 60 s"):
             span_for(spans, wanted, [60])
+    with pytest.raises(NothingFound, match="no bars yet"):
+        span_for([], 0, [60])
 
 
 def test_prices_stand_on_the_grid_and_the_grid_is_what_they_stand_on():
