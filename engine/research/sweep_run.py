@@ -2,10 +2,11 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Final, NamedTuple, Protocol, final
 
 from engine.errors import DataError
+from engine.research.parameter_space import point_text
 from engine.research.trials import SweepTrial, TrialResult
 
 BATCH_S: Final = 0.5
@@ -13,8 +14,13 @@ BATCH_S: Final = 0.5
 MOST_IN_BATCH: Final = 64
 AHEAD: Final = 2
 """Batches in flight for each worker: one runs, one waits for it."""
-DEATHS: Final = 3
-"""A batch that has taken so many workers with it is given up."""
+DEATHS: Final = 2
+"""A trial that has taken so many workers with it, alone, has failed."""
+MOST_DEADLY: Final = 5
+"""So many such trials one after the other, and it is not the trials."""
+DEADLY: Final = (
+    "its worker died: an exit, a crash in native code, or out of memory (take fewer --workers)"
+)
 
 NamedTrial = tuple[str, SweepTrial]
 Task = Callable[[Sequence[NamedTrial]], list[TrialResult]]
@@ -29,6 +35,9 @@ class TrialSink(Protocol):
 
 class WorkerPool(Protocol):
     """A pool of processes, here or on other machines, that run one task on batches of trials."""
+
+    deaths: tuple[type[BaseException], ...]
+    """What a batch raises whose worker has died."""
 
     @property
     def width(self) -> int:
@@ -76,6 +85,11 @@ class SweepRun:
         self._go_on = go_on
         self._seconds = 0.0
         self._timed = 0
+        self._flying: dict[Future[list[TrialResult]], _TrialBatch] = {}
+        self._suspects: deque[_TrialBatch] = deque()
+        """Batches that flew when a worker died: one of them has killed it."""
+        self._deadly = 0
+        """How many trials have killed their workers since one came to its end."""
         self.was_stopped = False
 
     def run_trials(self, trials: Iterable[NamedTrial]) -> dict[str, TrialResult]:
@@ -84,46 +98,71 @@ class SweepRun:
         Raises what the workers raise but for a trial's own failure, which is its result.
         """
         wanted = dict(trials)
-        resumed = sum(name in self.results for name in wanted)
+        # What a worker died of may be mended: more memory, fewer workers.
+        done = {name for name, each in self.results.items() if each.failure != DEADLY}
+        resumed = sum(name in done for name in wanted)
         left = deque(
             # a symbol's trials side by side: a worker keeps the bars of few symbols
             sorted(
-                ((name, each) for name, each in wanted.items() if name not in self.results),
+                ((name, each) for name, each in wanted.items() if name not in done),
                 key=lambda pair: (pair[1].symbol, pair[1].window),
             )
         )
-        flying: dict[Future[list[TrialResult]], _TrialBatch] = {}
-        again: deque[_TrialBatch] = deque()
         finished = resumed
-        while (left or again or flying) and not self.was_stopped:
-            while (left or again) and len(flying) < AHEAD * self._workers.width:
-                batch = again.popleft() if again else self._next_batch(left)
-                flying[self._workers.submit(batch.trials)] = batch
-            ready, _ = wait(flying, timeout=0.2, return_when=FIRST_COMPLETED)
-            died = False
+        while (left or self._suspects or self._flying) and not self.was_stopped:
+            self._send_batches(left)
+            ready, _ = wait(self._flying, timeout=0.2, return_when=FIRST_COMPLETED)
+            died = []
             for future in ready:
-                batch = flying.pop(future)
+                batch = self._flying.pop(future)
                 try:
                     finished += self._keep_results(future.result())
-                # A scheduler cancels what was to run on data that a worker has died with.
-                except (BrokenExecutor, CancelledError):
-                    died = True
-                    batch.deaths += 1
-                    if batch.deaths >= DEATHS:
-                        raise DataError(
-                            f"a worker died {DEATHS} times on trials of {batch.trials[0][1].symbol}"
-                            ": out of memory? Take fewer --workers"
-                        ) from None
-                    again.append(batch)
+                    self._deadly = 0
+                except self._workers.deaths:
+                    died.append(batch)
             if died:
-                # All that flew is lost with a pool, though only one batch has killed it.
-                again.extend(flying.values())
-                flying.clear()
-                self._workers.revive()
+                finished += self._suspect_batches(died)
             self.was_stopped = not self._go_on(SweepProgress(finished, len(wanted), resumed))
-        for future in flying:
+        for future in self._flying:
             future.cancel()
         return {name: self.results[name] for name in wanted if name in self.results}
+
+    def _send_batches(self, left: deque[NamedTrial]) -> None:
+        """Have as much in flight as suits the workers; of suspects one alone."""
+        while self._suspects or left:
+            most = 1 if self._suspects else AHEAD * self._workers.width
+            if len(self._flying) >= most:
+                return
+            batch = self._suspects.popleft() if self._suspects else self._next_batch(left)
+            self._flying[self._workers.submit(batch.trials)] = batch
+
+    def _suspect_batches(self, died: list[_TrialBatch]) -> int:
+        """Find out which trial kills workers; return how many are given up, 0 or 1."""
+        # All that flew is lost with a pool, though only one batch has killed it.
+        lost = [*died, *self._flying.values()]
+        self._flying.clear()
+        self._workers.revive()
+        if len(lost) > 1:
+            self._suspects.extend(lost)
+            return 0
+        [batch] = lost
+        if len(batch.trials) > 1:
+            half = len(batch.trials) // 2
+            parts = batch.trials[:half], batch.trials[half:]
+            self._suspects.extendleft(_TrialBatch(each) for each in reversed(parts))
+            return 0
+        batch.deaths += 1
+        if batch.deaths < DEATHS:
+            self._suspects.appendleft(batch)
+            return 0
+        self._deadly += 1
+        if self._deadly >= MOST_DEADLY:
+            raise DataError(
+                f"{self._deadly} trials one after the other have killed their workers, the last "
+                f"one {point_text(batch.trials[0][1].parameters)} on {batch.trials[0][1].symbol}: "
+                "out of memory? Take fewer --workers"
+            )
+        return self._keep_results([TrialResult(trial=batch.trials[0][0], failure=DEADLY)])
 
     def _next_batch(self, left: deque[NamedTrial]) -> _TrialBatch:
         each = self._seconds / self._timed if self._timed else BATCH_S
@@ -138,6 +177,7 @@ class SweepRun:
         self._journal.append(results)
         for each in results:
             self.results[each.trial] = each
-            self._seconds += each.seconds
-            self._timed += 1
+            if each.seconds:
+                self._seconds += each.seconds
+                self._timed += 1
         return len(results)

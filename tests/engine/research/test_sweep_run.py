@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from engine.errors import DataError
-from engine.research.sweep_run import SweepRun
+from engine.research.sweep_run import DEADLY, SweepRun
 from engine.research.trials import (
     SweepTrial,
     TrialBasis,
@@ -31,16 +31,21 @@ def named(*trials):
 
 
 class Pool:
-    """Workers that answer at once; `deadly` batches, counted from 0, take the pool with them."""
+    """Workers that answer at once.
+
+    `deadly` batches, counted from 0, and trials whose n is in `poison`, take the pool with them.
+    """
 
     width = 2
+    deaths = (BrokenProcessPool,)
 
-    def __init__(self, deadly=()):
-        self.batches, self.deadly, self.revived = [], set(deadly), 0
+    def __init__(self, deadly=(), poison=()):
+        self.batches, self.deadly, self.poison, self.revived = [], set(deadly), set(poison), 0
 
     def submit(self, batch):
         future = Future()
-        if len(self.batches) in self.deadly:
+        kills = any(each.parameters["n"] in self.poison for _, each in batch)
+        if kills or len(self.batches) in self.deadly:
             future.set_exception(BrokenProcessPool("gone"))
         else:
             future.set_result(
@@ -88,11 +93,29 @@ def test_a_batch_that_a_dead_worker_took_along_runs_again():
     assert pool.revived == 2
 
 
-def test_a_batch_that_kills_every_worker_ends_the_sweep_and_says_where():
-    pool, journal = Pool(deadly=range(100)), Pages()
-    with pytest.raises(DataError, match="died 3 times on trials of A"):
-        SweepRun(pool, journal, {}).run_trials(named(trial()))
-    assert not journal
+def test_of_a_batch_that_kills_workers_only_the_trial_that_does_it_fails():
+    pool, journal = Pool(poison={3, 40, 41}), Pages()
+    wanted = named(*(trial(number=n) for n in range(60)))
+    results = SweepRun(pool, journal, {}).run_trials(wanted)
+    failed = [each.parameters["n"] for name, each in wanted if results[name].failure]
+    assert failed == [3, 40, 41]
+    assert {each.failure for each in results.values()} == {"", DEADLY}
+    assert sorted(each.trial for each in journal) == sorted(name for name, _ in wanted)
+
+
+def test_a_trial_that_killed_its_worker_is_run_again_by_the_next_run():
+    journal, wanted = Pages(), named(*(trial(number=n) for n in range(4)))
+    results = SweepRun(Pool(poison={2}), journal, {}).run_trials(wanted)
+    again = SweepRun(Pool(), journal, results).run_trials(wanted)
+    assert [each.failure for each in again.values()] == [""] * 4
+    assert len(journal) == 5
+
+
+def test_workers_that_die_of_everything_end_the_sweep():
+    pool, journal = Pool(deadly=range(1000)), Pages()
+    with pytest.raises(DataError, match=r"5 trials one after .* n=\d on A: out of memory"):
+        SweepRun(pool, journal, {}).run_trials(named(*(trial(number=n) for n in range(9))))
+    assert {each.failure for each in journal} == {DEADLY}
 
 
 def test_a_stop_keeps_what_has_come():

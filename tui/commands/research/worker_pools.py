@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures import BrokenExecutor, CancelledError, Future, ProcessPoolExecutor, wait
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final, final
@@ -24,6 +24,8 @@ GRACE_S: Final = 3.0
 @final
 class LocalWorkers:
     """Processes of this machine, which map the same file of bars."""
+
+    deaths: tuple[type[BaseException], ...] = (BrokenExecutor,)
 
     def __init__(self, width: int, task: bytes) -> None:
         self.width = width
@@ -84,6 +86,10 @@ class DaskWorkers:
     """The workers of a Dask scheduler, which get the bars once each."""
 
     def __init__(self, client: Any, task: bytes, bars: Path) -> None:
+        from distributed import KilledWorker
+
+        # A scheduler cancels what was to run on data that a worker has died with.
+        self.deaths: tuple[type[BaseException], ...] = (KilledWorker, CancelledError)
         self._client = client
         self._sent = (task, bars.read_bytes())
         self._pool = client.get_executor(pure=False)
