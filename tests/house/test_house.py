@@ -109,8 +109,8 @@ def test_arguments_that_nobody_could_tell_apart_are_named(house):
 
 
 def test_dense_code_says_why(house):
-    assert 100 * house.comments / house.code >= 2.9  # the goal is 3 to 6
+    assert 3.0 <= 100 * house.comments / house.code <= 6.0
 
 
 def test_the_core_asserts_what_must_always_hold(house):
-    assert house.assertions >= 2  # the goal is every invariant that is cheap
+    assert house.assertions >= 60  # the goal is every invariant that is cheap
