@@ -173,7 +173,7 @@ def patang(port: int, seconds: int, packets: int) -> dict[str, object]:
         name: took[min(len(took) - 1, int(len(took) * part))]
         for name, part in (("p50", 0.5), ("p99", 0.99))
     }
-    return told | at | {"commands": len(took), "ticks": int(kernel.ticks)}
+    return told | at | {"commands": len(took), "ticks": int(kernel.state.tick_count)}
 
 
 CONTENDERS = {"patang": patang}

@@ -186,7 +186,7 @@ def dask_cluster(workers: int) -> Iterator[tuple[str, list[subprocess.Popen[byte
     processes = []
     try:
         for name, options in asked:
-            command = [sys.executable, "-m", f"distributed.cli.{name}", *options]
+            command = [sys.executable, "-P", "-m", f"distributed.cli.{name}", *options]
             quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
             processes.append(subprocess.Popen(command, **quiet))
         with import_module("distributed").Client(address, timeout=60) as client:

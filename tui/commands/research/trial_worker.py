@@ -14,6 +14,7 @@ from typing import Any, Final, final
 import msgspec
 import numpy as np
 
+import compiled
 from engine.backtest.backtest_run import BacktestRun
 from engine.backtest.results.run_reckoning import outcome_of, reckon_run
 from engine.backtest.run_bars import LoadedBars, ReplayBars, days_of, replay_bars
@@ -186,6 +187,11 @@ class TrialWorker:
 
 
 # the task that every executor is given
+
+
+def has_native_core() -> bool:
+    """Return whether this process runs the compiled core."""
+    return compiled.NATIVE
 
 
 def encode_task(task: SweepTask) -> bytes:

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any, Final, final
 
 from engine.errors import ConfigError, OperatorError
+from engine.numbers import count
 from engine.research.sweep_run import NamedTrial
 from engine.research.trials import TrialResult
-from tui.commands.research.trial_worker import run_batch, run_remote_batch
+from tui.commands.research.trial_worker import has_native_core, run_batch, run_remote_batch
+from tui.commands.shared.progress_line import narrate
 
 Results = Future[list[TrialResult]]
 GRACE_S: Final = 3.0
@@ -128,6 +130,16 @@ def local_workers(width: int, task: bytes) -> Iterator[LocalWorkers]:
         workers.close()
 
 
+def _tell_plain_workers(client: Any) -> None:
+    plain = sum(not native for native in client.run(has_native_core).values())
+    # The results are the same; only somebody who waits for them would find out.
+    if plain and has_native_core():
+        narrate(
+            f"note: {count(plain)} of the scheduler's workers run the core interpreted, which is "
+            "many times slower: build it there (make native)"
+        )
+
+
 @contextlib.contextmanager
 def dask_workers(address: str, task: bytes, bars: Path) -> Iterator[DaskWorkers]:
     """Have a scheduler's workers for a while; raise `ConfigError` or `OperatorError`."""
@@ -142,6 +154,7 @@ def dask_workers(address: str, task: bytes, bars: Path) -> Iterator[DaskWorkers]
     try:
         if not client.nthreads():
             raise OperatorError(f"--dask {address}: the scheduler has no workers")
+        _tell_plain_workers(client)
         yield DaskWorkers(client, task, bars)
     finally:
         client.close()
