@@ -26,9 +26,10 @@ RUNTIME = tempfile.TemporaryDirectory(prefix="patang-tests-")
 
 def pytest_configure(config):
     os.environ["XDG_RUNTIME_DIR"] = RUNTIME.name
-    # whoever starts the tests in the background may have interrupts ignored, and what the tests
-    # start would inherit that
+    # whoever starts the tests in the background may have interrupts and hang-ups ignored, and what
+    # the tests start would inherit that
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     expected = os.environ.get("PATANG_EXPECT_NATIVE")
     if expected is not None and (expected == "1") != compiled.NATIVE:
         raise pytest.UsageError(
