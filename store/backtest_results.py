@@ -20,6 +20,7 @@ from engine.backtest.linter.result_linter import LinterFinding
 from engine.backtest.parity.difference_causes import CAUSES
 from engine.backtest.run_outcome import DailyColumns, RoundTrip, RunManifest, RunOutcome
 from engine.backtest.statistics.run_metrics import RunMetric
+from engine.config.kept_names import LAST, find_kept
 from engine.errors import DataError, NothingFound, OperatorError, in_words
 from engine.history.bar_series import Floats, Ints
 from store.schema import BUSY_MS, refusal
@@ -82,8 +83,6 @@ CREATE TABLE IF NOT EXISTS parity_days (
 ) STRICT, WITHOUT ROWID;
 """
 FINDING: Final = ("rule", "label", "status", "severity", "value", "finding", "why", "mend")
-LAST: Final = "last"
-"""What names the newest run."""
 
 
 class StoredRun(NamedTuple):
@@ -234,19 +233,9 @@ class ResultStore:
         Raise `NothingFound` where there is none, or several.
         """
         found = [each.run for each in self.runs()]
-        if text == LAST:
-            if found:
-                return found[0]
+        if not found and text == LAST:
             raise NothingFound(f"no results in {self.path}: see patang backtest")
-        # its day or the end of its digest: either is enough to type
-        match = [run for run in found if run.startswith(text) or run.endswith(f"-{text}")]
-        if len(match) == 1 or text in match:
-            return text if text in match else match[0]
-        named = ", ".join((match or found)[:5]) or "none"
-        raise NothingFound(
-            f"{text}: {'several results begin so' if match else 'no such result'}; there are "
-            f"{named}"
-        )
+        return find_kept(text, found, "result")
 
     def load(self, run: str) -> StoredResult:
         """Return a run by its whole number.

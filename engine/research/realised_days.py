@@ -1,6 +1,5 @@
 """The sessions of a promoted strategy: what each brought, and the figures of all of them."""
 
-import math
 from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
@@ -8,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.backtest.statistics.run_statistics import SESSIONS as YEAR
-from engine.backtest.statistics.significance import deviation
+from engine.backtest.statistics.run_statistics import sharpe
 from engine.history.bar_series import Floats
+from engine.research.evidence.monte_carlo import curve_figures
 
 
 class SessionResult(NamedTuple):
@@ -54,7 +54,8 @@ def realised_figures(results: Sequence[SessionResult], budget: int) -> RealisedF
         net=total,
         total_return=total / budget,
         annual_return=float(pnl.mean()) * YEAR / budget if results else None,
-        sharpe=sharpe_of(pnl),
+        # of amounts as of returns: the ratio has no unit
+        sharpe=sharpe(pnl),
         win_rate=sum(net > 0 for net in closed) / len(closed) if closed else None,
         drawdown=round(drawdown_of(pnl)),
         entered=sum(each.entered for each in results),
@@ -63,16 +64,9 @@ def realised_figures(results: Sequence[SessionResult], budget: int) -> RealisedF
     )
 
 
-def sharpe_of(pnl: Floats) -> float | None:
-    """Return the Sharpe ratio of a year of daily amounts, None where they do not differ."""
-    spread = deviation(pnl)
-    return float(pnl.mean()) / spread * math.sqrt(YEAR) if spread else None
-
-
 def drawdown_of(pnl: Floats) -> float:
     """Return how far daily amounts together fell below their highest, 0 at first; at most 0."""
-    curve = np.concatenate(([0.0], pnl.cumsum()))
-    return float((curve - np.maximum.accumulate(curve)).min())
+    return float(curve_figures(pnl[np.newaxis])[1, 0]) if len(pnl) else 0.0
 
 
 def promised_pnl(returns: Sequence[float], cash: int) -> Floats:

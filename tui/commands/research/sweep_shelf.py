@@ -7,15 +7,12 @@ from typing import Final, NamedTuple, final
 
 import pyarrow.parquet as pq
 
-from engine.config.toml_reader import close_hint
+from engine.config.kept_names import LAST, find_kept
 from engine.errors import DataError, NothingFound, OperatorError, PatangError, in_words
-from engine.texts import first_names
 from store.trial_journal import TrialJournal
 from tui.commands.research.sweep_files import TRIALS
 from tui.commands.research.sweep_job import SweepManifest, SweepOutcome, rows_of
 
-LAST: Final = "last"
-"""What names the newest sweep."""
 GONE: Final = ".removed-"
 """Beginning of the name of a sweep that is being removed: a kill leaves no half of one."""
 UNREADABLE: Final = "cannot be read"
@@ -67,20 +64,11 @@ class SweepShelf:
         Raise `NothingFound` where there is none, or several.
         """
         names = self.names()
-        if text == LAST and names:
-            return self.entries()[0].name
         if not names:
             raise NothingFound(f"no sweeps in {self.folder}: see patang sweep")
-        # Sweeps of one strategy begin alike: the end, a hash, is as good to type.
-        match = [
-            name for name in names if text and (name.startswith(text) or name.endswith(f"-{text}"))
-        ]
-        if text in match or len(match) == 1:
-            return text if text in match else match[0]
-        if match:
-            raise NothingFound(f"{text}: several sweeps begin so: {first_names(match)}")
-        hint = close_hint(text, names) or f"; there are {first_names(names)}"
-        raise NothingFound(f"{text}: no such sweep{hint}")
+        # only the last one asks for their times, which are in their journals
+        newest = [each.name for each in self.entries()] if text == LAST else names
+        return find_kept(text, newest, "sweep")
 
     def load(self, name: str) -> SweepOutcome:
         """Return a sweep out of its journal; nothing is run, no bars are read.
