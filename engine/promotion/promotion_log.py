@@ -9,9 +9,9 @@ promotions/evaluated   the day of the last evaluation
 import getpass
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Final, Literal, final
 
@@ -21,6 +21,7 @@ from msgspec import Struct
 from engine.errors import ConfigError, DataError, OperatorError, in_words
 from engine.promotion.next_day_file import (
     NextDayFile,
+    PromotedStrategy,
     next_day_of,
     read_next_day,
     render_next_day,
@@ -32,6 +33,7 @@ from engine.system.whole_files import write_whole
 from engine.texts import first_names, plain_text
 
 FOLDER: Final = "promotions"
+RecordAct = Literal["promotion", "rollback", "demotion"]
 OPENED: Final = "opened.toml"
 RECORD_NAME: Final = re.compile(r"[0-9]{4}|[1-9][0-9]{4,8}")
 EVALUATED: Final = "evaluated"
@@ -71,7 +73,7 @@ class PromotionRecord(Struct, frozen=True, kw_only=True):
 
     number: int
     made: str
-    act: Literal["promotion", "rollback", "demotion"]
+    act: RecordAct
     who: str
     sweep: str
     reason: str
@@ -160,6 +162,36 @@ class PromotionLog:
     def previous_state(self, number: int) -> int:
         """Return what a rollback goes back to from the file that a record has written."""
         return self.record(self.state_after(number)).before
+
+    def next_record(
+        self,
+        act: RecordAct,
+        old: NextDayFile,
+        promoted: list[PromotedStrategy],
+        *,
+        now: datetime,
+        sweep: str = "",
+        reason: str = "",
+        state: int | None = None,
+        trials: Sequence[PromotedTrial] = (),
+    ) -> PromotionRecord:
+        """Return the record, made `now` (UTC) by this user, of a change of the old file to these.
+
+        It is a state of its own where no other one is named.
+        """
+        number = self.next_number()
+        return PromotionRecord(
+            number=number,
+            made=now.isoformat(timespec="seconds"),
+            act=act,
+            who=this_user(),
+            sweep=sweep,
+            reason=reason,
+            state=number if state is None else state,
+            before=self.state_after(old.number),
+            after=next_day_of(promoted, number),
+            trials=list(trials),
+        )
 
     def put(self, record: PromotionRecord) -> None:
         """Keep a record, then write its file: a file always has its record.

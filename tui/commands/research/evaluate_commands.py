@@ -15,8 +15,8 @@ from engine.config.schema import DeskConfig
 from engine.errors import ConfigError, OperatorError
 from engine.exit_codes import DONE, FAILED
 from engine.market.calendar import ist_day
-from engine.promotion.next_day_file import NextDayFile, next_day_of
-from engine.promotion.promotion_log import PromotionLog, PromotionRecord, this_user
+from engine.promotion.next_day_file import NextDayFile
+from engine.promotion.promotion_log import PromotionLog, PromotionRecord
 from engine.texts import plain_text
 from tui.commands.research import promotion_report
 from tui.commands.research.promote_commands import ChangeConsent, write_record
@@ -148,18 +148,9 @@ def demotion_record(
     from tui.commands.research.evaluation_report import broken_text
 
     broken = {each.promoted.name for each in evaluations if each.broken}
-    number = log.next_number()
-    return PromotionRecord(
-        number=number,
-        made=datetime.now(UTC).isoformat(timespec="seconds"),
-        act="demotion",
-        who=this_user(),
-        sweep="",
-        reason=broken_text(evaluations),
-        state=number,
-        before=log.state_after(old.number),
-        after=next_day_of([each for each in old.promoted if each.name not in broken], number),
-    )
+    stays = [each for each in old.promoted if each.name not in broken]
+    now, why = datetime.now(UTC), broken_text(evaluations)
+    return log.next_record("demotion", old, stays, now=now, reason=why)
 
 
 def _file_in_force(log: PromotionLog) -> NextDayFile:

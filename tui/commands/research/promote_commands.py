@@ -11,8 +11,8 @@ from engine.config.desk_modes import Mode
 from engine.config.schema import DeskConfig
 from engine.errors import ConfigError, NothingFound, OperatorError
 from engine.exit_codes import DONE, FAILED
-from engine.promotion.next_day_file import FILE, NextDayFile, next_day_of, read_next_day
-from engine.promotion.promotion_log import PromotionLog, PromotionRecord, this_user
+from engine.promotion.next_day_file import FILE, NextDayFile, read_next_day
+from engine.promotion.promotion_log import PromotionLog, PromotionRecord
 from engine.texts import plain_text
 from tui.commands.research import promotion_report
 from tui.commands.shared.options import AsJson, ConfigFile, read_day
@@ -154,18 +154,8 @@ def _roll_back(log: PromotionLog, old: NextDayFile, answer: ChangeConsent) -> in
     if not log.state_after(old.number):
         raise NothingFound("there is no promotion to take back: patang promote --history")
     state = log.previous_state(old.number)
-    number = log.next_number()
-    record = PromotionRecord(
-        number=number,
-        made=datetime.now(UTC).isoformat(timespec="seconds"),
-        act="rollback",
-        who=this_user(),
-        sweep="",
-        reason="",
-        state=state,
-        before=log.state_after(old.number),
-        after=next_day_of(log.file_after(state).promoted, number),
-    )
+    back = log.file_after(state).promoted
+    record = log.next_record("rollback", old, back, now=datetime.now(UTC), state=state)
 
     def shown(*, written: bool) -> str:
         facts = {"written": written, "state": state}

@@ -23,7 +23,6 @@ from engine.promotion.promotion_log import (
     PromotionLog,
     PromotionRecord,
     PromotionStep,
-    this_user,
 )
 from engine.research.scoring import YEAR
 from engine.research.sweep_study import ChosenTrial, SweepStudy
@@ -282,7 +281,6 @@ def promise_of(chosen: ChosenTrial, cash: int) -> TrialPromise:
 
 def record_of(plan: PlannedPromotion, log: PromotionLog, force: str) -> PromotionRecord:
     """Return the record of a promotion that is about to be written."""
-    number = log.next_number()
     days = [str(day) for day in plan.days]
     trials = [
         PromotedTrial(
@@ -296,17 +294,16 @@ def record_of(plan: PlannedPromotion, log: PromotionLog, force: str) -> Promotio
         for each in plan.trials
         for there in [each.plan.name in plan.taken]
     ]
-    return PromotionRecord(
-        number=number,
-        made=datetime.now(UTC).isoformat(timespec="seconds"),
-        act="promotion",
-        who=this_user(),
+    # what is written anew over a broken file is no state of its own to go back from
+    state = log.state_after(plan.old.number) if plan.new == plan.old else None
+    return log.next_record(
+        "promotion",
+        plan.old,
+        plan.new.promoted,
+        now=datetime.now(UTC),
         sweep=plan.sweep,
         reason=force,
-        # what is written anew over a broken file is no state of its own to go back from
-        state=log.state_after(plan.old.number) if plan.new == plan.old else number,
-        before=log.state_after(plan.old.number),
-        after=next_day_of(plan.new.promoted, number),
+        state=state,
         trials=trials,
     )
 
