@@ -21,6 +21,7 @@ from engine.operator_requests import (
 from engine.ops.control_socket import send_request, socket_path
 from engine.texts import plain_text
 from tui.commands.desk.desk_commands import desk_folders
+from tui.commands.shared.yes_or_no import is_confirmed
 from tui.run.configured import configuration
 
 PATIENCE_S = 20.0
@@ -44,10 +45,7 @@ def place_order(
             if as_json:
                 sys.stdout.write(json.dumps({"preview": preview}) + "\n")
             raise OperatorError(f"nothing was sent; say --yes to place it: {shown}")
-        sys.stderr.write(f"{door[1]}: {plain_text(shown)}\nPlace it? [y/N] ")
-        sys.stderr.flush()
-        # anything but a yes is a no, the end of the input too
-        if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        if not is_confirmed(f"{door[1]}: {plain_text(shown)}\nPlace it?"):
             raise OperatorError("nothing was sent")
     told = submit_request(door, ticket).text
     return _print_answer({"answer": told, "preview": preview} if as_json else told)

@@ -18,6 +18,7 @@ from tui.commands.research.sweep_output import put_out, study_outcome
 from tui.commands.research.sweep_shelf import SweepShelf
 from tui.commands.shared.options import AsJson, ConfigFile, RowsAsJson
 from tui.commands.shared.text_tables import print_table
+from tui.commands.shared.yes_or_no import is_confirmed
 from tui.run.configured import configuration
 
 MB = 1_000_000
@@ -92,12 +93,8 @@ def rm(
     shelf = _shelf(configuration(config))
     found = list(dict.fromkeys(shelf.find(each) for each in sweeps))
     named = plain_text(", ".join(found))
-    if not yes:
-        sys.stderr.write(f"Remove {named}, with all trials? [y/N] ")
-        sys.stderr.flush()
-        # anything but a yes is a no, the end of the input too
-        if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
-            raise OperatorError("nothing was removed; --yes removes without asking")
+    if not yes and not is_confirmed(f"Remove {named}, with all trials?"):
+        raise OperatorError("nothing was removed; --yes removes without asking")
     shelf.remove(found)
     sys.stderr.write(f"removed {named}\n")
     return DONE
