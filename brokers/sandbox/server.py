@@ -272,7 +272,7 @@ class SandboxService:
             )
         except ConnectionError:
             raise
-        except Exception:
+        except Exception:  # one request that breaks must not cost the others their exchange
             self._logged += 1
             if self._logged <= MOST_LOGGED:
                 LOG.exception("%s %.100r", request.method, request.path)
