@@ -66,6 +66,11 @@ class BarReplay(SessionLoop):
         self.advance(self.bars.count, curve)
         self.finish()
 
+    def turn_to(self, bars: BarColumns) -> None:
+        """Go on with the bars that follow, from another start on, once all have been replayed."""
+        self.bars = bars
+        self.first = 0
+
     def reprice(self, rates: dict[int, ChargeRates]) -> None:
         """Charge by other rates from now on, bare positions too."""
         self.kernel.reprice(rates)

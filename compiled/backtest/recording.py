@@ -19,7 +19,7 @@ class BarColumns:
 
     A slot is an index into `tokens`; slots number the instruments in the order in which they first
     appear. Starts are ns UTC, prices rupees (f64), volumes shares (i64). `moments` counts the
-    different starts.
+    different starts. `seen` instruments have appeared in bars before these.
     """
 
     def __init__(
@@ -32,6 +32,7 @@ class BarColumns:
         lows: bytes,
         closes: bytes,
         volumes: bytes,
+        seen: i64 = 0,
     ) -> None:
         """Raise `ValueError` naming the first row out of order, or whose prices are no bar."""
         self.tokens = tokens
@@ -47,11 +48,11 @@ class BarColumns:
             if len(column) != len(starts) or len(column) % WORD:
                 raise ValueError("the columns differ in length")
         self.moments: i64 = 0
-        self._check_rows()
+        self._check_rows(seen)
 
-    def _check_rows(self) -> None:
+    def _check_rows(self, seen: i64) -> None:
         before: i64 = -1
-        newest: i64 = -1
+        newest = seen - 1
         last: i64 = -1
         at: i64 = 0
         while at < self.count * WORD:

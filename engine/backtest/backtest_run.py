@@ -116,7 +116,7 @@ class BacktestRun:
         venue.without_latency()
         self.warmed_sessions = self._warm_strategies(bars.warm, slots, calendar)
         """Sessions that the strategies have heard before the first."""
-        self.replay = BarReplay(self.kernel, venue, self.columns, span, sessions)
+        self.replay = BarReplay(self.kernel, venue, self.columns.part(0, 0), span, sessions)
         self.replay.reserve_curve(self.columns.moments)
         self.bars_done = 0
         """Bars that have been replayed."""
@@ -124,7 +124,7 @@ class BacktestRun:
     @property
     def bars(self) -> int:
         """Return how many bars there are."""
-        return int(self.columns.count)
+        return self.columns.count
 
     @property
     def failures(self) -> list[StrategyFailure]:
@@ -162,8 +162,10 @@ class BacktestRun:
         The end is still to come.
         """
         while self.bars_done < until:
-            self.replay.advance(min(CHUNK, until - self.bars_done), True)
-            self.bars_done = int(self.replay.first) // 8
+            part = self.columns.part(self.bars_done, min(self.bars_done + CHUNK, until))
+            self.replay.turn_to(part)
+            self.replay.advance(part.count, True)
+            self.bars_done += int(part.count)
             # A backtest without one of its strategies would be a result of something else: it ends.
             if self.failures or (
                 self.bars_done < self.bars and not go_on(self.bars_done, self.bars)

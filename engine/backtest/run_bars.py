@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 import msgspec
 import numpy as np
 
-from compiled.backtest.recording import BarColumns
 from compiled.model.values import E4
+from engine.backtest.clocked_bars import ReplayColumns, on_one_clock
 from engine.backtest.run_outcome import DataManifest
 from engine.backtest.traded_market import TradedMarket
 from engine.errors import ConfigError, NothingFound
@@ -25,7 +25,8 @@ from engine.history.bar_series import (
     unique_starts,
 )
 from engine.history.golden_bars import PREFIX, RAW, VENDOR, golden_versions, series_digest
-from engine.market.calendar import midnight
+from engine.indian_time import IST
+from engine.market.calendar import DAY, midnight
 from engine.market.corporate_actions.action_list import CorporateActions
 from engine.ports import BarStore
 from engine.texts import first_names
@@ -220,10 +221,12 @@ def unadjusted_splits(series: Mapping[str, BarSeries]) -> list[str]:
 
 
 def bars_within(series: BarSeries, opens: Ints, closes: Ints) -> BarSeries:
-    """Return the bars that start in one of the sessions [open, close)."""
+    """Return the bars that start in one of the sessions [open, close), which are in order."""
+    begun, ended = np.searchsorted(series.start, [opens, closes])
+    if int((ended - begun).sum()) == len(series.start):
+        return series
     at = np.searchsorted(opens, series.start, side="right") - 1
-    inside = (at >= 0) & (series.start < closes[np.maximum(at, 0)])
-    return series if bool(inside.all()) else series.pick(inside)
+    return series.pick((at >= 0) & (series.start < closes[np.maximum(at, 0)]))
 
 
 def prices_on_grid(series: BarSeries, tick: float) -> BarSeries:
@@ -237,28 +240,6 @@ def prices_on_grid(series: BarSeries, tick: float) -> BarSeries:
     return series._replace(open=prices[0], high=prices[1], low=prices[2], close=prices[3])
 
 
-def one_clock(series: Mapping[str, BarSeries], tokens: Mapping[str, int]) -> BarColumns:
-    """Return the bars of all symbols by start, then by the symbols' first appearance.
-
-    Raises `ValueError` for prices that are no bar.
-    """
-    names = sorted(
-        (name for name in series if len(series[name].start)),
-        key=lambda name: int(series[name].start[0]),
-    )
-    each = [series[name] for name in names]
-    starts = np.concatenate([bars.start for bars in each])
-    slots = np.repeat(np.arange(len(names), dtype=np.int64), [len(bars.start) for bars in each])
-    if len(names) > 1:
-        # Stable: bars of one moment stay in the order of the symbols, on which the digest depends.
-        order = np.argsort(starts, kind="stable")
-        starts, slots = starts[order], slots[order]
-        columns = [np.concatenate([bars[k] for bars in each])[order].tobytes() for k in range(1, 6)]
-    else:
-        columns = [np.ascontiguousarray(each[0][k]).tobytes() for k in range(1, 6)]
-    return BarColumns([tokens[name] for name in names], slots.tobytes(), starts.tobytes(), *columns)
-
-
 class ReplayBars(NamedTuple):
     """Bars as a run replays them: made once, for any number of runs over the same days.
 
@@ -267,7 +248,7 @@ class ReplayBars(NamedTuple):
     """
 
     series: dict[str, BarSeries]
-    columns: BarColumns
+    columns: ReplayColumns
     warm: dict[str, BarSeries]
     dropped: int
 
@@ -288,20 +269,18 @@ def replay_bars(
         dropped += len(bars.start) - first - len(kept.start)
         replayed[symbol] = prices_on_grid(kept, float(market.instruments[symbol].tick))
         warm[symbol] = bars.pick(slice(0, first))
-    tokens = {symbol: int(each.token) for symbol, each in market.instruments.items()}
-    return ReplayBars(replayed, one_clock(replayed, tokens), warm, dropped)
+    bars = on_one_clock(replayed)
+    tokens = [int(market.instruments[name].token) for name in bars.names]
+    return ReplayBars(replayed, ReplayColumns(bars, tokens), warm, dropped)
 
 
 def days_of(series: Iterable[BarSeries], first: date, last: date) -> list[date]:
     """Return the days from `first` to `last` that have a bar."""
-    found = np.unique(
-        np.concatenate(
-            [np.zeros(0, np.int64), *(np.unique(ist_days(bars.start)) for bars in series)]
-        )
-    )
-    return [
-        numbered_day(int(each)) for each in found if day_number(first) <= each <= day_number(last)
-    ]
+    days = np.arange(day_number(first), day_number(last) + 2)
+    there = np.zeros(len(days) - 1, np.bool_)
+    for bars in series:
+        there |= np.diff(np.searchsorted(bars.start, days * DAY - IST)) > 0
+    return [numbered_day(int(each)) for each in days[:-1][there]]
 
 
 def span_for(spans: Sequence[int], wanted: int, strategies: Iterable[int]) -> int:

@@ -23,7 +23,8 @@ from contender import OWN, ROOT, surroundings, timed
 from report import goal, plural, section, table
 
 from compiled.model.values import MINUTE
-from engine.backtest.run_bars import BarVersions, one_clock, prices_on_grid
+from engine.backtest.run_bars import BarVersions, prices_on_grid
+from engine.backtest.clocked_bars import on_one_clock
 from engine.history.bar_series import BarSeries
 from engine.market.calendar import Calendar
 from store.bars.parquet_bars import ParquetBars

@@ -17,7 +17,7 @@ from compiled.trading.strategy_host import error_text
 from engine.backtest.backtest_run import BacktestRun, RunSettings, StrategyFailure
 from engine.backtest.run_bars import replay_bars
 from engine.backtest.traded_market import TradedMarket
-from engine.history.bar_series import BarSeries, Ints
+from engine.history.bar_series import BarSeries
 from engine.indian_time import IST
 from engine.market.calendar import Calendar
 from engine.market.corporate_actions.action_list import AdjustmentStep
@@ -251,7 +251,7 @@ def replay_subject(
             calendar=subject.calendar,
             settings=subject.settings,
         )
-        starts: Ints = np.frombuffer(backtest.columns.starts, np.int64)
+        starts = backtest.columns.bars.starts
         reported = 0
 
         def tell(done: int, _all: int) -> bool:

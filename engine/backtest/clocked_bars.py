@@ -1,0 +1,115 @@
+"""Bars of several symbols on one clock, as a replay takes them: part by part."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple, final
+
+import numpy as np
+
+from compiled.backtest.recording import BarColumns
+from compiled.model.values import E4
+from engine.errors import DataError
+from engine.history.bar_series import BarSeries, Floats, Ints
+
+GRIDS: Final = (50_000, 10_000, 5_000, 1_000, 500, 100, 25, 1)
+"""Grids of Indian segments (ten-thousandths of a rupee), each of which the next one divides."""
+
+KEPT_ROWS: Final = 250_000
+"""Replays of at most so many bars keep their parts: 14 MB."""
+
+
+class ClockedBars(NamedTuple):
+    """Bars by start, then by the symbols' first appearance; one array per field.
+
+    `slots` are indices into `names`. Mapped from a file, they take no memory of their own.
+    """
+
+    names: Sequence[str]
+    slots: Ints
+    starts: Ints
+    opens: Floats
+    highs: Floats
+    lows: Floats
+    closes: Floats
+    volumes: Ints
+
+    def rows(self, first: int, last: int) -> "ClockedBars":
+        """Return the bars of some rows."""
+        names, *columns = self
+        return ClockedBars(names, *(column[first:last] for column in columns))
+
+
+@final
+class ReplayColumns:
+    """Clocked bars as the core reads them, part by part; `tokens` are those of their names.
+
+    A long replay so needs no second copy of its bars, nor a first one of those in a mapped file.
+    """
+
+    def __init__(self, bars: ClockedBars, tokens: Sequence[int]) -> None:
+        self.bars = bars
+        self.tokens = [*tokens]
+        self.count = len(bars.starts)
+        self.moments = int(np.count_nonzero(np.diff(bars.starts))) + 1 if self.count else 0
+        """How many different starts there are."""
+        self._kept: dict[tuple[int, int], BarColumns] = {}
+
+    def part(self, first: int, last: int) -> BarColumns:
+        """Return the bars of rows, with the last one's moment to its end."""
+        # Bars of one start are never parted: they share one moment of the core's.
+        if first < last < self.count:
+            last = int(np.searchsorted(self.bars.starts, self.bars.starts[last - 1], side="right"))
+        found = self._kept.get((first, last))
+        if found is None:
+            packed = (column[first:last].tobytes() for column in self.bars[1:])
+            # Only the first part is numbered by first appearance.
+            found = BarColumns(self.tokens, *packed, seen=len(self.tokens) if first else 0)
+            # The trials of a sweep go through the same few bars again and again.
+            if self.count <= KEPT_ROWS:
+                self._kept[first, last] = found
+        return found
+
+
+def on_one_clock(series: Mapping[str, BarSeries]) -> ClockedBars:
+    """Return the bars of all symbols on one clock; raise `DataError` for prices that are no bar."""
+    names = sorted(
+        (name for name in series if len(series[name].start)),
+        key=lambda name: int(series[name].start[0]),
+    )
+    for name in names:
+        _refuse_impossible(name, series[name])
+    each = [series[name] for name in names]
+    slots = np.repeat(np.arange(len(names), dtype=np.int64), [len(bars.start) for bars in each])
+    if len(names) == 1:
+        return ClockedBars(names, slots, *each[0][:6])
+    # Stable: bars of one moment stay in the order of the symbols, on which the digest depends.
+    order = np.argsort(np.concatenate([bars.start for bars in each]), kind="stable")
+    columns = (np.concatenate([bars[field] for bars in each])[order] for field in range(6))
+    return ClockedBars(names, slots[order], *columns)
+
+
+def price_grid(series: BarSeries) -> int:
+    """Return the coarsest of `GRIDS` on which all prices stand to the bit; 0: on none."""
+    whole = [np.rint(prices * E4).astype(np.int64) for prices in series[1:5]]
+    if any((exact / E4 != prices).any() for exact, prices in zip(whole, series[1:5], strict=True)):
+        return 0
+    for grid in GRIDS:
+        # The first bars rule nearly every grid out that is too coarse.
+        if not any((prices[:100] % grid).any() or (prices % grid).any() for prices in whole):
+            return grid
+    return 0
+
+
+def _refuse_impossible(name: str, bars: BarSeries) -> None:
+    low, high = bars.low, bars.high
+    # Written so that a NaN fails it.
+    true = (
+        (low > 0)
+        & (low <= bars.open)
+        & (bars.open <= high)
+        & (low <= bars.close)
+        & (bars.close <= high)
+        & (high < 1e9)
+    )
+    if not true.all():
+        start = np.datetime64(int(bars.start[np.argmin(true)]), "ns")
+        raise DataError(f"{name}, {start}Z: these prices are no bar: see patang bars check")
