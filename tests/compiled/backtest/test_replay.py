@@ -17,6 +17,7 @@ import pytest
 import compiled
 from compiled.accounting.charges import ChargeRates, ChargeRow
 from compiled.backtest.backtest import run_bars, run_ticks
+from compiled.backtest.bar_loop import BarReplay
 from compiled.backtest.recording import BarColumns, RecordedSessions, TickColumns
 from compiled.backtest.sample_strategy import SmaCross
 from compiled.market_data.depth_block import pack_depth
@@ -121,14 +122,14 @@ def walk(seed, tokens, minutes, days=1, holes=0.0):
     return rows
 
 
-def columns(rows, tokens):
+def columns(rows, tokens, seen=0):
     """Return rows as columns."""
     slot = {token: index for index, token in enumerate(tokens)}
     rows = sorted(rows, key=lambda row: (row[1], slot[row[0]]))
     packed = [struct.pack(f"<{len(rows)}q", *(slot[row[0]] for row in rows))]
     for index, letter in ((1, "q"), (2, "d"), (3, "d"), (4, "d"), (5, "d"), (6, "q")):
         packed.append(struct.pack(f"<{len(rows)}{letter}", *(row[index] for row in rows)))
-    return BarColumns(list(tokens), *packed)
+    return BarColumns(list(tokens), *packed, seen=seen)
 
 
 def days(count):
@@ -675,6 +676,27 @@ def test_26_a_tick_is_heard_before_the_fill_it_brings():
 
 
 # what is refused
+
+
+def test_bars_in_parts_replay_as_bars_in_one():
+    tokens = (257, 513)
+    rows = walk(7, tokens, 370)
+    told = []
+    for sizes in ((740,), (2, 500, 238)):
+        kernel, venue = desk([Restless(21), SmaCross("cross", 60, 3, 7, 10)], tokens)
+        parts, at = [], 0
+        for size in sizes:
+            parts.append(columns(rows[at : at + size], tokens, seen=2 if at else 0))
+            at += size
+        replay = BarReplay(kernel, venue, parts[0], 60, sessions())
+        for part in parts:
+            replay.turn_to(part)
+            replay.advance(part.count, True)
+        replay.finish()
+        told.append((kernel.digest(), [*replay.equity]))
+    assert told[0] == told[1]
+    assert len(told[0][1]) == 370
+    assert len(kernel.order_store.fills) > 20
 
 
 def test_bars_out_of_order_are_refused_by_row():
