@@ -23,8 +23,9 @@ from contender import OWN, ROOT, surroundings, timed
 from report import goal, plural, section, table
 
 from compiled.model.values import MINUTE
+from engine.backtest.backtest_run import CHUNK
+from engine.backtest.clocked_bars import ReplayColumns, on_one_clock
 from engine.backtest.run_bars import BarVersions, prices_on_grid
-from engine.backtest.clocked_bars import on_one_clock
 from engine.history.bar_series import BarSeries
 from engine.market.calendar import Calendar
 from store.bars.parquet_bars import ParquetBars
@@ -128,6 +129,15 @@ def run(*, quick: bool = False) -> dict[str, object]:
     )
 
 
+def walked(series: dict[str, BarSeries]) -> int:
+    """Take bars from one clock in the parts of a replay, checked by the core; return how many."""
+    columns = ReplayColumns(on_one_clock(series), range(len(series)))
+    at = 0
+    while at < columns.count:
+        at += int(columns.part(at, min(at + CHUNK, columns.count)).count)
+    return at
+
+
 def _stored(
     folder: Path, series: dict[str, BarSeries], rows: int
 ) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
@@ -140,14 +150,11 @@ def _stored(
     others = sum((folder / f"{symbol}.parquet").stat().st_size for symbol in series) / rows
     name, bars = next(iter(series.items()))
     month = (int(bars.start[0]), int(bars.start[min(len(bars.start), 22 * PER_DAY) - 1]) + 1)
-    tokens = {symbol: number for number, symbol in enumerate(series, start=1)}
     versions = BarVersions(store, root)
 
     def columns() -> object:
         loaded = versions.load(list(series), 60, 0, 2**62, "", None)
-        return one_clock(
-            {symbol: prices_on_grid(each, 0.05) for symbol, each in loaded.series.items()}, tokens
-        )
+        return walked({name: prices_on_grid(each, 0.05) for name, each in loaded.series.items()})
 
     files = str(folder / "S*.parquet")
     whole = f"SELECT * FROM read_parquet('{files}')"
