@@ -34,8 +34,10 @@ class ClockedBars(NamedTuple):
 
     def rows(self, first: int, last: int) -> "ClockedBars":
         """Return the bars of some rows."""
-        names, *columns = self
-        return ClockedBars(names, *(column[first:last] for column in columns))
+        at = slice(first, last)
+        names, slots, starts, opens, highs, lows, closes, volumes = self
+        prices = opens[at], highs[at], lows[at], closes[at]
+        return ClockedBars(names, slots[at], starts[at], *prices, volumes[at])
 
 
 @final
@@ -60,9 +62,19 @@ class ReplayColumns:
             last = int(np.searchsorted(self.bars.starts, self.bars.starts[last - 1], side="right"))
         found = self._kept.get((first, last))
         if found is None:
-            packed = (column[first:last].tobytes() for column in self.bars[1:])
-            # Only the first part is numbered by first appearance.
-            found = BarColumns(self.tokens, *packed, seen=len(self.tokens) if first else 0)
+            bars = self.bars.rows(first, last)
+            found = BarColumns(
+                self.tokens,
+                bars.slots.tobytes(),
+                bars.starts.tobytes(),
+                bars.opens.tobytes(),
+                bars.highs.tobytes(),
+                bars.lows.tobytes(),
+                bars.closes.tobytes(),
+                bars.volumes.tobytes(),
+                # Only the first part is numbered by first appearance.
+                seen=len(self.tokens) if first else 0,
+            )
             # The trials of a sweep go through the same few bars again and again.
             if self.count <= KEPT_ROWS:
                 self._kept[first, last] = found

@@ -269,9 +269,9 @@ def replay_bars(
         dropped += len(bars.start) - first - len(kept.start)
         replayed[symbol] = prices_on_grid(kept, float(market.instruments[symbol].tick))
         warm[symbol] = bars.pick(slice(0, first))
-    bars = on_one_clock(replayed)
-    tokens = [int(market.instruments[name].token) for name in bars.names]
-    return ReplayBars(replayed, ReplayColumns(bars, tokens), warm, dropped)
+    clocked = on_one_clock(replayed)
+    tokens = [int(market.instruments[name].token) for name in clocked.names]
+    return ReplayBars(replayed, ReplayColumns(clocked, tokens), warm, dropped)
 
 
 def days_of(series: Iterable[BarSeries], first: date, last: date) -> list[date]:
