@@ -4,12 +4,15 @@ FOLDER/sweep.json     what was asked for, and what all trials stand on
 FOLDER/points.jsonl   a line a point that was taken, in their order
 FOLDER/trials.jsonl   a line a finished trial
 FOLDER/lock           held by the process that appends
+
+Each line ends with a checksum of itself: damage that leaves it JSON is found, too.
 """
 
 import fcntl
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar, final
@@ -17,13 +20,15 @@ from typing import Final, TypeVar, final
 import msgspec
 
 from engine.errors import DataError, OperatorError
-from engine.research.trials import SweepPoint, TrialResult, read_result
+from engine.history.bar_series import Floats
+from engine.research.trials import SweepPoint, TrialResult, read_result, without_trades
 from engine.system.whole_files import write_whole
 
 MANIFEST: Final = "sweep.json"
 POINTS: Final = "points.jsonl"
 TRIALS: Final = "trials.jsonl"
 LOCK: Final = "lock"
+SEAL: Final = len(b',"check":"00000000"}')
 Manifest = TypeVar("Manifest")
 
 
@@ -121,7 +126,7 @@ class TrialJournal:
 
     def _append_lines(self, name: str, lines: Iterable[bytes]) -> None:
         # A line begins with its line feed: whatever a kill has cut short stays a line of its own.
-        text = b"".join(b"\n" + line for line in lines)
+        text = b"".join(b"\n" + sealed_line(line) for line in lines)
         try:
             out = os.open(
                 self.folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644
@@ -140,8 +145,19 @@ class TrialJournal:
             ) from error
 
     def results(self, days: int) -> dict[str, TrialResult]:
-        """Return the finished trials of so many days by id; a line that is damaged is none."""
-        return {each.trial: each for each in self._whole_lines(days)}
+        """Return the finished trials of so many days by id; a line that is damaged is none.
+
+        They are without their trades, which may be many times as large as all the rest.
+        """
+        return {each.trial: without_trades(each) for each in self._whole_lines(days)}
+
+    def trade_returns(self, days: int, names: Collection[str]) -> dict[str, Floats]:
+        """Return the P&L of the round trips of a few trials of so many days, where it is kept."""
+        return {
+            each.trial: each.trade_returns
+            for each in self._whole_lines(days)
+            if each.trial in names and not each.failure
+        }
 
     def _whole_lines(self, days: int) -> Iterable[TrialResult]:
         for line in self._lines(TRIALS):
@@ -155,7 +171,7 @@ class TrialJournal:
             return []
         except OSError as error:
             raise OperatorError(f"{self.folder}: {error.strerror or error}") from error
-        return [line for line in text.split(b"\n") if line]
+        return [whole for line in text.split(b"\n") if (whole := unsealed_line(line))]
 
     def discard(self) -> None:
         """Leave nothing of a sweep in which no trial was ever run; its lock is still held."""
@@ -165,3 +181,14 @@ class TrialJournal:
         """Forget every trial."""
         for name in (TRIALS, POINTS, MANIFEST):
             (self.folder / name).unlink(missing_ok=True)
+
+
+def sealed_line(line: bytes) -> bytes:
+    """Return a line of JSON, an object, with its checksum as the last field."""
+    return b'%b,"check":"%08x"}' % (line[:-1], zlib.crc32(line))
+
+
+def unsealed_line(line: bytes) -> bytes:
+    """Return a line without its checksum; nothing of one that is not what was written."""
+    whole = line[:-SEAL] + b"}"
+    return whole if sealed_line(whole) == line else b""

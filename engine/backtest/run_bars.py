@@ -16,6 +16,7 @@ from engine.errors import ConfigError, NothingFound
 from engine.history.bar_adjustment import adjusted_series, adjustment_steps
 from engine.history.bar_series import (
     BarSeries,
+    Floats,
     Ints,
     StoredSeries,
     day_number,
@@ -235,9 +236,19 @@ def prices_on_grid(series: BarSeries, tick: float) -> BarSeries:
     It rounds half away from zero.
     """
     tick_e4 = round(tick * E4)
+
     # numpy rounds half to even; the core's `snap` half away from zero.
-    prices = [np.floor(column * E4 / tick_e4 + 0.5) * tick_e4 / E4 for column in series[1:5]]
-    return series._replace(open=prices[0], high=prices[1], low=prices[2], close=prices[3])
+    def snapped(column: Floats) -> Floats:
+        prices: Floats = np.floor(column * E4 / tick_e4 + 0.5) * tick_e4 / E4
+        # What many processes map is held once as long as nobody copies it.
+        return column if np.array_equal(prices, column) else prices
+
+    return series._replace(
+        open=snapped(series.open),
+        high=snapped(series.high),
+        low=snapped(series.low),
+        close=snapped(series.close),
+    )
 
 
 class ReplayBars(NamedTuple):

@@ -18,7 +18,7 @@ from engine.backtest.results.figure_text import NONE, percent, ratio
 from engine.numbers import count
 from engine.research.evidence.evidence_gate import EvidenceFinding, wanted_text
 from engine.research.parameter_space import point_text
-from engine.research.sweep_study import ChosenTrial, SweepRow, SweepStudy, own_parameters
+from engine.research.sweep_study import ChosenTrial, SweepStudy, own_parameters
 from engine.research.sweep_tables import (
     FoldLine,
     HeatMap,
@@ -36,6 +36,7 @@ from engine.research.sweep_tables import (
     verdict_text,
 )
 from engine.research.trial_chance import SHOWN, chance_lines
+from engine.research.trials import SweepRow
 
 SHADES: Final = 4
 BEST: Final = 25

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple, Protocol, final
 
 from engine.errors import DataError
 from engine.research.parameter_space import point_text
-from engine.research.trials import SweepTrial, TrialResult
+from engine.research.trials import SweepTrial, TrialResult, without_trades
 
 BATCH_S: Final = 0.5
 """A batch takes about so long: long beside its way to a worker, short beside a ctrl-c."""
@@ -176,7 +176,7 @@ class SweepRun:
     def _keep_results(self, results: Sequence[TrialResult]) -> int:
         self._journal.append(results)
         for each in results:
-            self.results[each.trial] = each
+            self.results[each.trial] = without_trades(each)
             if each.seconds:
                 self._seconds += each.seconds
                 self._timed += 1

@@ -29,38 +29,11 @@ from engine.research.fold_study import FoldStudy, study_folds
 from engine.research.parameter_space import Point
 from engine.research.scoring import SweepScores, score_sweep
 from engine.research.trial_chance import TrialChance, trial_chance
-from engine.research.trials import SweepTrial, TrialResult
+from engine.research.trials import StudyTerms, SweepRow, SweepTrial
 
 TIMEFRAME: Final = "timeframe_s"
 FEWEST_SESSIONS: Final = 2
 """Sessions from which on returns have a deviation."""
-
-
-class SweepRow(NamedTuple):
-    """A trial beside its result; `timeframe` is of the strategy's bars, seconds.
-
-    `pruned` says after how many symbols its point was given up, empty where it was not.
-    """
-
-    name: str
-    trial: SweepTrial
-    timeframe: int
-    result: TrialResult
-    pruned: str = ""
-
-
-class StudyTerms(NamedTuple):
-    """The terms on which trials are judged: `windows` are those of a walk-forward, `6m/1m`.
-
-    `as_of` is the day to which the age of trials counts; None: their last, so that none ages.
-    `folds` are those of a cross-validation, 0: none, with so many days of `embargo` after each.
-    """
-
-    seed: int = 7
-    windows: str = ""
-    as_of: date | None = None
-    folds: int = 0
-    embargo: int = 1
 
 
 class TrialFreshness(NamedTuple):

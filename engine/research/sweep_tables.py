@@ -11,13 +11,8 @@ from engine.indian_time import INDIA
 from engine.numbers import counted
 from engine.research.fold_study import FoldStudy
 from engine.research.parameter_space import Value, point_text
-from engine.research.sweep_study import (
-    ChosenTrial,
-    SweepRow,
-    SweepStudy,
-    TrialFreshness,
-    own_parameters,
-)
+from engine.research.sweep_study import ChosenTrial, SweepStudy, TrialFreshness, own_parameters
+from engine.research.trials import SweepRow
 
 SMALL_SCORE: Final = 1.0
 MOST_VALUES: Final = 12

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from typing import Final, NamedTuple
 
 import msgspec
@@ -63,12 +64,14 @@ class SweepPoint(msgspec.Struct, frozen=True, kw_only=True):
 class TrialResult(msgspec.Struct, frozen=True, kw_only=True):
     """The result of a trial: its metrics, and net daily returns as packed little-endian float32.
 
-    `failure` is why there is none; `seconds` is the worker's time.
+    `trades` are the P&L of its closed round trips over the cash at the beginning, by their exits
+    and packed likewise. `failure` is why there is none; `seconds` is the worker's time.
     """
 
     trial: str
     metrics: dict[str, float | None] = {}
     returns: str = ""
+    trades: str = ""
     failure: str = ""
     digest: str = ""
     seconds: float = 0.0
@@ -76,7 +79,39 @@ class TrialResult(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def daily(self) -> Floats:
         """Return the daily returns, shape (days,)."""
-        return np.frombuffer(base64.b64decode(self.returns), "<f4").astype(np.float64)
+        return _unpacked(self.returns)
+
+    @property
+    def trade_returns(self) -> Floats:
+        """Return the P&L of the round trips, shape (trades,)."""
+        return _unpacked(self.trades)
+
+
+class SweepRow(NamedTuple):
+    """A trial beside its result; `timeframe` is of the strategy's bars, seconds.
+
+    `pruned` says after how many symbols its point was given up, empty where it was not.
+    """
+
+    name: str
+    trial: SweepTrial
+    timeframe: int
+    result: TrialResult
+    pruned: str = ""
+
+
+class StudyTerms(NamedTuple):
+    """The terms on which trials are judged: `windows` are those of a walk-forward, `6m/1m`.
+
+    `as_of` is the day to which the age of trials counts; None: their last, so that none ages.
+    `folds` are those of a cross-validation, 0: none, with so many days of `embargo` after each.
+    """
+
+    seed: int = 7
+    windows: str = ""
+    as_of: date | None = None
+    folds: int = 0
+    embargo: int = 1
 
 
 class TrialBasis(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,8 +178,17 @@ def calendar_returns(equity: Ints, first: int, days: Ints, calendar: Ints) -> Fl
 
 
 def pack_returns(returns: Floats) -> str:
-    """Return daily returns as `TrialResult` keeps them."""
+    """Return returns as `TrialResult` keeps them."""
     return base64.b64encode(returns.astype("<f4").tobytes()).decode()
+
+
+def _unpacked(returns: str) -> Floats:
+    return np.frombuffer(base64.b64decode(returns), "<f4").astype(np.float64)
+
+
+def without_trades(result: TrialResult) -> TrialResult:
+    """Return a result that holds no trades."""
+    return msgspec.structs.replace(result, trades="") if result.trades else result
 
 
 def read_result(line: bytes, days: int) -> TrialResult:
@@ -154,7 +198,6 @@ def read_result(line: bytes, days: int) -> TrialResult:
     """
     try:
         found = msgspec.json.decode(line, type=TrialResult)
-        # Damage within a text leaves the JSON whole: the returns have to be looked at.
         held = len(base64.b64decode(found.returns, validate=True))
     except (msgspec.MsgspecError, ValueError) as error:
         raise DataError(f"no line of a sweep's journal: {error}") from error

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import sweep_peers
 import trial_peers
-from bench_sweep import memory
 from contender import OWN, PEERS, contend, passes, ratio
 from report import goal, plural, section, table
 
@@ -27,6 +26,13 @@ def ladder(place: Path, axis: tuple[str, ...], way: str, *, alone: bool = False)
     name, workers = ("dask", 2) if way == DASK else ("local", 1 if way == ONE else 2)
     given = {"folder": str(place), "workers": workers, "arguments": arguments}
     return contend("trial_peers", name, OWN, timeout=3_600.0, **given)
+
+
+def memory(report: Report) -> float:
+    """Return the most memory that all processes of a contender held at one moment, in MB."""
+    if "together" in report:
+        return float(report["together"])
+    return float(report["rss_mb"]) + float(report.get("workers", 0.0))
 
 
 def row(name: str, report: Report, bars: int) -> Report:
@@ -108,9 +114,10 @@ ABOUT = (
     "gate against luck. The momentum ladder as it ships, in plain Python, three rungs with stops "
     "that trail, on random walks of whole sessions. CPU seconds are those of the command and its "
     'own workers, "in trials" those of the trials alone. However a sweep is run, its trials '
-    "have the same digests. The pairs of averages are those of Sweeps, as a strategy of a user's "
-    "own that follows, in a year of sessions with all charges: beside it stands the bare loop "
-    "over as many bars."
+    "have the same digests. Memory is the most that all processes held at one moment: the sum of "
+    "what each held, so that a page they share counts in each. The pairs of averages are those of "
+    "Sweeps, as a strategy of a user's own that follows, in a year of sessions with all charges: "
+    "beside it stands the bare loop over as many bars."
 )
 
 

@@ -20,7 +20,6 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
-from contender import peak_mb
 
 from engine.history.bar_series import BarSeries
 
@@ -136,24 +135,28 @@ def _cpu_seconds() -> float:
 
 def local(folder: str, workers: int, arguments: Sequence[str]) -> dict[str, object]:
     """Sweep in so many processes of this machine."""
-    with children_memory() as held:
+    with held_together() as held:
         made = run_sweep(folder, [*arguments, "--workers", str(workers)])
-    return made | {"workers": sum(held.values())}
+    return made | {"together": max(held)}
 
 
 @contextlib.contextmanager
-def children_memory() -> Iterator[dict[str, float]]:
-    """Have the peak memory of each child process of this one taken down, MB by process."""
-    held: dict[str, float] = {}
+def held_together() -> Iterator[list[float]]:
+    """Have the memory of this process and its children taken down, MB at one moment after another.
+
+    It is the sum of what each holds, so that a page that several share counts in each.
+    """
+    held = [resident_mb("self")]
     over = threading.Event()
 
     def look() -> None:
-        while not over.wait(0.1):
-            for thread in Path("/proc/self/task").iterdir():
-                for child in (thread / "children").read_text().split():
-                    # One that has just ended has no figure any more: the last one stands.
-                    with contextlib.suppress(OSError, StopIteration):
-                        held[child] = peak_mb(child)
+        while not over.wait(0.02):
+            children = [
+                child
+                for thread in Path("/proc/self/task").iterdir()
+                for child in (thread / "children").read_text().split()
+            ]
+            held.append(sum(map(resident_mb, ["self", *children])))
 
     looking = threading.Thread(target=look)
     looking.start()
@@ -164,17 +167,25 @@ def children_memory() -> Iterator[dict[str, float]]:
         looking.join()
 
 
+def resident_mb(process: str) -> float:
+    """Return what a process holds at this moment, MB; 0 of one that has just ended."""
+    try:
+        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    except (OSError, IndexError):
+        return 0.0
+    return pages * resource.getpagesize() / 2**20
+
+
 def dask(folder: str, workers: int, arguments: Sequence[str]) -> dict[str, object]:
     """Sweep in as many workers of a Dask scheduler on this machine, which are there before."""
     version = import_module("distributed").__version__
-    with dask_cluster(workers) as (address, processes):
+    with dask_cluster(workers) as address, held_together() as held:
         made = run_sweep(folder, [*arguments, "--dask", address])
-        memory = sum(peak_mb(process.pid) for process in processes)
-    return made | {"workers": memory, "version": version}
+    return made | {"together": max(held), "version": version}
 
 
 @contextlib.contextmanager
-def dask_cluster(workers: int) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+def dask_cluster(workers: int) -> Iterator[str]:
     """Have a scheduler and its workers on the loopback, each with one thread."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -191,7 +202,7 @@ def dask_cluster(workers: int) -> Iterator[tuple[str, list[subprocess.Popen[byte
             processes.append(subprocess.Popen(command, **quiet))
         with import_module("distributed").Client(address, timeout=60) as client:
             client.wait_for_workers(workers, timeout=120)
-        yield address, processes
+        yield address
     finally:
         for process in processes:
             process.kill()

@@ -8,8 +8,8 @@ import pytest
 
 from engine.config.scoring_settings import ScoringSettings
 from engine.research.sweep_page import SweepFacts, sweep_html
-from engine.research.sweep_study import StudyTerms, SweepRow, draw_chances, study_sweep
-from engine.research.trials import SweepTrial, TrialResult, pack_returns
+from engine.research.sweep_study import draw_chances, study_sweep
+from engine.research.trials import StudyTerms, SweepRow, SweepTrial, TrialResult, pack_returns
 from tests.engine.research.evidence.test_day_folds import weekdays
 from tests.peers import chromium
 from tests.peers.test_report_page import OVERFLOWING

@@ -96,7 +96,6 @@ def test_the_windows_of_a_walk_forward_are_theirs(told):
 
 def test_the_reality_check_and_the_superior_trials_are_theirs(trials, told):
     """The draws are others: of 4000 a share deviates by 0.008 at most."""
-    pytest.importorskip("arch", reason="the research extra is not installed")
     ours = superior_ability(trials, seed=1, block=BLOCK, resamples=4000)
     assert ours.upper == pytest.approx(told["holdout"]["reality_check"], abs=0.03)
     assert list(ours.superior) == told["holdout"]["superior"]

@@ -1,9 +1,10 @@
 """The journal of a sweep: whole lines or none, whatever cuts it short."""
 
+import numpy as np
 import pytest
 
 from engine.errors import DataError, OperatorError
-from engine.research.trials import TrialBasis, TrialResult
+from engine.research.trials import TrialBasis, TrialResult, pack_returns
 from store.trial_journal import MANIFEST, TRIALS, TrialJournal
 
 
@@ -46,6 +47,30 @@ def test_a_line_whose_returns_are_damaged_is_no_result(journal, returns):
     journal.append([result(3, failure="no bars")])
     assert journal.results(2).keys() == {"t1", "t3"}
     assert journal.results(3).keys() == {"t3"}
+
+
+def test_a_line_that_was_changed_and_still_reads_is_no_result(journal):
+    journal.append([result(1), result(2)])
+    file = journal.folder / TRIALS
+    for was, made in (
+        (b'"net":1.0', b'"net":7.0'),
+        (b'"t1"', b'"t9"'),
+        (b'"check":"', b'"check":"0'),
+    ):
+        whole = file.read_bytes()
+        assert was in whole
+        file.write_bytes(whole.replace(was, made, 1))
+        assert journal.results(0).keys() == {"t2"}
+        file.write_bytes(whole)
+    assert journal.results(0).keys() == {"t1", "t2"}
+
+
+def test_trades_are_read_of_those_asked_for_alone(journal):
+    trades = pack_returns(np.array([0.5, -0.25]))
+    journal.append([result(1, trades=trades), result(2, trades=trades), result(3, failure="none")])
+    assert journal.results(0)["t1"] == result(1)
+    found = journal.trade_returns(0, {"t1", "t3"})
+    assert {name: each.tolist() for name, each in found.items()} == {"t1": [0.5, -0.25]}
 
 
 def test_two_processes_do_not_append_at_once(journal):

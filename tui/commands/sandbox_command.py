@@ -19,7 +19,8 @@ from brokers.sandbox.server import Sandbox
 from engine.errors import ConfigError
 from engine.exit_codes import INTERRUPTED
 from engine.indian_time import INDIA
-from tui.commands.shared.options import AsJson, Speed, read_day, speed_of
+from tui.commands.shared.options import AsJson, Speed, speed_of
+from tui.commands.shared.typed_values import read_day
 from tui.run.settings import latest_day
 
 PRODUCTS = ("CNC", "MIS", "NRML", "MTF")

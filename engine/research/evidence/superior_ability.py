@@ -1,16 +1,17 @@
 """Tests of superior predictive ability: does any of the trials beat doing nothing, and which."""
 
-import importlib
 import math
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from engine.history.bar_series import Floats
+from engine.research.evidence.block_bootstrap import stationary_rows
 from engine.research.evidence.trial_sharpes import moving_trials, trial_matrix
 
 FEWEST_DAYS: Final = 20
 """Of fewer the tests say nothing; their bound √(2·ln ln days) is not even defined for two."""
+DRAWN_AT_ONCE: Final = 100
 
 
 class SuperiorAbility(NamedTuple):
@@ -42,53 +43,66 @@ def superior_ability(
 
     Hansen, "A Test for Superior Predictive Ability" (2005); White, "A Reality Check for Data
     Snooping" (2000); Romano and Wolf, "Stepwise Multiple Testing as Formalized Data Snooping"
-    (2005); all by the library arch. `returns` is of shape (days, trials), `benchmark` of (days,),
-    0 where it is not given. `block` is the mean length of the blocks in days, √days where it is not
-    given. 24 kB are held for each trial and thousand resamples.
+    (2005). `returns` is of shape (days, trials), `benchmark` of (days,), 0 where it is not given.
+    `block` is the mean length of the blocks in days, √days where it is not given. 8 kB are held for
+    each trial and thousand resamples.
     """
     matrix = trial_matrix(returns)
     if benchmark is not None:
         matrix = matrix - benchmark[:, np.newaxis]
     moves = moving_trials(matrix)
     if len(matrix) < FEWEST_DAYS or not moves.any():
-        return _not_run(f"there is no trial of {FEWEST_DAYS} days that moves", size)
-    try:
-        bootstrap = importlib.import_module("arch.bootstrap")
-    except ImportError:
-        return _not_run('SPA and StepM need arch: pip install "patang[research]"', size)
-    # Each trial in units of its own deviation: arch 8 compares raw means, whatever `studentize`
-    # says, and the trial that moves most would decide alone.
+        text = f"there is no trial of {FEWEST_DAYS} days that moves"
+        return SuperiorAbility(None, None, None, (), size=size, text=text)
+    # Each trial in units of its own deviation, or the one that moves most would decide alone.
     scaled = matrix[:, moves] / matrix[:, moves].std(axis=0)
-    spa = bootstrap.SPA(
-        np.zeros(len(scaled)),
-        # It takes losses: what earns is a negative one.
-        -scaled,
-        block_size=block or math.isqrt(len(scaled)),
-        reps=resamples,
-        seed=seed,
+    length = block or math.isqrt(len(scaled))
+    means, drawn = scaled.mean(axis=0), _drawn_means(scaled, length, resamples, seed)
+    # Far below the benchmark a trial says nothing of how high luck lifts the best: it stays there.
+    bound = -np.sqrt(_mean_variances(scaled, length) * 2.0 * math.log(math.log(len(scaled))))
+    centres = np.maximum(means, 0.0), np.where(means >= bound, means, 0.0), means
+    lower, consistent, upper = (
+        float(((drawn - centre).max(axis=1) > means.max()).mean()) for centre in centres
     )
-    spa.compute()
-    lower, consistent, upper = (float(p) for p in spa.pvalues[["lower", "consistent", "upper"]])
-    columns = np.flatnonzero(moves)
-    superior = tuple(int(columns[at]) for at in _superior_columns(spa, scaled.shape[1], size))
-    return SuperiorAbility(consistent, lower, upper, superior, size=size, text="")
+    superior = np.flatnonzero(moves)[_superior_trials(means, drawn - centres[1], size)]
+    return SuperiorAbility(consistent, lower, upper, tuple(map(int, superior)), size=size, text="")
 
 
-def _superior_columns(spa: Any, trials: int, size: float) -> list[int]:
-    """Return what StepM rejects: the better ones are set aside until no other is better.
+def _drawn_means(scaled: Floats, block: int, resamples: int, seed: int) -> Floats:
+    """Return each trial's mean over so many draws of the days; shape (resamples, trials)."""
+    days, random = len(scaled), np.random.default_rng(seed)
+    found = np.empty((resamples, scaled.shape[1]))
+    for first in range(0, resamples, DRAWN_AT_ONCE):
+        part = found[first : first + DRAWN_AT_ONCE]
+        rows = stationary_rows(days, block, len(part), random)
+        numbered = rows + days * np.arange(len(part))[:, np.newaxis]
+        counts = np.bincount(numbered.ravel(), minlength=days * len(part))
+        part[:] = counts.reshape(len(part), days) @ scaled / days
+    return found
 
-    The library's own StepM fails where a second step leaves none, so its steps stand here.
+
+def _mean_variances(scaled: Floats, block: int) -> Floats:
+    """Return the variance of each trial's mean under the stationary bootstrap; shape (trials,).
+
+    Politis and Romano, "The Stationary Bootstrap" (1994), lemma 1.
     """
-    left = np.ones(trials, np.bool_)
+    days, stays = len(scaled), 1.0 - 1.0 / block
+    away = scaled - scaled.mean(axis=0)
+    total = (away**2).sum(axis=0)
+    for lag in range(1, days):
+        part = lag / days
+        weight = (1.0 - part) * stays**lag + part * stays ** (days - lag)
+        total += 2.0 * weight * (away[:-lag] * away[lag:]).sum(axis=0)
+    found: Floats = total / days**2
+    return found
+
+
+def _superior_trials(means: Floats, chance: Floats, size: float) -> list[int]:
+    """Return what StepM rejects: the better ones are set aside until no other is better."""
+    left = np.ones(len(means), np.bool_)
     while left.any():
-        spa.subset(left)
-        spa.compute()
-        better = [int(at) for at in spa.better_models(size)]
-        if not better:
+        better = left & (means > np.percentile(chance[:, left].max(axis=1), 100.0 * (1.0 - size)))
+        if not better.any():
             break
-        left[better] = False
+        left &= ~better
     return [int(at) for at in np.flatnonzero(~left)]
-
-
-def _not_run(text: str, size: float) -> SuperiorAbility:
-    return SuperiorAbility(None, None, None, (), size=size, text=text)

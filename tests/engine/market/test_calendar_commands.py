@@ -205,7 +205,7 @@ def test_today_the_state_of_the_market_is_asked_for_too(upstox, run, monkeypatch
             return datetime(2026, 12, 7, 12, 0, tzinfo=tz)
 
     monkeypatch.setattr(calendar_commands, "datetime", Noon)
-    monkeypatch.setattr("tui.commands.shared.options.datetime", Noon)
+    monkeypatch.setattr("tui.commands.shared.typed_values.datetime", Noon)
     code, out, _ = run("calendar", "--check")
     assert code == 1
     assert (

@@ -10,6 +10,7 @@ import pytest
 
 from engine.promotion.next_day_file import FILE, NextDayFile, read_next_day
 from engine.promotion.promotion_log import PromotionLog
+from store.trial_journal import sealed_line, unsealed_line
 from tests.engine.backtest.histories import history
 from tests.engine.promotion.made_up import promoted, put_promotion
 from tests.engine.promotion.market import AHEAD, MORNING, SPAN, rising
@@ -156,7 +157,9 @@ def test_a_trial_that_does_not_come_out_again_is_not_promoted(swept, house, prom
         for row in pq.read_table(swept[1]["morning"]["file"]).to_pylist()
         if json.loads(row["parameters"])["hold"] == 10
     )
-    journal.write_bytes(kept.replace(digest.encode(), digest[::-1].encode()))
+    lines = [unsealed_line(line) for line in kept.split(b"\n") if line]
+    other = [line.replace(digest.encode(), digest[::-1].encode()) for line in lines]
+    journal.write_bytes(b"\n".join(map(sealed_line, other)))
     try:
         told = promote("--yes", "--force", "who cares", code=1)
     finally:

@@ -3,6 +3,7 @@
 import io
 import json
 
+import msgspec
 import pyarrow.parquet as pq
 import pytest
 
@@ -40,7 +41,7 @@ def test_a_sweep_is_listed_with_what_it_has(state, capsys):
     folder = state / "sweeps" / row["name"]
     # a whole sweep needs its bars no more, which would be most of its size
     assert sorted(each.name for each in folder.iterdir()) == [
-        *("lock", "points.jsonl", "sweep.json", "trades.json", "trials.jsonl", "trials.parquet")
+        *("lock", "points.jsonl", "sweep.json", "trials.jsonl", "trials.parquet")
     ]
     assert row["size"] == sum(each.stat().st_size for each in folder.iterdir())
 
@@ -66,9 +67,8 @@ def test_a_sweep_that_was_stopped_is_shown_as_a_part(state, capsys):
     [row] = listed(capsys)
     assert (row["trials"], row["wanted"], row["state"]) == (3, 6, "stopped")
     # a point that was given up after one of two symbols leaves one that is not wanted any more
-    point = json.loads((folder / "points.jsonl").read_bytes().split(b"\n")[1])
-    with (folder / "points.jsonl").open("a") as out:
-        out.write("\n" + json.dumps(point | {"pruned": 1}))
+    journal = TrialJournal(folder)
+    journal.append_points([msgspec.structs.replace(journal.points()[0], pruned=1)])
     assert listed(capsys)[0]["wanted"] == 5
     shown = json.loads(said(capsys, "sweeps", "show", "--json").out)
     assert shown["partial"]
@@ -144,13 +144,16 @@ def test_symbols_with_holes_of_their_own_are_compared_on_one_calendar(state, cap
             assert row["daily_returns"][0] == row["daily_returns"][3] == 0.0
 
 
-def test_trades_that_are_not_kept_are_said_and_the_days_are_drawn_all_the_same(state, capsys):
-    said(capsys, "sweep", *SWEEP)
-    (state / "sweeps" / names(state)[0] / "trades.json").write_text("[")
-    shown = said(capsys, "sweeps", "show", "--json")
-    assert "the trades of the best are not kept" in shown.err
-    told = json.loads(shown.out)
-    assert [each["drawn"][:4] for each in told["chance"][told["best"]["trial"]]] == ["days"]
+def test_a_trial_whose_figures_were_changed_is_run_again(state, capsys):
+    told = json.loads(said(capsys, "sweep", *SWEEP, "--json").out)
+    file = state / "sweeps" / names(state)[0] / "trials.jsonl"
+    was, figure = file.read_bytes(), b'"return":'
+    at = was.index(figure) + len(figure)
+    file.write_bytes(was[:at] + b"9" + was[at:])
+    assert listed(capsys)[0]["trials"] == 5
+    again = json.loads(said(capsys, "sweep", *SWEEP, "--json").out)
+    assert again["best"] == told["best"]
+    assert listed(capsys)[0]["trials"] == 6
 
 
 def test_a_sweep_that_begins_anew_forgets_what_was_found(state, capsys, monkeypatch):

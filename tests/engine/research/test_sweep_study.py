@@ -8,14 +8,8 @@ import pytest
 
 from engine.config.scoring_settings import ScoringSettings
 from engine.errors import ConfigError
-from engine.research.sweep_study import (
-    StudyTerms,
-    SweepRow,
-    freshness_of,
-    study_sweep,
-    trial_table,
-)
-from engine.research.trials import SweepTrial, TrialResult, pack_returns
+from engine.research.sweep_study import freshness_of, study_sweep, trial_table
+from engine.research.trials import StudyTerms, SweepRow, SweepTrial, TrialResult, pack_returns
 from tests.engine.research.evidence.test_day_folds import weekdays
 
 DAYS = weekdays(date(2026, 1, 1), date(2026, 3, 31))

@@ -2,9 +2,8 @@
 
 import pytest
 
-from engine.research.sweep_study import SweepRow
 from engine.research.sweep_tables import heat_maps, made_text, score_text
-from engine.research.trials import SweepTrial, TrialResult
+from engine.research.trials import SweepRow, SweepTrial, TrialResult
 
 
 def row(sharpe, symbol="A", **parameters):

@@ -25,7 +25,8 @@ def test_a_trial_without_an_end_does_not_outlive_its_sweep(tmp_path, monkeypatch
         monkeypatch.setattr(worker_pools, "wait", lambda *_: (_ for _ in ()).throw(EOFError))
     file = tmp_path / "pid"
     try:
-        with local_workers(1, str(file).encode()) as workers:
+        with local_workers(1) as workers:
+            workers.take_task(str(file).encode(), file)
             workers.submit([])
             while not (file.exists() and file.read_text()):
                 time.sleep(0.01)

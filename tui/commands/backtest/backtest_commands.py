@@ -12,7 +12,7 @@ from engine.exit_codes import DONE, FAILED, INTERRUPTED
 from engine.numbers import rupees
 from engine.system.whole_files import write_whole
 from engine.texts import plain_text
-from tui.commands.backtest.backtest_request import (
+from tui.commands.backtest.backtest_options import (
     BarsVersion,
     Cash,
     ReplayedSpan,
@@ -20,8 +20,8 @@ from tui.commands.backtest.backtest_request import (
     StrategyName,
     TradedSymbols,
     WarmUp,
-    read_request,
 )
+from tui.commands.backtest.backtest_request import read_request
 from tui.commands.shared.options import AsJson, ConfigFile, Folder, From, RowsAsJson, To
 from tui.commands.shared.progress_line import narrate
 from tui.commands.shared.text_tables import print_table

@@ -7,7 +7,8 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import NamedTuple, final
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple, final
 
 import msgspec
 import numpy as np
@@ -37,12 +38,10 @@ from engine.market.corporate_actions.action_list import CorporateActions
 from engine.market.instruments import INDICES
 from engine.numbers import counted
 from engine.texts import first_names, plain_text
-from store.backtest_results import ResultStore
 from strategies import build, failure_text
 from tui.commands.backtest.backtest_request import BacktestRequest, chosen_strategies, slippage_of
-from tui.commands.shared.options import END_OF_TIME, read_day
 from tui.commands.shared.progress_line import ProgressLine, interruptible, narrate
-from tui.run.bar_stores import history_store
+from tui.commands.shared.typed_values import END_OF_TIME, read_day
 from tui.run.settings import (
     actions_of,
     calendar_of,
@@ -50,6 +49,9 @@ from tui.run.settings import (
     listed_on,
     with_derivatives,
 )
+
+if TYPE_CHECKING:
+    from store.backtest_results import ResultStore
 
 MINUTE_S = 60
 INDEX = INDICES["NIFTY"][1]
@@ -82,7 +84,6 @@ class PreparedBacktest(NamedTuple):
     calendar: Calendar
     settings: RunSettings
     slippage: str
-    actions: CorporateActions | None
     between: tuple[int, int]
 
 
@@ -109,10 +110,18 @@ class BacktestJob:
         """Return the strategies' name."""
         return ", ".join(table.name for table in self.tables)
 
+    @cached_property
+    def actions(self) -> CorporateActions | None:
+        """Return the list of corporate actions, None where none is configured."""
+        return actions_of(self.config)
+
     @property
     def versions(self) -> BarVersions:
         """Return what the history has."""
         if self._versions is None:
+            # the workers of a sweep have their bars, and need none of its libraries
+            from tui.run.bar_stores import history_store
+
             self._versions = BarVersions(
                 # looked up once: the list of an archive costs a look over the network
                 history_store(self.config, self.request.folder),
@@ -153,7 +162,7 @@ class BacktestJob:
             start=begin,
             end=end,
             version=self.request.bars,
-            actions=actions_of(self.config),
+            actions=self.actions,
         )
 
     def _days_asked_for(self) -> tuple[date | None, date | None]:
@@ -231,7 +240,6 @@ class BacktestJob:
             calendar=calendar,
             settings=settings,
             slippage=slippage,
-            actions=actions_of(config),
             between=self._loaded_period(span),
         )
 
@@ -415,8 +423,10 @@ def strategy_failure(failures: Sequence[StrategyFailure]) -> BaseException:
     )
 
 
-def results_of(config: DeskConfig) -> ResultStore:
+def results_of(config: DeskConfig) -> "ResultStore":
     """Return where results are kept."""
+    from store.backtest_results import ResultStore
+
     return ResultStore(desk_paths(config, os.environ).state / "results.db")
 
 

@@ -2,44 +2,17 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
-
-from cyclopts import Parameter
+from typing import Any, NamedTuple
 
 from compiled.venue.slippage import FixedTicks, Slippage, SpreadFraction, VolumeShare
 from engine.config.schema import DeskConfig
 from engine.errors import ConfigError
-from tui.commands.shared.options import symbol_list
+from tui.commands.shared.typed_values import symbol_list
 from tui.run.settings import StrategyTable, strategy_table, strategy_tables
 
 MOST_CASH = 10**10
 """Rupees."""
 LONGEST_WARM_UP = 400
-
-StrategyName = Annotated[
-    str,
-    Parameter(
-        help="A strategy's name, or a configuration file; empty: all strategies that are enabled."
-    ),
-]
-TradedSymbols = Annotated[
-    str,
-    Parameter(
-        help="Only these, with commas between, or @FILE; empty: the strategy's, or all there are."
-    ),
-]
-ReplayedSpan = Annotated[
-    int, Parameter(help="Length of the bars in seconds; 0: the shortest every strategy can hear.")
-]
-Settings = Annotated[
-    list[str] | None,
-    Parameter(name="--set", help="PARAMETER=VALUE of the strategy; may be given several times."),
-]
-BarsVersion = Annotated[
-    str, Parameter(help="Version of the bars; empty: golden where there are any, else raw.")
-]
-Cash = Annotated[int, Parameter(help="Rupees to begin with; 0: paper.cash.")]
-WarmUp = Annotated[int, Parameter(help="Sessions before the first that the strategies hear.")]
 
 
 class BacktestRequest(NamedTuple):

@@ -28,8 +28,8 @@ from store.bars.parquet_bars import ParquetBars
 from tui.commands.backtest.backtest_job import BacktestJob, PreparedBacktest, strategy_failure
 from tui.commands.backtest.backtest_report import RunRemarks, findings_table, verdict_line
 from tui.commands.backtest.backtest_request import BacktestRequest
-from tui.commands.shared.options import END_OF_TIME
 from tui.commands.shared.progress_line import ProgressLine, interruptible
+from tui.commands.shared.typed_values import END_OF_TIME
 from tui.run.settings import StrategyTable
 
 STATE: Final = "XDG_STATE_HOME"
@@ -126,6 +126,7 @@ class BiasCheckJob:
                 "a history outside the state folder is not cut for what strategies read on their "
                 "own"
             )
+        actions = self._running.actions
         raw, steps = self._raw_bars(prepared)
         newer, vintages = self._newer_bars(prepared)
         return BiasSubject(
@@ -137,10 +138,10 @@ class BiasCheckJob:
             calendar=prepared.calendar,
             # the reference runs as a backtest would; only the tests of warm-up take more
             settings=prepared.settings._replace(warm_up=self.request.warm_up),
-            actions=prepared.actions is not None,
+            actions=actions is not None,
             raw=raw,
             steps=steps,
-            suspects=unadjusted_splits(prepared.loaded.series) if prepared.actions is None else (),
+            suspects=unadjusted_splits(prepared.loaded.series) if actions is None else (),
             newer=newer,
             vintages=vintages,
         )
@@ -150,14 +151,14 @@ class BiasCheckJob:
     ) -> tuple[dict[str, BarSeries], dict[str, list[AdjustmentStep]]]:
         """Return the bars of adjusted ones as they are stored, and their adjustments."""
         names = [symbol for symbol, each in prepared.loaded.manifests.items() if each.adjusted]
-        if prepared.actions is None or not names:
+        actions = self._running.actions
+        if actions is None or not names:
             return {}, {}
         loaded = self._running.versions.load(
             names, prepared.span, *prepared.between, self.request.bars, None
         )
         return loaded.series, {
-            name: adjustment_steps(bars, prepared.actions, name)
-            for name, bars in loaded.series.items()
+            name: adjustment_steps(bars, actions, name) for name, bars in loaded.series.items()
         }
 
     def _newer_bars(
@@ -178,7 +179,8 @@ class BiasCheckJob:
         names = [symbol for symbol in ours if symbol in there]
         if not names:
             return {}, ("", "")
-        loaded = versions.load(names, prepared.span, *prepared.between, other, prepared.actions)
+        actions = self._running.actions
+        loaded = versions.load(names, prepared.span, *prepared.between, other, actions)
         return {
             symbol: continued_series(bars, ours[symbol]) for symbol, bars in loaded.series.items()
         }, (name, other)

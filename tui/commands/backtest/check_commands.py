@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from engine.errors import ConfigError
 from engine.exit_codes import DONE, FAILED, INTERRUPTED
-from tui.commands.backtest.backtest_request import (
+from tui.commands.backtest.backtest_options import (
     BarsVersion,
     Cash,
     ReplayedSpan,
@@ -15,8 +15,8 @@ from tui.commands.backtest.backtest_request import (
     StrategyName,
     TradedSymbols,
     WarmUp,
-    read_request,
 )
+from tui.commands.backtest.backtest_request import read_request
 from tui.commands.shared.options import AsJson, ConfigFile, Folder, From, To
 from tui.run.configured import configuration
 

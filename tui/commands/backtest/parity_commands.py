@@ -10,8 +10,9 @@ from cyclopts import Parameter
 from engine.config.desk_modes import Mode
 from engine.errors import NothingFound
 from engine.exit_codes import DONE
-from tui.commands.shared.options import AsJson, ConfigFile, Folder, read_day
+from tui.commands.shared.options import AsJson, ConfigFile, Folder
 from tui.commands.shared.progress_line import narrate
+from tui.commands.shared.typed_values import read_day
 from tui.run.configured import configuration
 
 if TYPE_CHECKING:

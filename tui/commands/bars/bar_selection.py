@@ -12,7 +12,7 @@ from engine.config.disk_places import desk_paths
 from engine.config.schema import DeskConfig
 from engine.errors import ConfigError, DataError, NothingFound
 from engine.market.calendar import DAY, Calendar, ist_day, midnight
-from tui.commands.shared.options import END_OF_TIME, read_day, symbol_set
+from tui.commands.shared.typed_values import END_OF_TIME, read_day, symbol_set
 from tui.run.configured import configuration
 
 if TYPE_CHECKING:

@@ -34,18 +34,9 @@ from tui.commands.bars.bar_selection import (
     store_of,
     time_range,
 )
-from tui.commands.shared.options import (
-    END_OF_TIME,
-    ConfigFile,
-    Folder,
-    From,
-    RowsAsJson,
-    To,
-    read_day,
-    symbol_list,
-    symbol_set,
-)
+from tui.commands.shared.options import ConfigFile, Folder, From, RowsAsJson, To
 from tui.commands.shared.text_tables import SHOWN, column_text, print_table
+from tui.commands.shared.typed_values import END_OF_TIME, read_day, symbol_list, symbol_set
 from tui.run.configured import configuration
 from tui.run.run_records import latest_database
 

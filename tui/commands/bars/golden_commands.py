@@ -15,8 +15,9 @@ from engine.exit_codes import DONE, FAILED
 from engine.market.calendar import ist_day
 from engine.texts import plain_text
 from tui.commands.bars.bar_selection import Symbols, folder_of, store_of
-from tui.commands.shared.options import END_OF_TIME, ConfigFile, Folder, RowsAsJson, symbol_set
+from tui.commands.shared.options import ConfigFile, Folder, RowsAsJson
 from tui.commands.shared.text_tables import print_table
+from tui.commands.shared.typed_values import END_OF_TIME, symbol_set
 from tui.run.configured import configuration
 
 if TYPE_CHECKING:

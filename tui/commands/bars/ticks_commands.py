@@ -22,8 +22,9 @@ from engine.texts import plain_text
 from store.export import ColumnKind, ist_text, write_rows
 from store.recordings.recording_blocks import BlockScan
 from tui.commands.bars.bar_selection import store_of
-from tui.commands.shared.options import AsJson, ConfigFile, RowsAsJson, speed_of, symbol_set
+from tui.commands.shared.options import AsJson, ConfigFile, RowsAsJson, speed_of
 from tui.commands.shared.text_tables import print_table
+from tui.commands.shared.typed_values import symbol_set
 from tui.formats import aligned_fields
 from tui.run.configured import configuration
 from tui.run.recording_replay import recorded_range

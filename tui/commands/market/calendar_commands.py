@@ -23,7 +23,8 @@ from engine.market.safeguards import TradingSafeguards
 from engine.market.session_table import HoursClass
 from engine.texts import plain_text
 from tui.commands.market.charge_commands import KINDS, clock_text, moment_text
-from tui.commands.shared.options import AsJson, Day, read_day
+from tui.commands.shared.options import AsJson, Day
+from tui.commands.shared.typed_values import read_day
 from tui.run.configured import configuration
 from tui.run.credentials import ask_secret, vault_of
 from tui.run.settings import calendar_of

@@ -19,8 +19,9 @@ from engine.market.instrument_dumps import DumpFolder, content_of
 from engine.market.instruments import InstrumentList, InstrumentListing
 from engine.market.safeguards import TradingSafeguards
 from engine.texts import plain_text
-from tui.commands.shared.options import ConfigFile, Day, RowsAsJson, read_day, symbol_list
+from tui.commands.shared.options import ConfigFile, Day, RowsAsJson
 from tui.commands.shared.text_tables import print_table
+from tui.commands.shared.typed_values import read_day, symbol_list
 from tui.run.bar_stores import share_dumps, shared_dumps
 from tui.run.configured import configuration
 

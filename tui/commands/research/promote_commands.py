@@ -15,8 +15,9 @@ from engine.promotion.next_day_file import FILE, NextDayFile, read_next_day
 from engine.promotion.promotion_log import PromotionLog, PromotionRecord
 from engine.texts import plain_text
 from tui.commands.research import promotion_report
-from tui.commands.shared.options import AsJson, ConfigFile, read_day
+from tui.commands.shared.options import AsJson, ConfigFile
 from tui.commands.shared.progress_line import narrate
+from tui.commands.shared.typed_values import read_day
 from tui.run.configured import configuration
 from tui.run.run_records import state_folder
 

@@ -10,21 +10,21 @@ from engine.errors import ConfigError
 from engine.exit_codes import DONE, INTERRUPTED
 from engine.research.evidence.day_folds import walk_forward_months
 from engine.research.parameter_space import MOST_POINTS
-from engine.research.sweep_study import StudyTerms
+from engine.research.trials import StudyTerms
 from tui.commands.backtest.backtest_commands import ReportFile
-from tui.commands.backtest.backtest_request import (
+from tui.commands.backtest.backtest_options import (
     BarsVersion,
     Cash,
     StrategyName,
     TradedSymbols,
     WarmUp,
-    read_request,
 )
+from tui.commands.backtest.backtest_request import read_request
 from tui.commands.research.sweep_files import drop_bars, write_trials
 from tui.commands.research.sweep_job import SamplerName, SweepJob, SweepRequest
-from tui.commands.research.sweep_output import put_out, study_outcome
-from tui.commands.shared.options import AsJson, ConfigFile, Folder, From, To, read_day
+from tui.commands.shared.options import AsJson, ConfigFile, Folder, From, To
 from tui.commands.shared.progress_line import narrate
+from tui.commands.shared.typed_values import read_day
 from tui.run.configured import configuration
 
 MOST_WORKERS = 256
@@ -146,6 +146,9 @@ def sweep(
     if not (outcome.rows or outcome.manifest.whole):
         narrate("stopped before a trial was finished: the same command begins again")
         return INTERRUPTED
+    # pandas comes with it: not while the workers need the memory
+    from tui.commands.research.sweep_output import put_out, study_outcome
+
     study = study_outcome(outcome, values.scoring, outcome.manifest.study, as_of)
     write_trials(outcome.folder, study, outcome.rows)
     if outcome.manifest.whole:

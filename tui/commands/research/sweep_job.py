@@ -25,10 +25,11 @@ from engine.research.parameter_space import ParameterAxis, ParameterSpace, Point
 from engine.research.point_pruner import PointPruner, PrunedRounds
 from engine.research.samplers import DEFAULT_TRIALS, ListSampler, PointSampler, TpeSampler
 from engine.research.sweep_run import NamedTrial, SweepProgress, SweepRun
-from engine.research.sweep_study import StudyTerms, SweepRow
 from engine.research.trials import (
     PORTFOLIO,
+    StudyTerms,
     SweepPoint,
+    SweepRow,
     TrialBasis,
     TrialResult,
     TrialWindow,
@@ -107,8 +108,6 @@ class SweepOutcome(NamedTuple):
     refused: list[SweepPoint]
     resumed: int
     folder: Path
-    task: bytes = b""
-    """The task of its workers; empty of a sweep that was read from its journal."""
 
 
 @final
@@ -137,39 +136,13 @@ class SweepJob:
     def execute(self, workers: int, dask: str = "", *, fresh: bool = False) -> SweepOutcome:
         """Run what is not done, until ctrl-c: what is done then stays. Raise `PatangError`."""
         journal = TrialJournal(self.folder)
-        with journal.lock(), _only_if_begun(journal):
-            span = self._bar_span()
-            loaded = self.backtest.load_bars(span)
-            basis = self._trial_basis(loaded, span)
-            before = None if fresh else journal.read_manifest(SweepManifest)
-            if before is not None and (changed := before.basis.difference(basis)):
-                raise ConfigError(
-                    f"{changed} changed since this sweep began on {before.made[:10]}: its trials "
-                    f"would not be comparable; --fresh begins anew ({self.folder})"
-                )
-            days = self.backtest.prepare_loaded(loaded, span).market.days
-            if fresh:  # not before there are bars for a new one
-                journal.clear()
-                forget_study(self.folder)
-            packed = self.folder / BARS
-            write_packed(packed, loaded)
-            manifest = self._sweep_manifest(basis, loaded, span, packed, days)
-            journal.write_manifest(manifest)
-            task = encode_task(
-                SweepTask(
-                    config=self.config,
-                    request=self.request.backtest._replace(folder=None),
-                    tables=self.tables,
-                    sources=basis.sources,
-                    span=span,
-                    bars=str(packed),
-                    bars_hash=manifest.bars,
-                )
-            )
-            pool = dask_workers(dask, task, packed) if dask else local_workers(workers, task)
-            done = journal.results(len(days))
+        pool = dask_workers(dask) if dask else local_workers(workers)
+        with journal.lock(), _only_if_begun(journal), pool as crew:
+            manifest = self._begin_sweep(journal, fresh=fresh)
+            crew.take_task(self._worker_task(manifest), self.folder / BARS)
+            done = journal.results(len(manifest.days))
             line = StatusLine(0.2, 5.0)
-            with interruptible() as interruption, pool as crew:
+            with interruptible() as interruption:
                 run = SweepRun(
                     crew,
                     journal,
@@ -185,7 +158,45 @@ class SweepJob:
             manifest = msgspec.structs.replace(manifest, whole=not run.was_stopped)
             journal.write_manifest(manifest)
             resumed = sum(row.name in done for row in rows)
-            return SweepOutcome(manifest, rows, self.refused, resumed, self.folder, task)
+            return SweepOutcome(manifest, rows, self.refused, resumed, self.folder)
+
+    def _begin_sweep(self, journal: TrialJournal, *, fresh: bool) -> SweepManifest:
+        """Read the bars and pack them; return what the sweep is, which is written down."""
+        import pyarrow as pa
+
+        span = self._bar_span()
+        loaded = self.backtest.load_bars(span)
+        basis = self._trial_basis(loaded, span)
+        before = None if fresh else journal.read_manifest(SweepManifest)
+        if before is not None and (changed := before.basis.difference(basis)):
+            raise ConfigError(
+                f"{changed} changed since this sweep began on {before.made[:10]}: its trials "
+                f"would not be comparable; --fresh begins anew ({self.folder})"
+            )
+        days = self.backtest.prepare_loaded(loaded, span).market.days
+        if fresh:  # not before there are bars for a new one
+            journal.clear()
+            forget_study(self.folder)
+        packed = self.folder / BARS
+        write_packed(packed, loaded)
+        # Arrow keeps the memory that it has read with, several times that of the bars.
+        pa.default_memory_pool().release_unused()
+        manifest = self._sweep_manifest(basis, loaded, span, packed, days)
+        journal.write_manifest(manifest)
+        return manifest
+
+    def _worker_task(self, manifest: SweepManifest) -> bytes:
+        return encode_task(
+            SweepTask(
+                config=self.config,
+                request=self.request.backtest._replace(folder=None),
+                tables=self.tables,
+                sources=manifest.basis.sources,
+                span=manifest.span,
+                bars=str(self.folder / BARS),
+                bars_hash=manifest.bars,
+            )
+        )
 
     def check_basis(self, manifest: SweepManifest) -> None:
         """Raise `ConfigError` where code, strategies, settings or bars are not those of a sweep."""

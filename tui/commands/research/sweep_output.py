@@ -2,24 +2,22 @@
 
 import sys
 from collections import Counter
-from contextlib import redirect_stdout, suppress
 from pathlib import Path
 
 from engine.config.scoring_settings import ScoringSettings
-from engine.errors import PatangError
-from engine.history.bar_series import Floats
 from engine.numbers import counted
 from engine.research.parameter_space import point_text
 from engine.research.sweep_page import SweepFacts, sweep_html
-from engine.research.sweep_study import StudyTerms, SweepStudy, draw_chances, study_sweep
+from engine.research.sweep_study import SweepStudy, draw_chances, study_sweep
+from engine.research.trials import StudyTerms
 from engine.system.whole_files import write_whole
 from engine.texts import plain_text
-from tui.commands.research.sweep_files import TRIALS, read_trades, write_trades
+from store.trial_journal import TrialJournal
+from tui.commands.research.sweep_files import TRIALS
 from tui.commands.research.sweep_job import SweepOutcome
 from tui.commands.research.sweep_report import print_study, study_json
-from tui.commands.research.trial_worker import worker_of
-from tui.commands.shared.options import read_day
 from tui.commands.shared.progress_line import narrate
+from tui.commands.shared.typed_values import read_day
 
 
 def study_outcome(
@@ -30,21 +28,8 @@ def study_outcome(
     # Bars of a simulated market may lie ahead of the clock: they are fresh.
     terms = terms._replace(as_of=day if as_of else max(day, days[-1]))
     study = study_sweep(outcome.rows, days, settings, terms)
-    return draw_chances(study, _known_trades(outcome, study), terms.seed)
-
-
-def _known_trades(outcome: SweepOutcome, study: SweepStudy) -> dict[str, Floats]:
-    """Return the trades of the best and the chosen: run once more, or as they were kept."""
-    known = read_trades(outcome.folder)
-    if not outcome.task:
-        return known
-    worker = worker_of(outcome.task)
-    found = {}
-    for name, each in study.leaders.items():
-        with suppress(PatangError), redirect_stdout(sys.stderr):
-            found[name] = known[name] if name in known else worker.trade_returns(each.row.trial)
-    write_trades(outcome.folder, found)
-    return found
+    trades = TrialJournal(outcome.folder).trade_returns(len(days), study.leaders)
+    return draw_chances(study, trades, terms.seed)
 
 
 def put_out(
@@ -62,9 +47,6 @@ def put_out(
         sys.stdout.write(study_json(study, outcome.rows, **said) + "\n")
     else:
         print_study(study, outcome.rows, facts.objective)
-    best = study.chances.get(study.best.name)
-    if best is not None and best.shuffled is None and study.best.row.result.metrics.get("trades"):
-        narrate("the trades of the best are not kept: by chance its days alone are drawn")
     if file.exists():
         narrate(f"all trials: {file}")
 

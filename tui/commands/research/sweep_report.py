@@ -10,7 +10,7 @@ from rich.text import Text
 from engine.numbers import count
 from engine.research.evidence.evidence_gate import EvidenceFinding, wanted_text
 from engine.research.fold_study import FoldStudy
-from engine.research.sweep_study import SweepRow, SweepStudy
+from engine.research.sweep_study import SweepStudy
 from engine.research.sweep_tables import (
     FoldLine,
     HeatMap,
@@ -28,6 +28,7 @@ from engine.research.sweep_tables import (
 )
 from engine.research.trial_chance import SHOWN as SHARES
 from engine.research.trial_chance import TrialChance, chance_lines
+from engine.research.trials import SweepRow
 from engine.texts import plain_text
 
 SHOWN = 12

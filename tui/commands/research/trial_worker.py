@@ -1,5 +1,6 @@
 """A worker of a sweep: the process that runs trials, whoever hands them to it."""
 
+import gc
 import hashlib
 import os
 import sys
@@ -23,7 +24,7 @@ from engine.backtest.run_outcome import RunManifest, RunOutcome
 from engine.backtest.statistics.run_statistics import statistics
 from engine.config.schema import DeskConfig
 from engine.errors import DataError, PatangError
-from engine.history.bar_series import Floats, day_number
+from engine.history.bar_series import day_number
 from engine.research.packed_bars import read_packed
 from engine.research.sweep_run import NamedTrial
 from engine.research.trials import (
@@ -72,37 +73,22 @@ class TrialWorker:
         """Return a trial's result; what the strategy or the data refuse is a result, too."""
         begun = time.process_time()
         try:
-            metrics, packed, digest = self._replay_trial(trial)
+            found = self._replay_trial(trial)
         except PatangError as error:
-            taken = time.process_time() - begun
-            return TrialResult(trial=name, failure=f"{error}", seconds=taken)
-        return TrialResult(
-            trial=name,
-            metrics=metrics,
-            returns=packed,
-            digest=digest,
-            seconds=time.process_time() - begun,
-        )
+            found = TrialResult(trial="", failure=f"{error}")
+        # A run is a cycle of kernel and venue, and a dozen of them would lie about at a time.
+        gc.collect(1)
+        taken = time.process_time() - begun
+        return msgspec.structs.replace(found, trial=name, seconds=taken)
 
-    def trade_returns(self, trial: SweepTrial) -> Floats:
-        """Return the P&L of each closed round trip over the cash at the beginning, by exits.
-
-        Raise `PatangError` where the trial fails.
-        """
-        _, outcome = self._run_trial(trial)
-        closed = sorted(
-            (each for each in outcome.trades if not each.is_open),
-            key=lambda each: (each.exit_ts, each.number),
-        )
-        return np.array([each.net for each in closed]) / outcome.manifest.start_cash
-
-    def _replay_trial(self, trial: SweepTrial) -> tuple[dict[str, float | None], str, str]:
+    def _replay_trial(self, trial: SweepTrial) -> TrialResult:
         run, outcome = self._run_trial(trial)
         calendar = [day_number(day) for day in self._prepared_window(trial.window).market.days]
         # Symbols have holes of their own, and trials are compared day by day.
+        cash = outcome.manifest.start_cash
         daily = calendar_returns(
             outcome.daily.equity,
-            outcome.manifest.start_cash,
+            cash,
             days=outcome.daily.day,
             calendar=np.array(calendar),
         )
@@ -111,7 +97,17 @@ class TrialWorker:
             for each in statistics(outcome)
             if not isinstance(each.value, str)
         }
-        return metrics, pack_returns(daily), run.digest
+        closed = sorted(
+            (each for each in outcome.trades if not each.is_open),
+            key=lambda each: (each.exit_ts, each.number),
+        )
+        return TrialResult(
+            trial="",
+            metrics=metrics,
+            returns=pack_returns(daily),
+            trades=pack_returns(np.array([each.net for each in closed]) / cash),
+            digest=run.digest,
+        )
 
     def _run_trial(self, trial: SweepTrial) -> tuple[BacktestRun, RunOutcome]:
         table = self._task.tables[trial.strategy] | trial.parameters
@@ -219,7 +215,7 @@ def run_remote_batch(packed: bytes, bars: bytes, trials: Sequence[NamedTrial]) -
     Raises `DataError` for bars that are not those of the sweep.
     """
     task = msgspec.msgpack.decode(packed, type=SweepTask)
-    file = Path(tempfile.gettempdir()) / f"patang-bars-{os.getuid()}" / f"{task.bars_hash}.arrow"
+    file = Path(tempfile.gettempdir()) / f"patang-bars-{os.getuid()}" / f"{task.bars_hash}.packed"
     if not file.exists():
         if hashlib.sha256(bars).hexdigest() != task.bars_hash:
             raise DataError("the bars that came are not those of the sweep")

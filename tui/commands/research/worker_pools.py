@@ -29,15 +29,20 @@ class LocalWorkers:
 
     deaths: tuple[type[BaseException], ...] = (BrokenExecutor,)
 
-    def __init__(self, width: int, task: bytes) -> None:
+    def __init__(self, width: int) -> None:
         self.width = width
-        self._task = task
+        self._task = b""
         self._running: set[Results] = set()
         # Not forked: threads of the libraries may hold locks at that moment, and a child would
         # wait for them for ever.
         self._context = multiprocessing.get_context("spawn")
         self._leash, self._hold = self._context.Pipe(duplex=False)
         self._pool = self._new_pool()
+
+    def take_task(self, task: bytes, bars: Path) -> None:
+        """Have a task for what is submitted; its bars lie where it says."""
+        del bars
+        self._task = task
 
     def submit(self, batch: Sequence[NamedTrial]) -> Results:
         """Have a batch run."""
@@ -87,20 +92,23 @@ def _end_with_owner(leash: Connection) -> None:
 class DaskWorkers:
     """The workers of a Dask scheduler, which get the bars once each."""
 
-    def __init__(self, client: Any, task: bytes, bars: Path) -> None:
+    def __init__(self, client: Any) -> None:
         from distributed import KilledWorker
 
         # A scheduler cancels what was to run on data that a worker has died with.
         self.deaths: tuple[type[BaseException], ...] = (KilledWorker, CancelledError)
         self._client = client
-        self._sent = (task, bars.read_bytes())
         self._pool = client.get_executor(pure=False)
-        self._scatter_bars()
 
     @property
     def width(self) -> int:
         """Return how many batches run at once."""
         return max(1, sum(map(int, self._client.nthreads().values())))
+
+    def take_task(self, task: bytes, bars: Path) -> None:
+        """Send a task and its bars to every worker."""
+        self._sent = (task, bars.read_bytes())
+        self._scatter_bars()
 
     def submit(self, batch: Sequence[NamedTrial]) -> Results:
         """Have a batch run; the scheduler gives it to another worker where one dies."""
@@ -121,9 +129,9 @@ class DaskWorkers:
 
 
 @contextlib.contextmanager
-def local_workers(width: int, task: bytes) -> Iterator[LocalWorkers]:
+def local_workers(width: int) -> Iterator[LocalWorkers]:
     """Have so many processes for a while."""
-    workers = LocalWorkers(width, task)
+    workers = LocalWorkers(width)
     try:
         yield workers
     finally:
@@ -141,7 +149,7 @@ def _tell_plain_workers(client: Any) -> None:
 
 
 @contextlib.contextmanager
-def dask_workers(address: str, task: bytes, bars: Path) -> Iterator[DaskWorkers]:
+def dask_workers(address: str) -> Iterator[DaskWorkers]:
     """Have a scheduler's workers for a while; raise `ConfigError` or `OperatorError`."""
     try:
         from distributed import Client
@@ -155,6 +163,6 @@ def dask_workers(address: str, task: bytes, bars: Path) -> Iterator[DaskWorkers]
         if not client.nthreads():
             raise OperatorError(f"--dask {address}: the scheduler has no workers")
         _tell_plain_workers(client)
-        yield DaskWorkers(client, task, bars)
+        yield DaskWorkers(client)
     finally:
         client.close()
