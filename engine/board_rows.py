@@ -290,6 +290,14 @@ class BarRow(NamedTuple):
     volume: int
 
 
+class FormingBar(NamedTuple):
+    """A bar that has not closed."""
+
+    token: int
+    span: int
+    bar: BarRow
+
+
 class FillMark(NamedTuple):
     """One fill, for the chart."""
 
@@ -376,5 +384,12 @@ class Board:
 
         Written for every watched token and span.
         """
+        self.charted = (0, 0)
+        """(token, span in seconds) of the bar that somebody looks at, (0, 0) for none.
+
+        The one thing here that a screen writes, and the engine reads.
+        """
+        self.forming: FormingBar | None = None
+        """That bar as far as it has come; None between two bars."""
         self.heartbeat = 0
         """Monotonic ns of the engine loop's last turn."""

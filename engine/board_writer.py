@@ -11,6 +11,7 @@ from engine.board_rows import (
     DayTrades,
     EventRow,
     FillMark,
+    FormingBar,
     GovernorState,
     Row,
 )
@@ -105,3 +106,8 @@ class BoardWriter:
         """Show the last bars of a token and span."""
         self._check_thread()
         self.board.bars[key] = bars
+
+    def set_forming(self, forming: FormingBar | None) -> None:
+        """Show the charted bar as far as it has come."""
+        self._check_thread()
+        self.board.forming = forming

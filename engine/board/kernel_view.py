@@ -16,6 +16,7 @@ from engine.board_rows import (
     BarRow,
     BoardHeader,
     FillMark,
+    FormingBar,
     LadderRow,
     OrderRow,
     PositionRow,
@@ -97,16 +98,7 @@ class KernelView:
         for bar in bars:
             key = (bar.token, bar.span)
             kept = self._bars.setdefault(key, deque(maxlen=BARS_KEPT))
-            kept.append(
-                BarRow(
-                    bar.start,
-                    bar.open,
-                    high=bar.high,
-                    low=bar.low,
-                    close=bar.close,
-                    volume=bar.volume,
-                )
-            )
+            kept.append(_bar_row(bar))
             touched.add(key)
         for key in touched:
             self.writer.put_bars(key, tuple(self._bars[key]))
@@ -120,7 +112,19 @@ class KernelView:
         self._publish_ladders()
         self._publish_externals()
         self._publish_risk(now, census)
+        self._publish_forming()
         self.writer.replace_header(header)
+
+    def _publish_forming(self) -> None:
+        """Show the bar that the chart looks at."""
+        # One alone: those of all that is watched would cost more than anybody reads.
+        token, span = self.board.charted
+        try:
+            bar = self.kernel.market_feed.bars.current(token, span) if token else None
+        # A screen may ask for whatever it likes: the day goes on.
+        except ValueError:
+            bar = None
+        self.writer.set_forming(FormingBar(token, span, _bar_row(bar)) if bar is not None else None)
 
     def put_worry(self, name: str, count: int) -> None:
         """Show a count that had better be zero."""
@@ -321,4 +325,10 @@ def ladder_row(ladder: Ladder, last: float) -> LadderRow:
         high=high,
         gtts=sum(1 for rung in held if rung.has_live_stop),
         trailed=int(sum(rung.trailed for rung in ladder.rungs)),
+    )
+
+
+def _bar_row(bar: Bar) -> BarRow:
+    return BarRow(
+        bar.start, bar.open, high=bar.high, low=bar.low, close=bar.close, volume=bar.volume
     )

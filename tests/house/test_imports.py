@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SCREENS = {"textual", "rich", "plotext", "textual_plotext"}
+SCREENS = {"textual", "rich", "plotext"}
 HEAVY = {
     "pandas",
     "numpy",

@@ -3,9 +3,12 @@
 import contextlib
 
 import pytest
+from textual.events import MouseScrollUp
 from textual.widgets import Button, Input
 
+from engine.board_rows import FormingBar, PositionRow
 from engine.errors import OperatorError
+from engine.numbers import log_time
 from engine.operator_requests import CancelRequest, ExitRequest, refused
 from tests.tui.fake import FakeDesk
 from tui.app.app import PatangApp
@@ -13,6 +16,7 @@ from tui.app.screens.action_palette import ActionPalette
 from tui.app.screens.chart_screen import ChartScreen
 from tui.app.screens.desk_screen import DeskScreen
 from tui.app.screens.modal_dialogs import HelpDialog, QuestionDialog
+from tui.app.widgets.chart_canvas import ChartCanvas
 from tui.app.widgets.status_bands import KillBand, ModeBand
 from tui.key_actions import ACTIONS, key_caps
 
@@ -541,13 +545,147 @@ async def test_the_chart_is_drawn_at_most_once_in_ten_frames():
         await settle(app, pilot)
         drawn = []
         screen = app.screen
-        draw = screen._draw_prices
-        screen._draw_prices = lambda *args: (drawn.append(1), draw(*args))
+        show = screen._canvas.show_strips
+        screen._canvas.show_strips = lambda strips: (drawn.append(1), show(strips))
         bars = app.face.board.bars[1_000, 60]
         for i in range(20):
             app.face.board.bars[1_000, 60] = (*bars[:-1], bars[-1]._replace(volume=i))
             app.frame()
         assert len(drawn) == 2
+
+
+def chart_bars(app, screen):
+    """Return what the screen charts."""
+    return app.face.board.bars[screen._charted_bars().row.token, screen._span]
+
+
+async def test_the_chart_shows_the_bar_that_forms():
+    async with running() as (app, pilot):
+        await pilot.press("2")
+        await settle(app, pilot)
+        board = app.face.board
+        token, span = board.charted
+        assert (token, span) == (board.watch.rows[0].token, 60)
+        last = board.bars[token, span][-1]
+        board.forming = FormingBar(
+            token, span, last._replace(start=last.start + 60 * SECOND, close=1_234.5)
+        )
+        await pilot.press("v")
+        await settle(app, pilot)
+        assert "C 1,234.50" in screen_text(app)[4]
+        # It has closed meanwhile, and stands among the others: it is not there twice.
+        board.forming = FormingBar(token, span, last)
+        assert len(app.screen._charted_bars().bars) == len(board.bars[token, span])
+
+
+async def test_the_cross_hair_says_when_and_how_much_and_escape_drops_it():
+    async with running() as (app, pilot):
+        await pilot.press("2", "left", "h", "h")
+        await settle(app, pilot)
+        bar = chart_bars(app, app.screen)[-3]
+        lines = screen_text(app)
+        assert f"C {bar.close:,.2f}" in lines[4]
+        assert f"{log_time(bar.start)} {bar.close:,.2f}" in lines[5]
+        await pilot.press("k", "k")
+        await settle(app, pilot)
+        assert f" {bar.close:,.2f} " not in screen_text(app)[5]
+        await pilot.press("escape")
+        await settle(app, pilot)
+        assert log_time(bar.start) not in screen_text(app)[5]
+        await pilot.press("escape")
+        await pilot.pause()
+        assert isinstance(app.screen, DeskScreen)
+
+
+async def test_the_chart_zooms_pans_and_comes_back():
+    async with running() as (app, pilot):
+        await pilot.press("2")
+        await settle(app, pilot)
+
+        def seen():
+            screen = app.screen
+            return screen._window.seen(chart_bars(app, screen), screen._candle_columns)
+
+        wide = seen()
+        await pilot.press("plus")
+        await settle(app, pilot)
+        assert seen().last == wide.last
+        assert seen().last - seen().first < wide.last - wide.first
+        await pilot.press("minus", "H")
+        await settle(app, pilot)
+        assert seen().last < wide.last
+        assert "earlier bars" in screen_text(app)[5]
+        await pilot.press("g")
+        assert seen().first == 0
+        await pilot.press("G")
+        await settle(app, pilot)
+        assert seen() == wide
+        assert "earlier bars" not in screen_text(app)[5]
+
+
+async def test_a_click_puts_the_cross_hair_and_the_wheel_goes_back():
+    async with running() as (app, pilot):
+        await pilot.press("2")
+        await settle(app, pilot)
+        await pilot.click(ChartCanvas, offset=(20, 4))
+        await settle(app, pilot)
+        screen = app.screen
+        seen = screen._window.seen(chart_bars(app, screen), screen._candle_columns)
+        assert seen.cursor == seen.first + 10
+        assert screen._drawing.cursor_row == 4
+        screen._canvas.on_mouse_scroll_up(
+            MouseScrollUp(screen._canvas, 1, 1, 0, -1, 0, *[False] * 3)
+        )
+        await settle(app, pilot)
+        assert not screen._window.follows
+
+
+async def test_indicators_volume_and_another_symbol_come_by_keys():
+    async with running() as (app, pilot):
+        await pilot.press("2", "b", "i", "w")
+        await settle(app, pilot)
+        legend = screen_text(app)[5]
+        names = [row.symbol for row in app.face.board.watch.rows]
+        for words in ("EMA 50", "EMA 200", "RSI 14", f"{names[1]} "):
+            assert words in legend
+        assert "vol " in "\n".join(screen_text(app)[6:])
+        await pilot.press("W", "v")
+        await settle(app, pilot)
+        assert names[1] not in screen_text(app)[5]
+        assert "vol " not in "\n".join(screen_text(app)[6:])
+        # Their row of the footer keeps its place while other keys do their work.
+        assert "indicator" in screen_text(app)[-1]
+
+
+async def test_levels_of_the_position_and_its_orders_stand_on_the_axis():
+    async with running() as (app, pilot):
+        await pilot.press("2")
+        await settle(app, pilot)
+        row = app.screen._charted_bars().row
+        app.face.board.positions.put(
+            "p",
+            PositionRow(
+                "p",
+                row.symbol,
+                "hand",
+                "P1",
+                5,
+                row.ltp,
+                row.ltp,
+                0,
+                0.0,
+                row.ltp * 0.9,
+                row.ltp * 1.2,
+                5,
+                0,
+            ),
+        )
+        await pilot.press("v")
+        await settle(app, pilot)
+        text = "\n".join(screen_text(app)[6:])
+        assert "avg " in text
+        assert "stop" in text
+        assert "▴goal" in text
 
 
 async def test_colours_change_what_up_looks_like():

@@ -80,7 +80,7 @@ def test_the_app_imports_no_broker_no_store_and_no_chart():
     code = (
         "import sys, tui.app.app\n"
         "bad = [m for m in sys.modules if m.split('.')[0] in "
-        "{'brokers', 'store', 'plotext', 'textual_plotext', 'pandas', 'numpy', 'pyarrow', "
+        "{'brokers', 'store', 'plotext', 'pandas', 'numpy', 'pyarrow', "
         "'duckdb', 'kiteconnect'}]\n"
         "print(bad)"
     )

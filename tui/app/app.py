@@ -361,9 +361,9 @@ class PatangApp(App[None]):
         if self._notices.clear():
             self.frame()
             return
-        if isinstance(self.screen, PanedScreen) and (
-            self.screen.back() or isinstance(self.screen, DeskScreen)
-        ):
+        screen = self.screen
+        if isinstance(screen, FullScreen) and (screen.back() or isinstance(screen, DeskScreen)):
+            self.frame()
             return
         self.action_show("desk")
 
@@ -396,7 +396,7 @@ class PatangApp(App[None]):
         return self._risk
 
     def _chart_screen(self) -> Any:
-        from tui.app.screens.chart_screen import ChartScreen  # noqa: PLC0415 - plotext costs as much as the rest of the app
+        from tui.app.screens.chart_screen import ChartScreen  # noqa: PLC0415 - not before the first paint
 
         if self._chart is None:
             self._chart = ChartScreen(self.face.board.header.mode, self.face.spans, self.tones)

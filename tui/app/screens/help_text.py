@@ -11,7 +11,12 @@ from tui.app.widgets.pane_view import View
 from tui.app.widgets.theme import ToneStyles
 from tui.key_actions import ACTIONS, SCOPES, KeyAction, key_caps, keys_of
 
-_CHART = "Candles with volume, EMA 9 and 21, and the desk's own fills: ▲ bought, ▼ sold."
+_CHART = (
+    "Candles with volume, an indicator over the prices and one below, and what is the desk's own: "
+    "▲ bought, ▼ sold, ◆ both; dashed lines are average, stop, goal and orders at work. An arrow "
+    "on the axis: such a price lies beyond it. The last bar is still forming. A click puts the "
+    "cross-hair, the wheel goes back and on."
+)
 _KEYS, _VERBS = 9, 13
 _WHOLE = 90
 """Width below which each action has one line, but for the kill switch."""

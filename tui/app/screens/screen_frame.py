@@ -55,6 +55,10 @@ class FullScreen(DrawnScreen, Screen[None]):
         """The scopes of actions in reach."""
         return {"anywhere"}
 
+    def back(self) -> bool:
+        """Undo what was done to the view last; return whether there was anything."""
+        return False
+
     def restyle(self) -> None:
         """Paint everything anew in the theme of now."""
         self.refresh()

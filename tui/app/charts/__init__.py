@@ -1,0 +1,1 @@
+"""Charts in cells: candles, volume, lines of dots, and the axes beside them."""
