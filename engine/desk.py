@@ -27,6 +27,7 @@ from engine.config.risk_limits import current_limits
 from engine.day.day_loop import DayLoop, DeskAlarm, NumberedRequest
 from engine.day.desk_clocks import SteppedClock
 from engine.day.opening import (
+    DAY_SPAN,
     check_account,
     choose_instruments,
     daily_tokens,
@@ -459,7 +460,9 @@ class Desk:
         loop = self._build_loop(hours)
         loop.changes, loop.configured = changes, self._configured
         self._restore_journal(loop, midnight(day))
-        spans = {int(slot.span) for slot in slots}
+        # A chart begins with the session before in every span, not in those of strategies alone.
+        charted = {span for span in self.settings.spans if span < DAY_SPAN}
+        spans = {int(slot.span) for slot in slots} | charted
         await self._warm_up_strategies(loop, watched, spans, first)
         for slot in slots:
             if slot.stopped:  # by its own fault, in `follow` or while it was warmed up

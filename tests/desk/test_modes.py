@@ -11,6 +11,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from engine.errors import BusyError, ConfigError, DataError, OperatorError
+from engine.market.calendar import ist_day
 from store.decision_trace import trace_decision, verdicts_of_symbol
 from store.export import export_table
 from store.sqlite_journal import SqliteJournal
@@ -259,6 +260,9 @@ def test_a_paper_day_fills_near_the_exchanges_own_and_sends_nothing(station, kit
     for row in made.board.watch.rows:
         spans = made.board.bars[row.token, 60]
         bars[row.symbol] = (min(bar.low for bar in spans) - 1, max(bar.high for bar in spans) + 1)
+        # A chart of every span begins before the day.
+        for span in made.spans:
+            assert ist_day(made.board.bars[row.token, span][0].start) < ist_day(fills[0]["ts"])
     assert all(bars[row["symbol"]][0] <= row["price"] <= bars[row["symbol"]][1] for row in fills)
 
 
