@@ -17,6 +17,7 @@ from compiled.trading.strategy import Strategy
 from engine.config.strategy_parameters import StrategyParameters
 from engine.errors import ConfigError, in_words
 from engine.system.private_files import TRUSTED, others_write
+from strategies.native_strategies import native_factory
 from strategies.parameters import SOURCE, parameters_kind
 
 SHIPPED: Final[dict[str, str]] = {
@@ -74,9 +75,16 @@ def factory(name: str, table: Mapping[str, object]) -> Factory:
             else _only_strategy(importlib.import_module(place))
         )
         return found
-    module = _load_file(Path(place).expanduser())
+    path = Path(place).expanduser()
+    module = load_file(path)
     made: Factory = getattr(module, attribute) if attribute else _only_strategy(module)
-    return made
+    return native_factory(path, module, made) or made
+
+
+def own_file(name: str, table: Mapping[str, object]) -> Path | None:
+    """Return the user's file that a strategy's code is in, None where it is in none."""
+    place = full_source(name, table).partition(":")[0]
+    return Path(place) if place.endswith(".py") else None
 
 
 def full_source(name: str, table: Mapping[str, object]) -> str:
@@ -88,7 +96,7 @@ def full_source(name: str, table: Mapping[str, object]) -> str:
     return f"{Path(place).expanduser().absolute()}{colon}{attribute}"
 
 
-def _load_file(path: Path) -> ModuleType:
+def load_file(path: Path) -> ModuleType:
     """Run a file as a module of its own; other users must not have written it."""
     path = path.absolute()
     try:

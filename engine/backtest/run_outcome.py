@@ -113,6 +113,7 @@ class RunManifest(msgspec.Struct, frozen=True, kw_only=True):
     """Hash of the core, and of what runs it."""
     versions: dict[str, str]
     native: bool
+    """Whether the core was compiled."""
     start_cash: int
     limits: dict[str, int]
     digest: str
@@ -121,6 +122,8 @@ class RunManifest(msgspec.Struct, frozen=True, kw_only=True):
     """What the run took, without reading and reporting."""
     partial: bool = False
     """Whether it was stopped before its last session."""
+    compiled: list[str] = []
+    """The user's own strategies that ran compiled; `sources` has the hashes of what they were."""
     warnings: list[str] = []
     command: str = ""
 

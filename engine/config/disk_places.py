@@ -34,6 +34,11 @@ def own_state_folder(environ: Mapping[str, str]) -> Path:
     return _xdg_folder("XDG_STATE_HOME", ".local/state", environ) / "patang"
 
 
+def own_cache_folder(environ: Mapping[str, str]) -> Path:
+    """Return the folder of what can be made anew at any time."""
+    return _xdg_folder("XDG_CACHE_HOME", ".cache", environ) / "patang"
+
+
 def find_config(explicit: Path | None, cwd: Path, environ: Mapping[str, str]) -> Path | None:
     """Return the file to read: the one asked for, ./config.toml, the user's own, or None."""
     if explicit is not None:

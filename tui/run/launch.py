@@ -29,7 +29,7 @@ from tui.run.configured import find_configuration
 from tui.run.forced_ending import ForcedEnding
 from tui.run.preflight import check_start, check_symbols
 from tui.run.session import SENDING, DeskSession, EveningHandover, RunPlan
-from tui.run.settings import last_days
+from tui.run.settings import build_remarks, enabled_strategies, last_days
 from tui.standard_streams import begin_line
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ def check_configuration(file: Path | None) -> int:
     station = DeskSession(configured.values, RunPlan(mode, live=kite and mode in SENDING))
     check_start(station)
     left = check_symbols(station)
+    for remark in build_remarks(enabled_strategies(configured.values)):
+        sys.stderr.write(f"{plain_text(remark)}\n")
     if promoted := promoted_text(station.next_day):
         sys.stderr.write(f"promoted for {mode}: {promoted}\n")
     sys.stderr.write(f"{configured.file or 'the defaults'}: right{f'; {left}' if left else ''}\n")
@@ -90,6 +92,8 @@ def launch(config: DeskConfig, run: RunPlan, screen: ScreenRunner | None, *, as_
     if run.tape is not None and not run.tape.is_dir():
         raise DataError(f"{run.tape}: no such folder")
     warn_of_an_old_core()
+    for remark in build_remarks(enabled_strategies(config)):
+        sys.stderr.write(f"patang: {plain_text(remark)}\n")
     return run_session(DeskSession(config, run), screen, as_json=as_json)
 
 

@@ -27,6 +27,8 @@ from engine.promotion.followed_config import FollowedConfig, follow_next_day
 from engine.promotion.next_day_file import FILE, NextDayFile
 from engine.promotion.promotion_log import PromotionLog
 from strategies import build
+from strategies.native_strategies import build_remark
+from strategies.strategy_sources import own_file
 
 if TYPE_CHECKING:
     from engine.engine_settings import DayTerms
@@ -153,6 +155,12 @@ def strategies_of(config: DeskConfig) -> list[Strategy]:
     return check_timeframes(
         [build(name, table) for name, _, table in enabled_strategies(config)], config.feed.spans_s
     )
+
+
+def build_remarks(tables: Iterable[StrategyTable]) -> list[str]:
+    """Return a line for each strategy that was compiled and runs interpreted all the same."""
+    files = (own_file(table.name, table.parameters) for table in tables)
+    return [remark for file in files if file is not None and (remark := build_remark(file))]
 
 
 def rebuild_strategies(config: DeskConfig) -> list[Strategy]:

@@ -39,11 +39,13 @@ from engine.market.instruments import INDICES
 from engine.numbers import counted
 from engine.texts import first_names, plain_text
 from strategies import build, failure_text
+from strategies.native_strategies import is_compiled
 from tui.commands.backtest.backtest_request import BacktestRequest, chosen_strategies, slippage_of
 from tui.commands.shared.progress_line import ProgressLine, interruptible, narrate
 from tui.commands.shared.typed_values import END_OF_TIME, read_day
 from tui.run.settings import (
     actions_of,
+    build_remarks,
     calendar_of,
     exits_of,
     listed_on,
@@ -153,6 +155,8 @@ class BacktestJob:
     def load_bars(self, span: int) -> LoadedBars:
         """Return the bars of the days asked for, warm-up included; raise `PatangError`."""
         symbols = self._traded_symbols(span)
+        for remark in build_remarks(self.tables):
+            narrate(remark)
         # the reading may take longer than the run
         narrate(f"{self.name} on {counted(len(symbols), 'symbol')}, bars of {span} s: reading")
         begin, end = self._loaded_period(span)
@@ -396,6 +400,7 @@ class BacktestJob:
             code=run_identity.code_hash(),
             versions=run_identity.library_versions(),
             native=run_identity.is_native(),
+            compiled=[each.name for each in strategies if is_compiled(each)],
             start_cash=cash,
             limits=limits,
             digest=backtest.digest,

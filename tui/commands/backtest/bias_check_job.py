@@ -33,6 +33,7 @@ from tui.commands.shared.typed_values import END_OF_TIME
 from tui.run.settings import StrategyTable
 
 STATE: Final = "XDG_STATE_HOME"
+CACHE: Final = "XDG_CACHE_HOME"
 ROOT: Final = Path(__file__).parents[3]
 WARM_UPS: Final = 4
 """The longest warm-up that is tried, times that of the run."""
@@ -207,8 +208,9 @@ class BiasCheckJob:
                     if len(bars.start):
                         changed.write_columns(symbol, span, version, bars)
             # modules of the user's that are imported already would not read again
-            was, there = os.environ.get(STATE), own_modules()
-            os.environ[STATE] = folder
+            was, there = {name: os.environ.get(name) for name in (STATE, CACHE)}, own_modules()
+            # a compiled module is never read again: without its builds the source runs
+            os.environ |= dict.fromkeys((STATE, CACHE), folder)
             for name in there:
                 # what they have read stays with them
                 del sys.modules[name]
@@ -218,11 +220,10 @@ class BiasCheckJob:
                 for name in own_modules():
                     del sys.modules[name]
                 sys.modules.update(there)
-                if was is None:
-                    del os.environ[STATE]
-                else:
-                    # the next strategy must find the true history
-                    os.environ[STATE] = was
+                # the next strategy must find the true history
+                for name, value in was.items():
+                    del os.environ[name]
+                    os.environ |= {name: value} if value is not None else {}
 
 
 def own_modules() -> dict[str, ModuleType]:
