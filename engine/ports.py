@@ -344,6 +344,10 @@ class BarStore(Protocol):
         """Store many bars of one symbol."""
         ...
 
+    def write_many(self, parts: "Mapping[str, BarSeries]", span: int, version: str) -> None:
+        """Store bars of several symbols, which takes less than one after the other."""
+        ...
+
     def read(self, symbol: str, span: int, start: int, end: int, version: str) -> list[Bar]:
         """Return the bars of a symbol that start in [start, end) ns UTC, oldest first."""
         ...

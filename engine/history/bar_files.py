@@ -305,7 +305,10 @@ def _number_column(table: pa.Table, name: str, file: Path) -> Floats:
     kind = column.type
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
         raise DataError(f"{file}: column {name}: expected numbers, got {kind}")
-    return packed_numbers(pc.fill_null(column.cast(pa.float64(), safe=False), np.nan), np.float64)
+    numbers = column.cast(pa.float64(), safe=False)
+    return packed_numbers(
+        pc.fill_null(numbers, np.nan) if numbers.null_count else numbers, np.float64
+    )
 
 
 def _row_symbols(table: pa.Table, name: Mapping[str, str], file: Path) -> Words | None:

@@ -62,6 +62,20 @@ class FileTiming(NamedTuple):
     traded: Bools
 
 
+class SymbolRows(NamedTuple):
+    """The rows of one symbol, with the start of each one's bar."""
+
+    start: Ints
+    traded: Bools
+    prices: tuple[Floats, ...]
+    volume: Floats
+
+    def pick(self, rows: Ints | Bools) -> "SymbolRows":
+        """Return some of the rows."""
+        prices = tuple(column[rows] for column in self.prices)
+        return SymbolRows(self.start[rows], self.traded[rows], prices, self.volume[rows])
+
+
 Why = Literal[
     "empty", "impossible", "outside the session", "repeated", "conflicting", "another series"
 ]
@@ -126,7 +140,8 @@ def _file_timing(table: RawTable, options: ImportOptions, expected: ExpectedBars
         if table.series is not None
         else np.ones(table.rows, np.bool_)
     )
-    known = (table.stamps.ns != NONE) & traded
+    clear = (table.stamps.ns != NONE) & traded
+    known = slice(None) if clear.all() else clear  # all of them without a copy
     zone, utc = _zone_and_times(table, table.stamps.ns[known], options)
     names = table.symbols[known] if table.symbols is not None and not options.symbol else None
     span = options.span or (_detect_span(table, names, utc) if len(utc) else DAY_S)
@@ -172,45 +187,41 @@ def _import_symbol(
     outside: bool,
 ) -> ImportedBars:
     taken = rows
+    part = _rows_of(table, manner, rows)
     left: list[LeftOut] = []
 
     def leave(why: Why, wrong: Bools) -> None:
-        nonlocal taken
+        nonlocal taken, part
         if wrong.any():
             first = tuple((np.sort(taken[wrong])[:NAMED] + 1).tolist())
             left.append(LeftOut(why, int(wrong.sum()), first))
-            taken = taken[~wrong]
+            taken, part = taken[~wrong], part.pick(~wrong)
 
-    leave("another series", ~manner.traded[taken])
-    prices = table.prices
-    empty = table.stamps.ns[taken] == NONE
-    for column in prices:
-        empty |= np.isnan(column[taken])
+    leave("another series", ~part.traded)
+    empty = part.start == NONE
+    for column in part.prices:
+        empty |= np.isnan(column)
     leave("empty", empty)
-    leave("impossible", _impossible_rows(table, taken))
+    leave("impossible", _impossible_rows(part))
     zone, span, side = manner.zone, manner.span, manner.side
-    start = manner.start[taken]
-    known, inside, unknown = _in_session(start, span, expected)
+    known, inside, unknown = _in_session(part.start, span, expected)
     if not outside:
-        beyond = known & ~inside
-        leave("outside the session", beyond)
-        start = start[~beyond]
-    if not bool((np.diff(start) > 0).all()):
-        order = np.lexsort((taken, start))  # of equal starts the last row of the file comes last
-        start, taken = start[order], taken[order]
-    again = np.zeros(len(start), np.bool_)
-    again[:-1] = start[1:] == start[:-1]
-    series, rounded = _rounded_series(table, taken, start)
-    other = np.zeros(len(start), np.bool_)
-    for price in (series.open, series.high, series.low, series.close):
-        other[:-1] |= price[1:] != price[:-1]
-    other[:-1] |= series.volume[1:] != series.volume[:-1]
-    # Told apart from a conflict: a file that was joined of overlapping parts is well.
-    leave("repeated", again & ~other)
-    kept = ~(again & ~other)
-    series, again = series.pick(kept), again[kept]
-    leave("conflicting", again)
-    series = series.pick(~again)
+        leave("outside the session", known & ~inside)
+    if not bool((np.diff(part.start) > 0).all()):
+        # of equal starts the last row of the file comes last
+        order = np.lexsort((taken, part.start))
+        taken, part = taken[order], part.pick(order)
+    series, rounded = _rounded_series(part)
+    again = np.zeros(len(taken), np.bool_)
+    again[:-1] = series.start[1:] == series.start[:-1]
+    if again.any():
+        other = np.zeros(len(taken), np.bool_)
+        for column in series[1:6]:
+            other[:-1] |= column[1:] != column[:-1]
+        # Told apart from a conflict: a file that was joined of overlapping parts is well.
+        leave("repeated", again & ~other)
+        leave("conflicting", (again & other)[~again | other])
+        series = series.pick(~again)
     ends = (int(series.start[0]), int(series.start[-1])) if len(series.start) else (0, 0)
     report = ImportReport(
         symbol, span, zone, side, len(rows), len(series.start), *ends, rounded, tuple(left), unknown
@@ -218,16 +229,21 @@ def _import_symbol(
     return ImportedBars(symbol, series, report)
 
 
-def _impossible_rows(table: RawTable, rows: Ints) -> Bools:
-    opened, high, low, close = (column[rows] for column in table.prices)
-    volume = table.volume[rows]
+def _rows_of(table: RawTable, manner: FileTiming, rows: Ints) -> SymbolRows:
+    whole = SymbolRows(manner.start, manner.traded, table.prices, table.volume)
+    # the file of a single symbol is taken as it is, without a copy
+    return whole if len(rows) == table.rows and table.symbols is None else whole.pick(rows)
+
+
+def _impossible_rows(rows: SymbolRows) -> Bools:
+    opened, high, low, close = rows.prices
     wrong: Bools = (
         (low <= 0)
         | (high > LARGEST)
         | (high < np.maximum(opened, close))
         | (low > np.minimum(opened, close))
     )
-    return wrong | ((volume < 0) | (volume > LARGEST))
+    return wrong | ((rows.volume < 0) | (rows.volume > LARGEST))
 
 
 def _zone_and_times(table: RawTable, ns: Ints, options: ImportOptions) -> tuple[str, Ints]:
@@ -253,7 +269,10 @@ def _zone_and_times(table: RawTable, ns: Ints, options: ImportOptions) -> tuple[
 def _detect_span(table: RawTable, names: Words | None, utc: Ints) -> int:
     utc = utc[:SAMPLE]
     if names is None:
-        steps = np.diff(np.unique(utc))
+        steps = np.diff(utc)
+        # A file in order, as most are, need not be sorted for it.
+        if not (steps > 0).all():
+            steps = np.diff(np.unique(utc))
     else:
         names = names[:SAMPLE]
         order = np.lexsort((utc, names))
@@ -341,20 +360,19 @@ def _in_session(
     return known, is_among(start, wanted.starts), tuple(unknown)
 
 
-def _rounded_series(table: RawTable, rows: Ints, start: Ints) -> tuple[BarSeries, int]:
+def _rounded_series(rows: SymbolRows) -> tuple[BarSeries, int]:
     """Return bars with prices to a ten-thousandth of a rupee, and how many had more digits."""
-    finer = np.zeros(len(rows), np.bool_)
+    finer = np.zeros(len(rows.start), np.bool_)
 
     def rounded(column: Floats) -> Floats:
-        exact = column[rows] * E4
+        exact = column * E4
         whole = np.rint(exact)
         np.logical_or(finer, np.abs(exact - whole) > 1e-3, out=finer)
         to_grid: Floats = whole / E4
         return to_grid
 
-    opened, high, low, close = (rounded(column) for column in table.prices)
-    volume = np.rint(np.nan_to_num(table.volume[rows])).astype(np.int64)
-    nothing = np.zeros(len(rows), np.int64)
-    return BarSeries(
-        start, opened, high=high, low=low, close=close, volume=volume, ticks=nothing, token=nothing
-    ), int(finer.sum())
+    opened, high, low, close = (rounded(column) for column in rows.prices)
+    volume = np.rint(np.nan_to_num(rows.volume)).astype(np.int64)
+    nothing = np.zeros(len(rows.start), np.int64)
+    series = BarSeries(rows.start, opened, high, low, close, volume, ticks=nothing, token=nothing)
+    return series, int(finer.sum())

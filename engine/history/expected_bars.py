@@ -166,6 +166,8 @@ def missing_runs(
 
 def is_among(values: Ints, ordered: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """Return which values are among others that are in order."""
+    if np.array_equal(values, ordered):
+        return np.ones(len(values), np.bool_)
     # A search in what is in order: `np.isin` would sort both again for every symbol.
     place = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
     return ordered[place] == values if len(ordered) else np.zeros(len(values), np.bool_)

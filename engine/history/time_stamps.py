@@ -189,6 +189,8 @@ def _parse_times(text: pa.ChunkedArray, form: str) -> pa.ChunkedArray:
 
 
 def _ns_counts(column: pa.ChunkedArray) -> Ints:
+    if not column.null_count:
+        return packed_numbers(column.cast(pa.int64()), np.int64)
     known = column.is_valid().to_numpy()
     counts = packed_numbers(pc.fill_null(column.cast(pa.int64()), 0), np.int64)
     return counts if known.all() else np.where(known, counts, NONE)

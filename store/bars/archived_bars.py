@@ -94,6 +94,10 @@ class ArchivedBars:
         """Store many bars of one symbol here."""
         self.local.write_columns(symbol, span, version, columns)
 
+    def write_many(self, parts: Mapping[str, BarSeries], span: int, version: str) -> None:
+        """Store bars of several symbols here."""
+        self.local.write_many(parts, span, version)
+
     def read(self, symbol: str, span: int, start: int, end: int, version: str) -> list[Bar]:
         """Return the bars of a symbol that start in [start, end), oldest first."""
         return to_bars(self.columns(symbol, span, start, end, version), span)

@@ -5,12 +5,14 @@ rupee), and high and low as the wicks above and below the body. Real NSE minutes
 row that way, against 11.6 for four prices in ten-thousandths.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 
 from compiled.model.values import E4
 from engine.errors import DataError
-from engine.history.bar_series import BarSeries, Floats, Ints
+from engine.history.bar_series import BarSeries, Floats
 from engine.market.arrow_columns import array_of_numbers, packed_numbers
 
 GRIDS = (500, 100, 25, 1)
@@ -37,14 +39,13 @@ ENCODINGS = dict.fromkeys(
 
 def encode_bars(series: BarSeries) -> pa.Table:
     """Return the form of bars on disk; raise `DataError` for a price finer than 0.0001 rupees."""
-    open_, high, low, close = (to_e4(series, prices) for prices in series[1:5])
-    body = np.maximum(open_, close), np.minimum(open_, close)
-    parts = open_, high - body[0], body[1] - low, close
-    # of the coarsest grid that fits, which makes the smallest numbers
-    unit = next(grid for grid in GRIDS if not any((part % grid).any() for part in parts))
-    scaled = [part // unit for part in parts]
+    exact = [to_e4(series, prices) for prices in series[1:5]]
+    unit, (open_, high, low, close) = coarsest_unit(exact)
+    top, bottom = np.maximum(open_, close), np.minimum(open_, close)
+    scaled = open_, high - top, bottom - low, close
     units = np.full(len(open_), unit, np.int64)
-    fields = [series.start, series.token, units, *scaled, series.volume, series.ticks]
+    whole = (part.astype(np.int64) for part in scaled)
+    fields = [series.start, series.token, units, *whole, series.volume, series.ticks]
     return pa.Table.from_arrays(
         [
             array_of_numbers(field).cast(kind.type)
@@ -52,6 +53,16 @@ def encode_bars(series: BarSeries) -> pa.Table:
         ],
         schema=SCHEMA,
     )
+
+
+def coarsest_unit(exact: Sequence[Floats]) -> tuple[int, list[Floats]]:
+    """Return the coarsest grid that all prices stand on, and the prices in units of it."""
+    # Whole numbers in floats, for a division of integers takes ten times as long.
+    for unit in GRIDS:
+        scaled = [np.rint(prices / unit) for prices in exact]
+        if all((units * unit == prices).all() for units, prices in zip(scaled, exact, strict=True)):
+            return unit, scaled
+    raise AssertionError("every whole number stands on the grid of 1")
 
 
 def decode_bars(table: pa.Table) -> BarSeries:
@@ -74,13 +85,13 @@ def decode_bars(table: pa.Table) -> BarSeries:
     )
 
 
-def to_e4(series: BarSeries, prices: Floats) -> Ints:
-    """Return prices in ten-thousandths of a rupee.
+def to_e4(series: BarSeries, prices: Floats) -> Floats:
+    """Return prices in whole ten-thousandths of a rupee.
 
     Raise `DataError`, naming the bar, for a finer one.
     """
     exact = prices * E4
-    whole = np.rint(exact)
+    whole: Floats = np.rint(exact)
     # infinity less itself is no number, and as wrong as any
     with np.errstate(invalid="ignore"):
         # what doubles are off by is far below this bound, a price between the grid's far above
@@ -92,4 +103,4 @@ def to_e4(series: BarSeries, prices: Floats) -> Ints:
             f"{np.datetime64(int(series.start[row]), 'ns')}Z has the price "
             f"{prices[row]!r}, which no grid of 0.0001 rupees holds"
         )
-    return whole.astype(np.int64)
+    return whole

@@ -13,12 +13,14 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, final
 from urllib.parse import quote, unquote
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -53,6 +55,9 @@ RECENT_FILES = 64
 
 BULK = 20_000
 """A batch of so many bars is folded in at once."""
+
+WRITERS = 4
+"""Files that are written at the same time."""
 
 LAST = 2**62
 REMOVALS = "removals"
@@ -160,6 +165,20 @@ class ParquetBars:
             folder = self._span_folder(version, span)
             _fold_batches(folder, span)
             _merge_into_files(folder, span, symbol, columns)
+
+    def write_many(self, parts: Mapping[str, BarSeries], span: int, version: str) -> None:
+        """Store bars of several symbols: a few as one batch, many straight into their files."""
+        there = {symbol: columns for symbol, columns in parts.items() if len(columns.start)}
+        folder, counts = self._span_folder(version, span), [len(c.start) for c in there.values()]
+        with self._write_lock():
+            # One bar each of 2,000 symbols would rewrite 2,000 files.
+            if len(there) > 1 and sum(counts) < BULK:
+                whole = BarSeries(*map(np.concatenate, zip(*there.values(), strict=True)))
+                names = array_of_texts(np.repeat([*there], counts).tolist())
+                self._add_batch(folder, encode_bars(whole).append_column("symbol", names))
+            else:
+                _fold_batches(folder, span)
+                _merge_all(folder, span, there)
 
     def columns(self, symbol: str, span: int, start: int, end: int, version: str) -> BarSeries:
         """Return what `read` returns, as arrays."""
@@ -356,7 +375,10 @@ def _recent_series(folder: Path) -> dict[str, BarSeries]:
     if not batches:
         return {}
     table = pa.concat_tables(batches)
-    names, columns = packed_texts(table.column("symbol")), decode_bars(table)
+    return _by_symbol(packed_texts(table.column("symbol")), decode_bars(table))
+
+
+def _by_symbol(names: npt.NDArray[np.str_], columns: BarSeries) -> dict[str, BarSeries]:
     order = np.argsort(names, kind="stable")
     found, firsts = np.unique(names[order], return_index=True)
     bounds = pairwise([*firsts.tolist(), len(order)])
@@ -407,12 +429,18 @@ def _fold_batches(folder: Path, span: int) -> None:
     batches = pa.concat_tables([pq.ParquetFile(path).read() for path in paths])
     symbols = packed_texts(batches.column("symbol"))
     columns = decode_bars(batches)
-    for symbol in sorted(set(symbols.tolist())):
-        _merge_into_files(folder, span, symbol, columns.pick(symbols == symbol))
+    _merge_all(folder, span, _by_symbol(symbols, columns))
     # batches go last: a crash before leaves their bars in both places, where they count once
     for path in paths:
         path.unlink()
     sync(folder / "recent")
+
+
+def _merge_all(folder: Path, span: int, parts: Mapping[str, BarSeries]) -> None:
+    """Merge bars into the files of their symbols, several at a time: a disk takes long to sync."""
+    with ThreadPoolExecutor(WRITERS) as pool:
+        for _ in pool.map(lambda each: _merge_into_files(folder, span, *each), parts.items()):
+            pass
 
 
 def _merge_into_files(folder: Path, span: int, symbol: str, columns: BarSeries) -> None:

@@ -31,7 +31,7 @@ from engine.history.bar_series import (
     merge,
     to_bars,
 )
-from store.bars.bar_encoding import GRIDS, to_e4
+from store.bars.bar_encoding import coarsest_unit, to_e4
 from store.bars.postgres_schema import LOCK, TimescaleExtension, migrate
 
 Answer = TypeVar("Answer")
@@ -127,6 +127,10 @@ class PostgresBars:
     def write_columns(self, symbol: str, span: int, version: str, columns: BarSeries) -> None:
         """Store many bars of one symbol."""
         self._store_series({(version, span, symbol): columns})
+
+    def write_many(self, parts: Mapping[str, BarSeries], span: int, version: str) -> None:
+        """Store bars of several symbols in one transaction."""
+        self._store_series({(version, span, symbol): each for symbol, each in parts.items()})
 
     def read(self, symbol: str, span: int, start: int, end: int, version: str) -> list[Bar]:
         """Return the bars of a symbol that start in [start, end), oldest first."""
@@ -495,13 +499,11 @@ def _copy_out(connection: Any, query: str) -> npt.NDArray[np.void]:
 
 
 def _encode_rows(number: int, series: BarSeries) -> npt.NDArray[np.void]:
-    prices = [to_e4(series, each) for each in series[1:5]]
-    unit = next(grid for grid in GRIDS if not any((each % grid).any() for each in prices))
+    unit, scaled = coarsest_unit([to_e4(series, each) for each in series[1:5]])
     rows = np.zeros(len(series.start), ROW)
     rows["fields"] = len(FIELDS)
     for name, kind in FIELDS:
         rows[f"{name}_length"] = int(kind[-1])
-    scaled = [each // unit for each in prices]
     for name, values in (
         ("volume", series.volume),
         *zip(("open", "high", "low", "close"), scaled, strict=True),

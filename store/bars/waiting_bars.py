@@ -49,6 +49,12 @@ class WaitingBars:
             ):
                 self._kept.write_columns(symbol, span, version, columns)
 
+    def write_many(self, parts: Mapping[str, BarSeries], span: int, version: str) -> None:
+        """Store bars of several symbols, there or here."""
+        with self._lock:
+            if not self._try_server(lambda: self._server.write_many(parts, span, version)):
+                self._kept.write_many(parts, span, version)
+
     def read(self, symbol: str, span: int, start: int, end: int, version: str) -> list[Bar]:
         """Return the bars of a symbol that start in [start, end), oldest first.
 

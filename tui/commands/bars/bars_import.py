@@ -77,11 +77,12 @@ def import_(
     store, expected = store_of(folder, config), expected_bars(exchange, kind)
     rows: list[dict[str, object]] = []
     refused = held = 0
-    waiting: dict[tuple[str, int], list[BarSeries]] = {}
+    waiting: dict[int, dict[str, list[BarSeries]]] = {}
 
     def put() -> None:
-        for (name, seconds), parts in waiting.items():
-            store.write_columns(name, seconds, version, merge(parts))
+        for seconds, named in waiting.items():
+            parts = {name: merge(series) for name, series in named.items()}
+            store.write_many(parts, seconds, version)
         waiting.clear()
 
     for file in files_in(path):
@@ -98,7 +99,8 @@ def import_(
             continue
         for one in found:
             if not dry_run and len(one.series.start):
-                waiting.setdefault((one.symbol, one.report.span), []).append(one.series)
+                named = waiting.setdefault(one.report.span, {})
+                named.setdefault(one.symbol, []).append(one.series)
                 held += len(one.series.start)
             rows.append(
                 {
