@@ -156,6 +156,17 @@ class BarStoreSuite:
             [bar(0, close=100.2), bar(1), bar(5)]
         )
 
+    def test_bars_of_many_symbols_are_stored_at_once_and_replace_what_was_there(self, store):
+        store.write([bar(0, close=100.1), bar(5)], {1: "SBIN"}, "vendor")
+        given_ = {"SBIN": [bar(0, close=100.2), bar(1)], "M&M": [bar(1)], "NONE": []}
+        store.write_many({name: from_bars(bars) for name, bars in given_.items()}, 60, "vendor")
+        assert store.symbols(60, "vendor") == ["M&M", "SBIN"]
+        assert fields(store.read("M&M", 60, 0, FOREVER, "vendor")) == fields([bar(1)])
+        assert fields(store.read("SBIN", 60, 0, FOREVER, "vendor")) == fields(
+            [bar(0, close=100.2), bar(1), bar(5)]
+        )
+        store.write_many({}, 60, "vendor")
+
     def test_a_year_of_minutes_comes_back_as_arrays_and_any_part_of_it(self, store):
         random = np.random.default_rng(5)
         rows = 92_250

@@ -53,6 +53,19 @@ def test_many_small_batches_fold_themselves(store, tmp_path, monkeypatch):
     assert len(store.read("RELIANCE", 60, 0, FOREVER, "live")) == 20
 
 
+def test_a_bar_each_of_many_symbols_is_one_batch_and_many_bars_go_into_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet_bars, "BULK", 100)
+    store = ParquetBars(tmp_path)
+    for many, files, batches in ((30, 0, 1), (60, 3, 0)):
+        parts = {
+            name: from_bars([bar(minute, token=0) for minute in range(many)]) for name in "ABC"
+        }
+        store.write_many(parts, 60, "imported")
+        assert len(list(tmp_path.rglob("symbol=*/*.parquet"))) == files
+        assert len(list(tmp_path.rglob("recent/*.parquet"))) == batches
+    assert [len(store.starts(name, 60, "imported")) for name in "ABC"] == [60, 60, 60]
+
+
 def test_a_year_ends_at_midnight_in_india(store, tmp_path):
     midnight = 1_704_047_400_000_000_000  # 2024-01-01 00:00 IST, still 2023 in UTC
     bars = [
