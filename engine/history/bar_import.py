@@ -216,8 +216,8 @@ def _import_symbol(
     again[:-1] = series.start[1:] == series.start[:-1]
     if again.any():
         other = np.zeros(len(taken), np.bool_)
-        for column in series[1:6]:
-            other[:-1] |= column[1:] != column[:-1]
+        for field in series[1:6]:
+            other[:-1] |= field[1:] != field[:-1]
         # Told apart from a conflict: a file that was joined of overlapping parts is well.
         leave("repeated", again & ~other)
         leave("conflicting", (again & other)[~again | other])
