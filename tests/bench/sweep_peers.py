@@ -36,7 +36,6 @@ class Sweep:
     """Runs of one process: bars are read once, each pair gets its own kernel and venue."""
 
     def __init__(self, bars: int, strategy: str) -> None:
-        gc.disable()  # a run's values hold no cycles, and a sweep throws all of them away
         self.ours = import_module("bench_backtest")
         self.work = self.ours.Workload(1, bars)
         self.columns = self.work.columns()
@@ -46,6 +45,8 @@ class Sweep:
         """Return the result of a pair."""
         ours, (fast, slow) = self.ours, PAIRS[place]
         end = ours.START + self.work.bars * ours.MINUTE
+        # As a worker of a sweep does: the memory of the last run serves the next one.
+        gc.collect(1)
         kernel, venue = ours.desk(self.work.tokens, [self.make(fast=fast, slow=slow)], end)
         return ours.run_bars(kernel, venue, self.columns, 60, self.work.sessions())
 

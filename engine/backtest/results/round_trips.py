@@ -1,17 +1,16 @@
 """The round trips of a run, made of its fills: costs, slippage, and excursions."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from compiled.backtest.session_loop import RungRecord
 from compiled.model.values import Product, paise
 from compiled.trading.order_store import BookedFill
 from engine.backtest.run_outcome import RoundTrip
-from engine.history.bar_series import BarSeries, Floats, Ints
-from engine.market.calendar import ist_day
+from engine.history.bar_series import BarSeries, Floats, Ints, ist_days, numbered_day
 from engine.texts import valid_text
 
 OPEN = "open"
@@ -21,7 +20,8 @@ OPEN = "open"
 class FillColumns(NamedTuple):
     """Fills as arrays.
 
-    `symbol` counts into a list, `side` is 1 or -1, amounts are paise, prices rupees.
+    `symbol` counts into a list, `side` is 1 or -1, amounts are paise, prices rupees. `intraday`
+    says which are of a product that is not held over night.
     """
 
     ts: Ints
@@ -33,6 +33,7 @@ class FillColumns(NamedTuple):
     value: Ints
     charges: Ints
     slippage: Ints
+    intraday: npt.NDArray[np.bool_]
 
 
 def fill_columns(
@@ -71,6 +72,7 @@ def fill_columns(
         value=value,
         charges=charges,
         slippage=np.zeros(len(rows), np.int64),
+        intraday=np.array([fill.order.product is Product.MIS for fill in fills], np.bool_),
     )
     for number, bars in enumerate(series):
         mine = np.flatnonzero(columns.symbol == number)
@@ -87,42 +89,58 @@ def fill_columns(
     return columns
 
 
-def kept_overnight(
-    fills: Sequence[BookedFill], symbols: Mapping[int, int], names: Sequence[str]
-) -> list[str]:
+def kept_overnight(fills: FillColumns, names: Sequence[str]) -> list[str]:
     """Name the intraday positions without a bar to be left with, as "INFY on 2024-06-04"."""
-    held: dict[tuple[date, int], int] = {}
-    for fill in fills:
-        if fill.order.product is Product.MIS:
-            key = ist_day(int(fill.ts)), symbols[int(fill.order.token)]
-            held[key] = held.get(key, 0) + int(fill.order.side) * int(fill.quantity)
-    shares: dict[int, int] = {}
-    found = []
-    for (day, symbol), moved in sorted(held.items()):
-        shares[symbol] = shares.get(symbol, 0) + moved
-        if shares[symbol]:
-            found.append(f"{names[symbol]} on {day}")
-    return found
+    days, moved = ist_days(fills.ts), fills.side * fills.quantity
+    found: list[tuple[int, int]] = []
+    for symbol in range(len(names)):
+        mine = np.flatnonzero(fills.intraday & (fills.symbol == symbol))
+        ends = np.flatnonzero(np.diff(days[mine], append=0))
+        left = np.cumsum(moved[mine])[ends] != 0
+        found += [(day, symbol) for day in days[mine[ends[left]]].tolist()]
+    return [f"{names[symbol]} on {numbered_day(day)}" for day, symbol in sorted(found)]
 
 
-class _TripBuilder:
-    """A round trip as its fills come: shares and paise."""
+class _TripColumns(NamedTuple):
+    """Round trips as arrays, in the order of their entries.
 
-    def __init__(self, fill: BookedFill, number: int) -> None:
-        self.order, self.symbol = fill.order, number
-        self.side = int(fill.order.side)
-        self.first = self.last = int(fill.ts)
-        self.bought = self.paid = self.sold = self.got = self.charges = self.slippage = 0
+    `first` and `last` count into the fills. `bought` and `paid` are shares and paise of the side
+    that entered, `sold` and `got` those of the other one.
+    """
 
-    def add_fill(
-        self, ts: int, side: int, quantity: int, value: int, charges: int, slippage: int
-    ) -> None:
-        self.last = ts
-        self.charges, self.slippage = self.charges + charges, self.slippage + slippage
-        if side == self.side:
-            self.bought, self.paid = self.bought + quantity, self.paid + value
-        else:
-            self.sold, self.got = self.sold + quantity, self.got + value
+    first: Ints
+    last: Ints
+    bought: Ints
+    paid: Ints
+    sold: Ints
+    got: Ints
+    charges: Ints
+    slippage: Ints
+
+
+def _trip_columns(fills: FillColumns) -> _TripColumns:
+    """Put the fills of each rung together."""
+    _, first, place = np.unique(fills.rung, return_index=True, return_inverse=True)
+    last = len(place) - 1 - np.unique(fills.rung[::-1], return_index=True)[1]
+    enters = fills.side == fills.side[first][place]
+
+    def summed(amounts: Ints) -> Ints:
+        # In floats, which are exact below 2^53.
+        found: Ints = np.bincount(place, amounts, len(first)).astype(np.int64)
+        return found
+
+    columns = _TripColumns(
+        first,
+        last,
+        bought=summed(fills.quantity * enters),
+        paid=summed(fills.value * enters),
+        sold=summed(fills.quantity * ~enters),
+        got=summed(fills.value * ~enters),
+        charges=summed(fills.charges),
+        slippage=summed(fills.slippage),
+    )
+    order = np.lexsort((first, fills.ts[first]))
+    return _TripColumns(*(column[order] for column in columns))
 
 
 def trades_of(
@@ -136,75 +154,80 @@ def trades_of(
 
     Shares still held stand at their last close. `names` and `series` are by the number of a symbol.
     """
-    trips: dict[int, _TripBuilder] = {}
-    rows = zip(*(column.tolist() for column in columns), strict=True)
-    for fill, (ts, symbol, rung, side, quantity, _, *amounts) in zip(fills, rows, strict=True):
-        trip = trips.get(rung)
-        if trip is None:
-            trip = trips[rung] = _TripBuilder(fill, symbol)
-        trip.add_fill(ts, side, quantity, *amounts)
+    trips = _trip_columns(columns)
+    symbol, side = columns.symbol[trips.first], columns.side[trips.first]
+    held, got = trips.bought - trips.sold, trips.got
+    for at in np.flatnonzero(held).tolist():
+        got[at] += paise(float(series[int(symbol[at])].close[-1]), int(held[at]))
+    entry_ts = columns.ts[trips.first]
+    exit_ts = np.where(held == 0, columns.ts[trips.last], 0)
+    entry, left = (_rounded_prices(amounts / trips.bought / 100.0) for amounts in (trips.paid, got))
+    low, high = _price_ranges(entry, left, symbol, between=(entry_ts, exit_ts), series=series)
+    worst, best = np.where(side > 0, low, high), np.where(side > 0, high, low)
     records = {int(each.rung_id): each for each in rungs}
-    found: list[RoundTrip] = []
-    for number, (rung, trip) in enumerate(
-        sorted(trips.items(), key=lambda item: item[1].first), start=1
-    ):
-        bars, done = series[trip.symbol], records.get(rung)
-        held = trip.bought - trip.sold
-        # Without a record it is a bare position of the fast path: a ladder of one rung, which has
-        # the number after its ladder's.
-        last = float(bars.close[-1])
-        got = trip.got + (int(paise(last, held)) if held else 0)
-        found.append(
-            RoundTrip(
-                number=number,
-                strategy=trip.order.strategy,
-                symbol=names[trip.symbol],
-                side=trip.side,
-                ladder=int(done.ladder_id) if done is not None else rung - 1,
-                rung=int(done.number) if done is not None else 1,
-                quantity=trip.bought,
-                entry_ts=trip.first,
-                entry_price=round(trip.paid / trip.bought / 100.0, 4),
-                exit_ts=0 if held else trip.last,
-                exit_price=round(got / trip.bought / 100.0, 4),
-                gross=trip.side * (got - trip.paid),
-                charges=trip.charges,
-                slippage=trip.slippage,
-                mae=0,
-                mfe=0,
-                entry_reason=valid_text(done.reason) if done is not None else "",
-                exit_reason=OPEN if held else (valid_text(done.ended) if done is not None else ""),
-            )
-        )
-    return _with_excursions(found, names, series)
+    numbers = columns.rung[trips.first].tolist()
+    # Without a record it is a bare position of the fast path: a ladder of one rung, which has the
+    # number after its ladder's.
+    done = [records.get(number) for number in numbers]
+    rows = zip(
+        range(1, len(numbers) + 1),
+        [fills[at].order.strategy for at in trips.first.tolist()],
+        [names[at] for at in symbol.tolist()],
+        side.tolist(),
+        [n - 1 if r is None else int(r.ladder_id) for n, r in zip(numbers, done, strict=True)],
+        [1 if record is None else int(record.number) for record in done],
+        trips.bought.tolist(),
+        entry_ts.tolist(),
+        entry.tolist(),
+        exit_ts.tolist(),
+        left.tolist(),
+        (side * (got - trips.paid)).tolist(),
+        trips.charges.tolist(),
+        trips.slippage.tolist(),
+        _whole_paise(side * (worst - entry) * trips.bought * 100.0),
+        _whole_paise(side * (best - entry) * trips.bought * 100.0),
+        ["" if record is None else valid_text(record.reason) for record in done],
+        [
+            OPEN if shares else ("" if record is None else valid_text(record.ended))
+            for shares, record in zip(held.tolist(), done, strict=True)
+        ],
+        strict=True,
+    )
+    return [RoundTrip(*row) for row in rows]
 
 
-def _with_excursions(
-    trades: list[RoundTrip], names: Sequence[str], series: Sequence[BarSeries]
-) -> list[RoundTrip]:
-    """Return the trades with their worst and best values between entry and the bar of the exit."""
-    by_symbol: dict[str, list[int]] = {}
-    for k, trade in enumerate(trades):
-        by_symbol.setdefault(trade.symbol, []).append(k)
-    number = {name: k for k, name in enumerate(names)}
-    for symbol, rows in by_symbol.items():
-        bars = series[number[symbol]]
-        entries = np.array([trades[k].entry_ts for k in rows], np.int64)
-        exits = np.array([trades[k].exit_ts or int(bars.start[-1]) + 1 for k in rows], np.int64)
+def _rounded_prices(prices: Floats) -> Floats:
+    # As decimals are rounded, which numpy's own way is not to the last bit.
+    return np.array([round(price, 4) for price in prices.tolist()])
+
+
+def _whole_paise(amounts: Floats) -> list[int]:
+    found: list[int] = np.rint(amounts).astype(np.int64).tolist()
+    return found
+
+
+def _price_ranges(
+    entry: Floats,
+    left: Floats,
+    symbol: Ints,
+    between: tuple[Ints, Ints],
+    series: Sequence[BarSeries],
+) -> tuple[Floats, Floats]:
+    """Return the lowest and the highest price of each trip, from its entry to its exit."""
+    low, high = np.minimum(entry, left), np.maximum(entry, left)
+    for number, bars in enumerate(series):
+        mine = np.flatnonzero(symbol == number)
+        if not len(mine):
+            continue
         # The entry's bar counts whole, for most entries meet its open; of the exit's bar only the
         # exit's price does, for its extremes may have come later.
-        low = np.searchsorted(bars.start, entries, side="right") - 1
-        high = np.maximum(np.searchsorted(bars.start, exits, side="right") - 1, low)
-        for k, start, end in zip(rows, low.tolist(), high.tolist(), strict=True):
-            trade = trades[k]
-            prices = [trade.entry_price, trade.exit_price]
-            if end > start:
-                prices += [float(bars.low[start:end].min()), float(bars.high[start:end].max())]
-            worst, best = (
-                (min(prices), max(prices)) if trade.side > 0 else (max(prices), min(prices))
-            )
-            trades[k] = trade._replace(
-                mae=round(trade.side * (worst - trade.entry_price) * trade.quantity * 100.0),
-                mfe=round(trade.side * (best - trade.entry_price) * trade.quantity * 100.0),
-            )
-    return trades
+        entries, exits = (times[mine] for times in between)
+        first = np.searchsorted(bars.start, entries, side="right") - 1
+        last = np.searchsorted(bars.start, exits, side="right") - 1
+        last[exits == 0] = len(bars.start) - 1
+        longer = last > first
+        of = mine[longer]
+        bounds = np.column_stack([first[longer], last[longer]]).ravel()
+        low[of] = np.minimum(low[of], np.minimum.reduceat(bars.low, bounds)[::2])
+        high[of] = np.maximum(high[of], np.maximum.reduceat(bars.high, bounds)[::2])
+    return low, high

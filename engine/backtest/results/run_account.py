@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -126,6 +127,7 @@ def with_debits(
     return found
 
 
+@lru_cache(maxsize=10_000)
 def _depository_fee(day: date) -> int:
     try:
         return int(fee("dp", day_as_number(day)))

@@ -45,7 +45,7 @@ def reckon_run(backtest: BacktestRun, index: BarSeries | None = None) -> RunReck
         columns,
         with_debits(trades, days, account.debits, columns),
         account,
-        kept_overnight(fills, numbers, names),
+        kept_overnight(columns, names),
     )
 
 

@@ -12,7 +12,7 @@ from compiled.model.values import MINUTE, SECOND, Product
 from compiled.trading.risk import RiskLimits
 from compiled.venue.slippage import FixedTicks, Slippage, VolumeShare
 from engine.backtest.backtest_run import BacktestRun, RunSettings
-from engine.backtest.results.round_trips import kept_overnight
+from engine.backtest.results.round_trips import fill_columns, kept_overnight
 from engine.backtest.results.run_reckoning import reckon_run
 from engine.backtest.run_bars import (
     BarVersions,
@@ -246,7 +246,8 @@ def test_an_intraday_position_that_no_bar_was_there_to_leave_with_is_named():
     backtest = made(series, [Shorts({})], (TUESDAY, WEDNESDAY))
     assert backtest.run()
     [token] = [int(each.token) for each in backtest.market.instruments.values()]
-    assert kept_overnight(backtest.fills, {token: 0}, ["INFY"]) == ["INFY on 2024-06-04"]
+    columns = fill_columns(backtest.fills, {token: 0}, [*backtest.series.values()])
+    assert kept_overnight(columns, ["INFY"]) == ["INFY on 2024-06-04"]
 
 
 def test_days_of_before_margin_funding_was_charged_for_are_replayed_without_it():
