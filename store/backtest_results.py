@@ -25,7 +25,7 @@ from engine.errors import DataError, NothingFound, OperatorError, in_words
 from engine.history.bar_series import Floats, Ints
 from store.schema import BUSY_MS, refusal
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 TABLES: Final = """
 CREATE TABLE IF NOT EXISTS backtest_runs (
     run TEXT PRIMARY KEY, made TEXT NOT NULL, name TEXT NOT NULL, first TEXT NOT NULL,
@@ -71,7 +71,9 @@ CREATE TABLE IF NOT EXISTS backtest_findings (
     why TEXT NOT NULL,
     mend TEXT NOT NULL, place INTEGER NOT NULL, PRIMARY KEY (run, rule)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS parity_days (
+"""
+PARITY: Final = """
+CREATE TABLE parity_days (
     mode TEXT NOT NULL, date TEXT NOT NULL, percent REAL NOT NULL, same INTEGER NOT NULL,
     decisions INTEGER NOT NULL,
     desk INTEGER NOT NULL, backtest INTEGER NOT NULL, data INTEGER NOT NULL,
@@ -79,9 +81,17 @@ CREATE TABLE IF NOT EXISTS parity_days (
     cost INTEGER NOT NULL, operator INTEGER NOT NULL, broker INTEGER NOT NULL,
     code INTEGER NOT NULL, unexplained INTEGER NOT NULL,
     correlation REAL, distance REAL NOT NULL, bars TEXT NOT NULL, database TEXT NOT NULL,
-    PRIMARY KEY (mode, date)
+    twin INTEGER NOT NULL, inferred INTEGER NOT NULL, strategy TEXT NOT NULL,
+    PRIMARY KEY (mode, date, strategy)
 ) STRICT, WITHOUT ROWID;
 """
+# of version 2, which had the whole desk alone
+OLD_PARITY: Final = f"""
+ALTER TABLE parity_days RENAME TO old_parity_days;
+{PARITY}
+INSERT INTO parity_days SELECT *, 0, 0, '' FROM old_parity_days;
+DROP TABLE old_parity_days;
+"""  # noqa: S608  our own text
 FINDING: Final = ("rule", "label", "status", "severity", "value", "finding", "why", "mend")
 
 
@@ -109,7 +119,9 @@ class StoredRun(NamedTuple):
 class ParityDay(NamedTuple):
     """Comparison of the desk of a mode with a backtest, on one day.
 
-    P&L and causes in paise; `causes` add up to `desk` less `backtest`.
+    P&L and causes in paise; `causes` add up to `desk` less `backtest`. `inferred` is how much of
+    either sign is put down to a cause that nothing on record shows. `strategy` is whose part it is,
+    empty for the whole desk.
     """
 
     mode: str
@@ -131,6 +143,9 @@ class ParityDay(NamedTuple):
     distance: float
     bars: str
     database: str
+    twin: int = 0
+    inferred: int = 0
+    strategy: str = ""
 
     @property
     def causes(self) -> dict[str, int]:
@@ -139,6 +154,7 @@ class ParityDay(NamedTuple):
             self.data,
             self.timing,
             self.fill,
+            self.twin,
             self.cost,
             self.operator,
             self.broker,
@@ -275,27 +291,31 @@ class ResultStore:
             outcome, [RunMetric(*row) for row in metrics], [LinterFinding(*row) for row in found]
         )
 
-    def keep_parity(self, day: ParityDay) -> None:
-        """Store how a day compared, in place of an earlier comparison.
+    def keep_parity(self, days: Sequence[ParityDay]) -> None:
+        """Store how a day compared, the whole desk and its strategies, in place of an earlier time.
 
         Raise `OperatorError` where the file cannot be written.
         """
         with self._write_transaction() as database:
-            database.execute(
-                # one row a day: the last comparison is the one that counts
+            database.executemany(
+                # one comparison a day: the last one is the one that counts
                 "DELETE FROM parity_days WHERE (mode, date) = (?, ?)",
-                (day.mode, day.date),
+                [(day.mode, day.date) for day in days],
             )
-            _insert_rows(database, "parity_days", [day])
+            _insert_rows(database, "parity_days", days)
 
-    def parity_days(self, mode: str = "") -> list[ParityDay]:
-        """Return the days that were compared, of one mode or of all, the newest first."""
+    def parity_days(self, mode: str = "", strategy: str = "") -> list[ParityDay]:
+        """Return the days that were compared, the newest first.
+
+        They are those of one mode or of all, and of the whole desk or of a strategy.
+        """
         if not self.path.exists():
             return []
         # a file of an earlier version has no such table yet
         with closing(self._open_file(write=True)):
             rows = self._read_rows("parity_days", ParityDay._fields, "date DESC, mode")
-        return [day for row in rows if (day := ParityDay(*row)).mode == (mode or day.mode)]
+        found = map(ParityDay._make, rows)
+        return [day for day in found if (day.mode, day.strategy) == (mode or day.mode, strategy)]
 
     def remove(self, runs: Sequence[str]) -> None:
         """Remove runs by their whole numbers."""
@@ -351,7 +371,10 @@ class ResultStore:
             [(version,)] = database.execute("PRAGMA user_version").fetchall()
             # whoever only reads must not need the right to write
             if write and version < SCHEMA:
-                database.executescript(f"BEGIN; {TABLES} PRAGMA user_version = {SCHEMA}; COMMIT")
+                parity = OLD_PARITY if version == 2 else PARITY
+                database.executescript(
+                    f"BEGIN; {TABLES} {parity} PRAGMA user_version = {SCHEMA}; COMMIT"
+                )
         except sqlite3.Error as error:
             database.close()
             raise refusal(self.path, error) from error

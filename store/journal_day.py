@@ -11,13 +11,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from compiled.model.values import paise
+from compiled.model.values import MINUTE, paise
 from compiled.trading.order_states import CORRECTION
 from engine.backtest.parity.day_records import (
     FAILED,
     GAP,
     HAND,
     KILL,
+    LETTER,
     LIMIT,
     DayIncident,
     DeskDay,
@@ -27,30 +28,27 @@ from engine.backtest.parity.day_records import (
     rung_place,
 )
 from engine.board.strategy_failures import ACT
+from engine.day.dead_letters import WORDS
 from engine.day.opening import RAN
 from engine.errors import NothingFound
 from engine.history.bar_series import BarSeries
 from engine.market.calendar import DAY, ist_day, midnight
 from store.database_integrity import open_for_reading
+from store.journal_orders import JournalOrders
 from store.schema import connect
 
 CASH: Final = "start_cash:"
 """Beginning of the key under which `meta` has the cash of a day at its first opening."""
 SIDES: Final = {"BUY": 1, "SELL": -1}
-# the verdict was yes, but nothing came of it
-NOT_TAKEN: Final = ("REJECTED", "LOST")
 ACTS: Final = {"cancel": "cancelled by hand", "modify": "changed by hand"}
 SIGNALS: Final = """
-SELECT d.decision, d.ts, d.strategy, d.symbol, d.side, d.kind, d.quantity, d.price,
-    d.verdict, d.detail, d.cause, d.reason, d.rung, ifnull(i.status, '') AS status, ifnull(i.reason,
-    '') AS told
-FROM decisions d
-    LEFT JOIN intents i ON i.intent = d.intent
-WHERE d.ts >= ? AND d.ts < ? AND d.kind IN ('enter', 'rung') ORDER BY d.decision
+SELECT decision, ts, strategy, symbol, side, kind, quantity, price, verdict, detail, cause, reason,
+    rung, intent
+FROM decisions WHERE ts >= ? AND ts < ? AND kind IN ('enter', 'rung') ORDER BY decision
 """
 FILLS: Final = """
-SELECT f.trade_id, f.order_id, ifnull(f.rung, 0) AS rung, f.strategy, f.symbol, f.side, f.quantity,
-    f.price, f.ts, f.charges,
+SELECT f.trade_id, f.order_id, f.intent, ifnull(f.rung, 0) AS rung, f.strategy, f.symbol, f.side,
+    f.quantity, f.price, f.ts, f.charges,
     ifnull(t.side, f.side) AS way, ifnull(t.position_number, 1) AS place, ifnull(t.entry_time,
     0) AS entered,
     ifnull(t.exit_reason, '') AS exit_reason, ifnull(t.status, '') AS status, ifnull(t.pnl,
@@ -66,7 +64,7 @@ class KeptDay(NamedTuple):
     The desk's day, its settings (`ran`, one for each opening with other settings), its first cash.
 
     `carried` are the symbols of round trips from earlier days: they are no part of it. `cash`
-    (paise) and when it was `opened` first (ns) are 0 where that is not known.
+    (paise), when it was `opened` first and `ended` its log (ns) are 0 where that is not known.
     """
 
     day: DeskDay
@@ -74,6 +72,7 @@ class KeptDay(NamedTuple):
     cash: int
     carried: list[str]
     opened: int
+    ended: int
 
 
 def last_day(path: Path) -> date:
@@ -115,7 +114,8 @@ def kept_day(path: Path, day: date, bars: Mapping[str, BarSeries]) -> KeptDay:
             str(row["key"]): str(row["value"])
             for row in database.execute("SELECT key, value FROM meta ORDER BY key")
         }
-        signals = [_journal_signal(row) for row in database.execute(SIGNALS, (start, end))]
+        orders = JournalOrders(database, start, end)
+        signals = [_journal_signal(row, orders) for row in database.execute(SIGNALS, (start, end))]
         # from the beginning: what was bought earlier says which sales are none of this day
         fills = database.execute(FILLS, (end,)).fetchall()
         incidents = [
@@ -124,6 +124,10 @@ def kept_day(path: Path, day: date, bars: Mapping[str, BarSeries]) -> KeptDay:
             *_operator_acts(database, start, end),
         ]
         incidents += _feed_gaps(database, start, end)
+        incidents += _dead_letters(database, start, end)
+        ended = database.execute(
+            "SELECT max(ts) FROM events WHERE ts >= ? AND ts < ?", (start, end)
+        ).fetchone()[0]
         newest = database.execute("SELECT max(ts) FROM fills").fetchone()[0] or 0
     cash = meta.get(f"{CASH}{day}")
     opened = {
@@ -139,20 +143,18 @@ def kept_day(path: Path, day: date, bars: Mapping[str, BarSeries]) -> KeptDay:
     later = newest >= end or any(
         key.startswith(CASH) and key.partition(":")[2] > str(day) for key in meta
     )
-    trips, carried = round_trips(fills, start, bars, whole=not later)
+    trips, carried = round_trips(fills, start, bars, whole=not later, orders=orders)
     return KeptDay(
         DeskDay(signals, trips, bars, incidents),
         list(opened.values()),
         int(cash or 0),
         carried,
         min(opened, default=0),
+        int(ended or 0),
     )
 
 
-def _journal_signal(row: sqlite3.Row) -> StrategySignal:
-    refused = (
-        f"{row['status'].lower()}, {row['told']}".strip(", ") if row["status"] in NOT_TAKEN else ""
-    )
+def _journal_signal(row: sqlite3.Row, orders: JournalOrders) -> StrategySignal:
     return StrategySignal(
         number=row["decision"],
         ts=row["ts"],
@@ -168,16 +170,22 @@ def _journal_signal(row: sqlite3.Row) -> StrategySignal:
         reason=row["reason"],
         rung=row["rung"],
         asked=row["cause"],
-        refused=refused,
+        orders=orders.of_decision(row["intent"]),
     )
 
 
 def round_trips(
-    rows: Sequence[sqlite3.Row], start: int, bars: Mapping[str, BarSeries], *, whole: bool
+    rows: Sequence[sqlite3.Row],
+    start: int,
+    bars: Mapping[str, BarSeries],
+    *,
+    whole: bool,
+    orders: JournalOrders | None = None,
 ) -> tuple[list[ParityTrip], list[str]]:
     """Return the round trips entered since `start`, and the symbols of older ones still traded.
 
     `whole`: the journal ends with this day, and its state of an open rung is that of the evening.
+    Without `orders` their legs have none.
     """
     grouped: dict[object, list[sqlite3.Row]] = {}
     for row in rows:
@@ -194,19 +202,23 @@ def round_trips(
                 else []
             )
             continue
-        trips.append(
-            _trip_of_fills(len(trips) if isinstance(key, str) else 0, fills, bars, whole=whole)
-        )
+        number = len(trips) if isinstance(key, str) else 0
+        trips.append(_trip_of_fills(number, fills, bars, whole=whole, orders=orders))
     return trips, sorted({*carried})
 
 
 def _trip_of_fills(
-    number: int, fills: Sequence[sqlite3.Row], bars: Mapping[str, BarSeries], *, whole: bool
+    number: int,
+    fills: Sequence[sqlite3.Row],
+    bars: Mapping[str, BarSeries],
+    *,
+    whole: bool,
+    orders: JournalOrders | None,
 ) -> ParityTrip:
     first = fills[0]
     side = SIDES[first["way"]]
-    entry = _leg_of_fills([row for row in fills if SIDES[row["side"]] == side])
-    left = _leg_of_fills([row for row in fills if SIDES[row["side"]] != side])
+    entry = _leg_of_fills([row for row in fills if SIDES[row["side"]] == side], orders)
+    left = _leg_of_fills([row for row in fills if SIDES[row["side"]] != side], orders)
     held, mark = entry.quantity - left.quantity, 0
     if held:
         series = bars.get(first["symbol"])
@@ -231,16 +243,21 @@ def _trip_of_fills(
     )
 
 
-def _leg_of_fills(fills: Sequence[sqlite3.Row]) -> TripLeg:
+def _leg_of_fills(fills: Sequence[sqlite3.Row], orders: JournalOrders | None) -> TripLeg:
     if not fills:
         return TripLeg()
-    value = sum(paise(row["price"], row["quantity"]) for row in fills)
-    return TripLeg(
-        int(fills[0]["ts"]),
+    first = fills[0]
+    leg = TripLeg(
+        int(first["ts"]),
         sum(row["quantity"] for row in fills),
-        value,
+        sum(paise(row["price"], row["quantity"]) for row in fills),
         sum(row["charges"] for row in fills),
     )
+    if orders is None:
+        return leg
+    ts, value = orders.twin_of_leg(fills)
+    made = orders.of_rung(first["rung"], first["side"])
+    return leg._replace(orders=made, twin_ts=ts, twin_value=value)
 
 
 # what happened
@@ -338,4 +355,23 @@ def _feed_gaps(database: sqlite3.Connection, start: int, end: int) -> list[DayIn
         )
         for row in rows
         if row["token"] in symbols
+    ]
+
+
+def _dead_letters(database: sqlite3.Connection, start: int, end: int) -> list[DayIncident]:
+    """Return the packets that were kept out, one incident of each instrument, reason and minute."""
+    rows = database.execute(
+        "SELECT symbol, reason, min(ts) AS began, max(ts) AS ended, count(*) AS packets "
+        "FROM letters WHERE ts >= ? AND ts < ? GROUP BY symbol, reason, ts / ? ORDER BY began",
+        (start, end, MINUTE),
+    )
+    return [
+        DayIncident(
+            LETTER,
+            row["began"],
+            row["ended"] + 1,
+            f"{row['packets']} packets kept out: {WORDS.get(row['reason'], row['reason'])}",
+            symbol=row["symbol"],
+        )
+        for row in rows
     ]

@@ -111,7 +111,17 @@ def path(journal, database):
     decision(journal, 5, "10:08", kind="exit")
     journal.append(
         "intents",
-        {"intent": 40, "kind": "order", "symbol": "INFY", "status": "REJECTED", "reason": "margin"},
+        {
+            "intent": 40,
+            "kind": "order",
+            "symbol": "INFY",
+            "status": "REJECTED",
+            "reason": "margin",
+            "side": "BUY",
+            "created": when("10:07"),
+            "order_type": "MARKET",
+            "quantity": 10,
+        },
     )
     journal.append(
         "intents",
@@ -218,7 +228,9 @@ def test_what_was_asked_and_answered(path):
         (3, "enter", 1, "FUNDS"),
         (4, "enter", 1, "OK"),
     ]
-    assert [each.refused for each in signals] == ["", "", "", "rejected, margin"]
+    refused = [each.refused for each in signals]
+    assert refused[:3] == [None] * 3
+    assert refused[3].refusal == "rejected, margin"
     assert {(each.asked, each.side) for each in signals} == {("bar", 1)}
 
 

@@ -9,10 +9,14 @@ stands then (`difference_causes.price_at`):
         + (market when the desk filled - when the backtest did, in the backtest's bars)  timing
         + the rest: how each stood to its own market                                     fill
 
-Shares that are still held count as left at the day's last price. A difference in charges is cost. A
-leg whose decision does not match counts whole for the cause of that, where it is another one than
-that both sides did it at another moment or price; so does a trip that only one side has. The last
-part is always the rest of the pair: the sum is exact whatever the two sides are.
+In shadow mode the desk's legs are taken apart as their simulated twins filled them, and what the
+real orders have cost beyond that is "live beside its twin".
+
+Shares that are still held count as left at the day's last price. A difference in the charges of the
+shares that both have is cost. A leg whose decision does not match counts whole for the cause of
+that, where it is another one than that both sides did it at another moment or price; so does a trip
+that only one side has. The last part is always the rest of the pair: the sum is exact whatever the
+two sides are.
 """
 
 from collections.abc import Mapping
@@ -20,7 +24,7 @@ from typing import Final, NamedTuple
 
 from compiled.accounting.ledger import pro_rata
 from compiled.model.values import SECOND
-from engine.backtest.parity.day_records import BacktestDay, DeskDay, ParityTrip
+from engine.backtest.parity.day_records import LEAVE, BacktestDay, DeskDay, ParityTrip, TripLeg
 from engine.backtest.parity.decision_matching import (
     MatchedDay,
     PairedDecision,
@@ -33,11 +37,13 @@ from engine.backtest.parity.difference_causes import (
     DATA,
     FILL,
     TIMING,
+    TWIN,
     UNEXPLAINED,
     CauseFinder,
     DifferenceCause,
     price_at,
 )
+from engine.backtest.parity.order_courses import course_text
 from engine.history.bar_series import BarSeries
 
 Parts = dict[str, int]
@@ -46,6 +52,7 @@ RESULTS: Final[Mapping[str, str]] = {
     DATA: "its bars, or its last price, differ",
     TIMING: "filled at another moment",
     FILL: "filled at another price",
+    TWIN: "its twin was filled at another price",
     COST: "other charges",
 }
 
@@ -80,6 +87,11 @@ class DayParity(NamedTuple):
     differences: list[ParityDifference]
 
     @property
+    def inferred(self) -> int:
+        """Return how much, of either sign, has a cause that nothing on record shows (paise)."""
+        return sum(abs(each.amount) for each in self.differences if each.why.inferred)
+
+    @property
     def percent(self) -> float:
         """Return how many of all decisions of either side are the same, in percent."""
         return self.matched.percent
@@ -90,10 +102,15 @@ class DayParity(NamedTuple):
         return self.desk - self.backtest
 
 
-def compare_days(desk: DeskDay, backtest: BacktestDay) -> DayParity:
-    """Compare a desk's day with its backtest."""
+def compare_days(
+    desk: DeskDay, backtest: BacktestDay, heard: BacktestDay | None = None
+) -> DayParity:
+    """Compare a desk's day with its backtest.
+
+    `heard` is a backtest on the bars that the desk heard, where those of `backtest` differ.
+    """
     matched = match_days(desk, backtest)
-    causes, prices = CauseFinder(desk, backtest), _LegPrices(desk, backtest)
+    causes, prices = CauseFinder(desk, backtest, heard), _LegPrices(desk, backtest)
     totals = dict.fromkeys(CAUSES, 0)
     began = {id(pair.began): pair for pair in matched.pairs}
     ended = {id(pair.ended): pair for pair in matched.pairs}
@@ -106,7 +123,8 @@ def compare_days(desk: DeskDay, backtest: BacktestDay) -> DayParity:
             held = _ending_parts(pair, prices) if pair.ended is None else held
         elif (pair := ended.get(id(decision))) is not None:
             parts = _ending_parts(pair, prices)
-        if (cause := why or _result_cause(parts)) is not None and cause.cause != COST:
+        cause = why or _result_cause(parts, decision)
+        if cause is not None and cause.cause != COST:
             # before the evening's price of what is held, from which nothing follows
             causes.note_difference(decision, cause)
         _add_parts(parts, held)
@@ -114,20 +132,53 @@ def compare_days(desk: DeskDay, backtest: BacktestDay) -> DayParity:
             parts = {why.cause: sum(parts.values())}
         parts = {name: amount for name, amount in parts.items() if amount}
         _add_parts(totals, parts)
-        if (why := why or _result_cause(parts)) is not None:
+        if (why := why or _result_cause(parts, decision)) is not None:
             differences.append(ParityDifference(decision, why, parts))
     return DayParity(matched, desk.net, backtest.net, totals, differences)
 
 
-def _result_cause(parts: Parts) -> DifferenceCause | None:
+def split_parity(parity: DayParity) -> dict[str, DayParity]:
+    """Return the part of each strategy in a comparison; that of nobody has an empty name.
+
+    They add up to the whole.
+    """
+    decisions: dict[str, list[PairedDecision]] = {}
+    for each in parity.matched.decisions:
+        decisions.setdefault(each.subject.strategy, []).append(each)
+    return {name: _part_of(parity, name, taken) for name, taken in sorted(decisions.items())}
+
+
+def _part_of(parity: DayParity, strategy: str, decisions: list[PairedDecision]) -> DayParity:
+    pairs = [each for each in parity.matched.pairs if each.began.subject.strategy == strategy]
+    found = [each for each in parity.differences if each.decision.subject.strategy == strategy]
+    causes = dict.fromkeys(CAUSES, 0)
+    for each in found:
+        _add_parts(causes, each.parts)
+    return DayParity(
+        MatchedDay(decisions, pairs),
+        sum(each.desk.net for each in pairs if each.desk is not None),
+        sum(each.backtest.net for each in pairs if each.backtest is not None),
+        causes,
+        found,
+    )
+
+
+def _result_cause(parts: Parts, decision: PairedDecision) -> DifferenceCause | None:
     """Return the largest cause of the difference in a decision that both sides took.
 
-    It is None where none makes a difference.
+    It is None where none makes a difference. What the desk's orders tell is named with it.
     """
     if not any(parts.values()):
         return None
     cause = max(parts, key=lambda name: abs(parts[name]))
-    return DifferenceCause(cause, RESULTS.get(cause, "filled otherwise"))
+    told = ""
+    if cause in {TIMING, FILL} and decision.trip is not None:
+        leg = decision.trip.exit if decision.kind == LEAVE else decision.trip.entry
+        apart = (leg.twin_ts - leg.ts) // SECOND if leg.twin_ts else 0
+        late = "later" if apart > 0 else "earlier"
+        twin = f"its twin was filled {abs(apart)} s {late}" if apart else ""
+        told = twin or course_text(leg.orders)
+    return DifferenceCause(cause, told or RESULTS.get(cause, "filled otherwise"))
 
 
 def _beginning_parts(pair: TripPair, why: DifferenceCause | None, prices: "_LegPrices") -> Parts:
@@ -177,7 +228,7 @@ class _LegPrices:
             pro_rata(trip.entry.value, shares, trip.entry.quantity) if shares else 0
             for trip in (mine, theirs)
         ]
-        at = mine.entry.ts
+        at, twin = _twin_part(mine.entry, shares, mine.entry.quantity)
         own, then = (
             self._price_at(self._desk, mine.symbol, at),
             self._price_at(self._backtest, mine.symbol, at),
@@ -185,13 +236,14 @@ class _LegPrices:
         other = self._price_at(self._backtest, theirs.symbol, theirs.entry.ts)
         parts = _price_parts(
             -mine.side,
-            paid[0],
+            paid[0] - twin,
             theirs=paid[1],
             own=shares * own,
             then=shares * then,
             other=shares * other,
         )
-        return parts | {COST: theirs.entry.charges - mine.entry.charges}
+        cost = _charges_difference(mine.entry, theirs.entry)
+        return parts | {TWIN: -mine.side * twin, COST: cost}
 
     def exit_parts(self, mine: ParityTrip, theirs: ParityTrip) -> Parts:
         """Return the parts of the exits' difference, or of the last prices of trips still held."""
@@ -200,7 +252,7 @@ class _LegPrices:
             pro_rata(trip.exit.value + trip.mark, shares, trip.entry.quantity) if shares else 0
             for trip in (mine, theirs)
         ]
-        at = mine.exit.ts
+        at, twin = _twin_part(mine.exit, shares, mine.entry.quantity)
         own, then = (
             shares * self._price_at(bars, mine.symbol, at) for bars in (self._desk, self._backtest)
         )
@@ -210,8 +262,34 @@ class _LegPrices:
         other = worth[1]
         if theirs.exit.quantity:
             other = shares * self._price_at(self._backtest, theirs.symbol, theirs.exit.ts)
-        parts = _price_parts(mine.side, worth[0], theirs=worth[1], own=own, then=then, other=other)
-        return parts | {COST: theirs.exit.charges - mine.exit.charges}
+        parts = _price_parts(
+            mine.side, worth[0] - twin, theirs=worth[1], own=own, then=then, other=other
+        )
+        cost = _charges_difference(mine.exit, theirs.exit)
+        return parts | {TWIN: mine.side * twin, COST: cost}
+
+
+def _charges_difference(mine: TripLeg, theirs: TripLeg) -> int:
+    """Return how much more the backtest's leg was charged, for the shares that both have.
+
+    A leg that only one side has counts whole.
+    """
+    shares = min(mine.quantity, theirs.quantity)
+    if not shares:
+        return theirs.charges - mine.charges
+    return pro_rata(theirs.charges, shares, theirs.quantity) - pro_rata(
+        mine.charges, shares, mine.quantity
+    )
+
+
+def _twin_part(leg: TripLeg, shares: int, of: int) -> tuple[int, int]:
+    """Return when a leg's twin was filled, and what `shares` of it came to beyond the twin.
+
+    Without a twin it is when the leg was, and nothing.
+    """
+    if not leg.twin_ts or not shares:
+        return leg.ts, 0
+    return leg.twin_ts, pro_rata(leg.value - leg.twin_value, shares, of)
 
 
 def _price_parts(sign: int, mine: int, theirs: int, own: int, then: int, other: int) -> Parts:

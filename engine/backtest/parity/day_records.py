@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
+from engine.backtest.parity.order_courses import OrderCourse
 from engine.history.bar_series import BarSeries
 
 ENTER: Final = "enter"
@@ -21,8 +22,8 @@ class StrategySignal(NamedTuple):
     """One request of a strategy for an entry, or a rung whose price was reached, with the answer.
 
     `place` is the number of the rung in its ladder, `rung` that of its round trip (0: it led to
-    none), `asked` the cause of the request: bar, tick, timer or operator. `refused` is why the
-    broker did not take its order, empty where it did.
+    none), `asked` the cause of the request: bar, tick, timer or operator. `orders` are those it led
+    to, of a desk.
     """
 
     number: int
@@ -39,7 +40,12 @@ class StrategySignal(NamedTuple):
     reason: str
     rung: int
     asked: str = ""
-    refused: str = ""
+    orders: tuple[OrderCourse, ...] = ()
+
+    @property
+    def refused(self) -> OrderCourse | None:
+        """Return its order, where the broker did not take it."""
+        return next((order for order in self.orders if order.is_refused), None)
 
 
 def rung_place(kind: str, reason: str) -> int:
@@ -54,13 +60,18 @@ def rung_place(kind: str, reason: str) -> int:
 class TripLeg(NamedTuple):
     """The fills of an entry, or of an exit: the first of them, shares, value and charges.
 
-    Without fills all are zero.
+    Without fills all are zero. `orders` are those of a desk that were to make it. In shadow mode
+    `twin_value` is what it would have come to at the prices of the simulated twins, whose first
+    fill was at `twin_ts` (0: there are none).
     """
 
     ts: int = 0
     quantity: int = 0
     value: int = 0
     charges: int = 0
+    orders: tuple[OrderCourse, ...] = ()
+    twin_ts: int = 0
+    twin_value: int = 0
 
 
 class ParityTrip(NamedTuple):
@@ -110,6 +121,8 @@ HAND: Final = "hand"
 """An order was changed or cancelled by hand."""
 GAP: Final = "gap"
 """The feed was not heard."""
+LETTER: Final = "letter"
+"""Packets of the feed were kept out: they could not be true."""
 FAILED: Final = "failed"
 """A strategy has failed."""
 
@@ -117,8 +130,8 @@ FAILED: Final = "failed"
 class DayIncident(NamedTuple):
     """A recorded incident with an effect of its own, in [began, ended).
 
-    `what` is one of `KILL`, `LIMIT`, `HAND`, `GAP`, `FAILED`; `symbol` and `strategy` are empty
-    where it was of all. `about` names the limit that was changed.
+    `what` is one of `KILL`, `LIMIT`, `HAND`, `GAP`, `LETTER`, `FAILED`; `symbol` and `strategy` are
+    empty where it was of all. `about` names the limit that was changed.
     """
 
     what: str

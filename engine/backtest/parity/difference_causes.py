@@ -1,19 +1,21 @@
 """The reason of a decision that differs: the first of the rules below that holds.
 
-Facts on record come before inferences: an act of the operator, then of the broker, then known
-differences in code or configuration, then known gaps of the desk's feed. Where nothing is on
-record, a decision follows from an earlier difference of its strategy in its instrument, or of the
-account where the account refused; or it was taken by both at another moment. The rest has no cause.
+Facts on record come before inferences. Of the facts an act of the operator is first, then of the
+broker, then known differences in code or configuration, then bars that make the difference: a
+backtest on those that the desk heard decides as the desk did. Then that only one side was filled,
+that the two held something else at that moment, that both did it at another moment. Where nothing
+is on record, a decision is put down to bars that differ, or to another difference, shortly before.
+The rest has no cause.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, final
 
 import numpy as np
 
 from compiled.model.values import NEVER, SECOND
 from compiled.trading.desk_state import DRY_RUN
-from compiled.trading.risk import REFUSING, LimitScope
+from compiled.trading.risk import REFUSING, LimitScope, rupees
 from compiled.trading.strategy import OPERATOR as BY_HAND
 from compiled.venue.intrabar import path_point
 from engine.backtest.parity.day_records import (
@@ -23,6 +25,7 @@ from engine.backtest.parity.day_records import (
     HAND,
     KILL,
     LEAVE,
+    LETTER,
     LIMIT,
     OK,
     BacktestDay,
@@ -31,22 +34,26 @@ from engine.backtest.parity.day_records import (
     ParityTrip,
     StrategySignal,
 )
-from engine.backtest.parity.decision_matching import PairedDecision
+from engine.backtest.parity.decision_matching import PairedDecision, match_days
+from engine.backtest.parity.order_courses import course_text
 from engine.history.bar_series import BarSeries, Ints
+from engine.numbers import time_of_day
 
 DATA: Final = "data"
 TIMING: Final = "timing"
 FILL: Final = "fill"
+TWIN: Final = "live beside its twin"
+"""In shadow mode: what the market did to a real order that it did not do to its twin."""
 COST: Final = "cost"
 OPERATOR: Final = "operator"
 BROKER: Final = "broker"
 CODE: Final = "code or configuration"
 UNEXPLAINED: Final = "unexplained"
-CAUSES: Final = (DATA, TIMING, FILL, COST, OPERATOR, BROKER, CODE, UNEXPLAINED)
+CAUSES: Final = (DATA, TIMING, FILL, TWIN, COST, OPERATOR, BROKER, CODE, UNEXPLAINED)
 """In the order in which they are shown."""
 
 LOOKS_BACK: Final = 30
-"""Bars before a decision in which a differing bar, or a gap, still counts as its cause."""
+"""Bars before a decision in which a differing bar, or a gap, may still be its cause."""
 LIMITS: Final = {code.name: limit.name for code, limit in REFUSING.items()}
 """Which limit an answer is of."""
 OF_ACCOUNT: Final = frozenset(
@@ -68,27 +75,51 @@ FORCED: Final[Mapping[str, tuple[str, str]]] = {
 """Why a rung was left, where somebody wanted it to be: whose act it was, and what it was."""
 
 
+LATCHED_BY: Final[Mapping[str, str]] = {
+    "(broker)": BROKER,
+    "(engine)": CODE,
+    "(watchdog)": CODE,
+}
+"""Who latched the kill switch, where that was not the operator or a limit of his."""
+
+
 class DifferenceCause(NamedTuple):
-    """A cause with the facts known of it."""
+    """A cause with the facts known of it.
+
+    `inferred`: nothing on record shows that it was this, only that it can have been.
+    """
 
     cause: str
     text: str
+    inferred: bool = False
+
+
+class NotedDifference(NamedTuple):
+    """A difference from which others follow, as long as a side holds its position (until, ns)."""
+
+    ts: int
+    until: int
+    why: DifferenceCause
 
 
 @final
 class CauseFinder:
     """The search for causes of a day's decisions.
 
-    They have to be asked for in order of time, each followed by a note of its outcome.
+    They have to be asked for in order of time, each followed by a note of its outcome. `heard` is a
+    backtest on the bars that the desk heard, where they differ from those of the backtest.
     """
 
-    def __init__(self, desk: DeskDay, backtest: BacktestDay) -> None:
+    def __init__(
+        self, desk: DeskDay, backtest: BacktestDay, heard: BacktestDay | None = None
+    ) -> None:
         self._desk = desk
         self._backtest = backtest
         self._length = backtest.span * SECOND
-        self._before: dict[tuple[str, str], list[tuple[int, DifferenceCause]]] = {}
-        self._prices: dict[tuple[str, str], list[tuple[int, DifferenceCause]]] = {}
-        self._last: DifferenceCause | None = None
+        self._before: dict[tuple[str, str], list[NotedDifference]] = {}
+        self._prices: dict[tuple[str, str], list[NotedDifference]] = {}
+        self._last: NotedDifference | None = None
+        self._heard = _HeardDecisions(desk, backtest, heard) if heard is not None else None
         self._other: dict[str, Ints] = {}
         self._phases = {
             each.strategy: each.ts % self._length for each in desk.signals if each.asked == CLOCK
@@ -105,10 +136,10 @@ class CauseFinder:
         if not trips:
             return
         noted, of = self._prices if decision.same else self._before, decision.subject
-        until = max(map(_held_until, trips)) + LOOKS_BACK * self._length
-        noted.setdefault((of.strategy, of.symbol), []).append((until, why))
+        found = NotedDifference(decision.ts, max(map(_held_until, trips)), why)
+        noted.setdefault((of.strategy, of.symbol), []).append(found)
         if not decision.same:
-            self._last = why
+            self._last = found
 
     def cause_of(self, decision: PairedDecision) -> DifferenceCause:
         """Return why a decision is not the same on both sides."""
@@ -119,10 +150,12 @@ class CauseFinder:
             or self._code_cause(of.strategy)
             or self._data_cause(decision, of.symbol)
             or _unfilled_cause(decision)
-            # Inferences after facts, and among them what follows from another difference first.
             or self._following_cause(decision, of)
             or _other_moment_cause(decision)
             or self._clock_cause(decision, of.symbol)
+            # Inferences after facts.
+            or self._likely_data_cause(decision, of.symbol)
+            or self._likely_following_cause(decision, of)
             or DifferenceCause(UNEXPLAINED, "nothing on record")
         )
 
@@ -135,8 +168,8 @@ class CauseFinder:
         """
         for each in (trip, other):
             if each is not None and each.exit.quantity and each.reason in FORCED:
-                cause, text = FORCED[each.reason]
-                return DifferenceCause(cause, self._kill_text(each.exit.ts) or text)
+                killed = self._kill_cause(each.exit.ts)
+                return killed or DifferenceCause(*FORCED[each.reason])
         return None
 
     # the rules
@@ -155,8 +188,8 @@ class CauseFinder:
         ):
             return forced
         kept = decision.desk is None or decision.desk.verdict != OK
-        if decision.kind != LEAVE and kept and (text := self._kill_text(decision.ts)):
-            return DifferenceCause(OPERATOR, text)
+        if decision.kind != LEAVE and kept and (killed := self._kill_cause(decision.ts)):
+            return killed
         for signal in signals:
             name = LIMITS.get(signal.verdict)
             for each in self._incidents_at(LIMIT, decision.ts):
@@ -167,14 +200,22 @@ class CauseFinder:
         return None
 
     def _broker_cause(self, decision: PairedDecision) -> DifferenceCause | None:
-        mine = decision.desk
-        if mine is not None and DRY_RUN in mine.refused:
+        mine, trip = decision.desk, decision.trip
+        refused = mine.refused if mine is not None and trip is None else None
+        if refused is not None and DRY_RUN in refused.reason:
             return DifferenceCause(OPERATOR, "a dry run sends nothing")
-        if mine is not None and mine.refused:
-            return DifferenceCause(BROKER, f"refused: {mine.refused}")
+        if refused is not None and refused.is_of_band:
+            return DifferenceCause(FILL, f"band: {refused.reason}")
+        if refused is not None:
+            return DifferenceCause(BROKER, f"refused: {refused.refusal}")
+        if decision.kind == LEAVE and trip is not None:
+            # An exit that was refused is sent again: the position is left late, or not at all.
+            refused = next((order for order in trip.exit.orders if order.is_refused), None)
+            if refused is not None:
+                return DifferenceCause(BROKER, f"its exit was refused: {refused.refusal}")
         if mine is not None and mine.verdict == "NOT_READY":
             return DifferenceCause(BROKER, "the books were not his, or he did not answer")
-        if decision.trip is not None and not decision.trip.strategy:
+        if trip is not None and not trip.strategy:
             return DifferenceCause(BROKER, "shares that moved without an order of the desk")
         return None
 
@@ -191,44 +232,89 @@ class CauseFinder:
         )
 
     def _data_cause(self, decision: PairedDecision, symbol: str) -> DifferenceCause | None:
-        ts = decision.ts
-        if decision.desk is not None and decision.desk.verdict in UNHEARD:
-            return DifferenceCause(DATA, decision.desk.detail or "ticks came late, or not at all")
-        since = ts - LOOKS_BACK * self._length
-        for each in self._desk.incidents:
-            if (
-                each.what == GAP
-                and each.began <= ts
-                and each.ended > since
-                and each.symbol in {symbol, ""}
-            ):
-                return DifferenceCause(DATA, each.text)
+        mine = decision.desk
+        if mine is not None and mine.verdict in UNHEARD:
+            return DifferenceCause(DATA, mine.detail or "ticks came late, or not at all")
+        if mine is not None and mine.verdict == "PRICE_BAND":
+            return DifferenceCause(FILL, f"band: {mine.detail}")
+        if unheard := self._unheard_text(symbol, decision.ts, 0):
+            return DifferenceCause(DATA, unheard)
+        if self._heard is None or not self._heard.has_decided(decision):
+            return None
+        back = LOOKS_BACK * self._length
+        text = self._unheard_text(symbol, decision.ts, back) or self._bars_text(decision, symbol)
+        return DifferenceCause(
+            DATA,
+            f"{text or 'bars of others differ'}; on what the desk heard the backtest does the same",
+        )
+
+    def _likely_data_cause(self, decision: PairedDecision, symbol: str) -> DifferenceCause | None:
+        back = LOOKS_BACK * self._length
+        text = self._unheard_text(symbol, decision.ts, back) or self._bars_text(decision, symbol)
+        if text:
+            return DifferenceCause(DATA, text, inferred=True)
+        cold = decision.ts < self._backtest.cold
+        text = "the backtest began without a history"
+        return DifferenceCause(DATA, text, inferred=True) if cold else None
+
+    def _bars_text(self, decision: PairedDecision, symbol: str) -> str:
         other = self._differing_bars(symbol)
-        at = np.searchsorted(other, [since, ts])
-        if at[1] > at[0]:
-            return DifferenceCause(
-                DATA, f"{at[1] - at[0]} of the {LOOKS_BACK} bars before it differ"
-            )
-        return (
-            DifferenceCause(DATA, "the backtest began without a history")
-            if ts < self._backtest.cold
-            else None
+        since = decision.ts - LOOKS_BACK * self._length
+        at = np.searchsorted(other, [since, decision.ts])
+        count = at[1] - at[0]
+        return f"{count} of the {LOOKS_BACK} bars before it differ" if count else ""
+
+    def _unheard_text(self, symbol: str, ts: int, back: int) -> str:
+        """Return what the feed did not bring at a moment, or up to `back` (ns) before it."""
+        return next(
+            (
+                each.text
+                for each in self._desk.incidents
+                if each.what in {GAP, LETTER}
+                and each.began <= ts
+                and each.ended > ts - back
+                and each.symbol in {symbol, ""}
+            ),
+            "",
         )
 
     def _following_cause(
         self, decision: PairedDecision, of: StrategySignal | ParityTrip
     ) -> DifferenceCause | None:
+        """Return the difference that the sides still hold, or that the account feels."""
+        if noted := self._noted_before(decision, of, 0):
+            return _cause_after(noted, of.symbol)
+        if self._last is not None and _answers(decision) & OF_ACCOUNT:
+            mine, theirs = (
+                _held_positions(each.trips, decision.ts) for each in (self._desk, self._backtest)
+            )
+            if mine != theirs:
+                found = _cause_after(self._last, "the account")
+                holds = f"; the desk holds {_held_text(mine)}, the backtest {_held_text(theirs)}"
+                return found._replace(text=found.text + holds)
+        return None
+
+    def _likely_following_cause(
+        self, decision: PairedDecision, of: StrategySignal | ParityTrip
+    ) -> DifferenceCause | None:
+        """Return a difference that was over shortly before."""
+        if noted := self._noted_before(decision, of, LOOKS_BACK * self._length):
+            return _cause_after(noted, of.symbol)._replace(inferred=True)
+        if self._last is not None and _answers(decision) & OF_ACCOUNT:
+            return _cause_after(self._last, "the account")._replace(inferred=True)
+        return None
+
+    def _noted_before(
+        self, decision: PairedDecision, of: StrategySignal | ParityTrip, later: int
+    ) -> NotedDifference | None:
         for noted in (self._before,) if decision.kind == ENTER else (self._before, self._prices):
             alive = [
-                why
-                for until, why in noted.get((of.strategy, of.symbol), [])
-                if decision.ts <= until
+                each
+                for each in noted.get((of.strategy, of.symbol), [])
+                if decision.ts <= each.until + later
             ]
             if alive:
-                return alive[-1]._replace(text=_after_text(alive[-1].text, of.symbol))
-        answers = {each.verdict for each in (decision.desk, decision.backtest) if each is not None}
-        if self._last is not None and answers & OF_ACCOUNT:
-            return self._last._replace(text=_after_text(self._last.text, "the account"))
+                return alive[-1]
         return None
 
     def _clock_cause(self, decision: PairedDecision, symbol: str) -> DifferenceCause | None:
@@ -263,8 +349,11 @@ class CauseFinder:
             else f"by the clock: at {price_text}",
         )
 
-    def _kill_text(self, ts: int) -> str:
-        return next((each.text for each in self._incidents_at(KILL, ts)), "")
+    def _kill_cause(self, ts: int) -> DifferenceCause | None:
+        for each in self._incidents_at(KILL, ts):
+            who = next((LATCHED_BY[name] for name in LATCHED_BY if each.text.endswith(name)), "")
+            return DifferenceCause(who or OPERATOR, each.text)
+        return None
 
     def _incidents_at(self, what: str, ts: int, symbol: str = "") -> list[DayIncident]:
         return [
@@ -322,8 +411,66 @@ def _held_until(trip: ParityTrip) -> int:
     return NEVER // 2 if trip.shares_held > 0 else trip.exit.ts
 
 
-def _after_text(text: str, where: str) -> str:
-    return text if text.startswith("after ") else f"after another in {where}: {text}"
+def _held_positions(trips: Sequence[ParityTrip], ts: int) -> list[tuple[str, int]]:
+    """Return symbol and cost (paise) of what is held at a moment."""
+    return sorted(
+        (trip.symbol, trip.entry.value) for trip in trips if trip.entry.ts <= ts < _held_until(trip)
+    )
+
+
+def _held_text(positions: Sequence[tuple[str, int]]) -> str:
+    return f"{len(positions)} for {rupees(sum(value for _, value in positions))}"
+
+
+def _answers(decision: PairedDecision) -> set[str]:
+    return {each.verdict for each in (decision.desk, decision.backtest) if each is not None}
+
+
+def _cause_after(noted: NotedDifference, where: str) -> DifferenceCause:
+    """Return the cause of what follows from a difference: its own, and which one that was."""
+    return noted.why._replace(text=f"after that of {time_of_day(noted.ts)} in {where}")
+
+
+@final
+class _HeardDecisions:
+    """The decisions that the bars alone make different.
+
+    On the bars that the desk heard the backtest takes what the desk did, and leaves out what only
+    the backtest did on its own.
+    """
+
+    def __init__(self, desk: DeskDay, backtest: BacktestDay, heard: BacktestDay) -> None:
+        own = DeskDay(backtest.signals, backtest.trips, backtest.bars)
+        self._taken, self._kept = (_same_decisions(day, heard) for day in (desk, own))
+
+    def has_decided(self, decision: PairedDecision) -> bool:
+        """Return whether the backtest on the heard bars decides as the desk did."""
+        mine, theirs = (
+            _decision_key(decision.kind, signal, trip)
+            for signal, trip in (
+                (decision.desk, decision.trip),
+                (decision.backtest, decision.other),
+            )
+        )
+        return mine in self._taken if mine is not None else theirs not in self._kept
+
+
+def _same_decisions(day: DeskDay, heard: BacktestDay) -> set[tuple[str, int] | None]:
+    return {
+        _decision_key(each.kind, each.desk, each.trip)
+        for each in match_days(day, heard).decisions
+        if each.same
+    }
+
+
+def _decision_key(
+    kind: str, signal: StrategySignal | None, trip: ParityTrip | None
+) -> tuple[str, int] | None:
+    """Return what tells a decision of one side from its others; None where it took none."""
+    if kind == LEAVE:
+        return (kind, id(trip)) if trip is not None and trip.exit.quantity else None
+    of = signal or trip
+    return (kind, id(of)) if of is not None else None
 
 
 def _unfilled_cause(decision: PairedDecision) -> DifferenceCause | None:
@@ -333,9 +480,9 @@ def _unfilled_cause(decision: PairedDecision) -> DifferenceCause | None:
         return None
     if (decision.trip is None) == (decision.other is None):
         return None
-    return DifferenceCause(
-        FILL, f"not filled {'on the desk' if decision.trip is None else 'in the backtest'}"
-    )
+    if decision.trip is not None:
+        return DifferenceCause(FILL, "not filled in the backtest")
+    return DifferenceCause(FILL, course_text(mine.orders) or "not filled on the desk")
 
 
 def _other_moment_cause(decision: PairedDecision) -> DifferenceCause | None:

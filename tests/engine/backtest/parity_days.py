@@ -13,6 +13,7 @@ from engine.backtest.parity.day_records import (
     StrategySignal,
     TripLeg,
 )
+from engine.backtest.parity.order_courses import OrderCourse
 from engine.history.bar_series import BarSeries
 from tests.engine.backtest.made_up import at
 
@@ -55,6 +56,21 @@ def signal(clock, seconds=0, rung=1, **fields):
         "asked": "bar",
     }
     return StrategySignal(ts=when(clock, seconds), rung=rung, **(usual | fields))
+
+
+def course(clock="10:00", taken=0, first=0, last=0, ended=0, **fields):
+    """Return an order that was asked for at a time; other times are seconds later, 0 is at once.
+
+    Without `first` it is filled as a whole at once.
+    """
+    usual = {"kind": "MARKET", "quantity": 10, "filled": 10, "price": 0.0, "status": "COMPLETE"}
+    times = {"taken": taken, "first": first, "last": last or first, "ended": ended}
+    asked = when(clock)
+    made = usual | {"reason": "", "trades": 1} | fields
+    moments = {name: asked + seconds * SECOND for name, seconds in times.items()}
+    if not made["filled"]:
+        moments |= {"first": 0, "last": 0}
+    return OrderCourse(asked=asked, **made, **moments)
 
 
 def leg(clock, price, quantity=10, charges=50, seconds=0):

@@ -6,12 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compiled.model.values import MINUTE
-from engine.backtest.parity.attribution import compare_days
+from engine.backtest.parity.attribution import compare_days, split_parity
 from engine.backtest.parity.day_records import (
     FAILED,
     GAP,
     HAND,
     KILL,
+    LETTER,
     LIMIT,
     DayIncident,
     ParityTrip,
@@ -28,12 +29,24 @@ from engine.backtest.parity.difference_causes import (
     FILL,
     OPERATOR,
     TIMING,
+    TWIN,
     UNEXPLAINED,
     differing_starts,
     price_at,
 )
+from engine.backtest.parity.order_courses import course_text
 from engine.backtest.parity.parity_curves import parity_curves, warping_distance
-from tests.engine.backtest.parity_days import SYMBOL, backtest, desk, flat, leg, signal, trip, when
+from tests.engine.backtest.parity_days import (
+    SYMBOL,
+    backtest,
+    course,
+    desk,
+    flat,
+    leg,
+    signal,
+    trip,
+    when,
+)
 
 BOUGHT = trip(leg("10:00", 100.0), leg("11:00", 101.0))
 """1,000 rupees' worth, 10 rupees gained, 1 rupee of charges."""
@@ -158,7 +171,8 @@ def test_a_short_position_gains_where_it_sells_higher():
 def test_shares_that_only_one_side_got_are_fill():
     part = trip(leg("10:00", 100.0, 4, charges=20), leg("11:00", 101.0, 4, charges=20))
     parity = compare_days(desk([signal("10:00")], [part]), backtest([signal("10:00")], [BOUGHT]))
-    assert made(parity) == {FILL: -6.0, COST: 0.6}
+    # the charges of the four that both have are the same
+    assert made(parity) == {FILL: -5.4}
 
 
 def test_an_order_that_was_filled_on_one_side_only_is_fill():
@@ -215,7 +229,8 @@ def test_a_request_sized_at_another_price_is_timing():
         ),
         backtest([signal("10:00")], [BOUGHT]),
     )
-    assert made(parity) == {TIMING: -1.0}
+    # 50 paise for nine are a tenth more than those for nine of ten
+    assert made(parity) == {TIMING: -0.9, COST: -0.1}
     assert whys(parity)[0] == ("enter", TIMING, "asked at 101.00, the backtest at 100.00")
 
 
@@ -328,10 +343,30 @@ def test_an_order_changed_by_hand_explains_what_comes_after_it_in_its_instrument
 
 
 def test_a_refusal_of_the_brokers_is_his():
-    refused = signal("10:00", refused="rejected, margin")
+    refused = signal("10:00", orders=(course(filled=0, status="REJECTED", reason="margin"),))
     parity = compare_days(desk([refused]), backtest([signal("10:00")], [BOUGHT]))
     assert made(parity) == {BROKER: -9.0}
-    assert "margin" in whys(parity)[0][2]
+    assert whys(parity)[0][2] == "refused: rejected, margin"
+
+
+def test_a_price_outside_the_band_is_not_the_brokers_doing():
+    told = "Price is outside the circuit limit of 95 to 105"
+    refused = signal("10:00", orders=(course(filled=0, status="REJECTED", reason=told),))
+    kept = signal("10:00", rung=0, verdict="PRICE_BAND", detail="₹106.00 is outside ₹95 to ₹105")
+    for mine in (refused, kept):
+        parity = compare_days(desk([mine]), backtest([signal("10:00")], [BOUGHT]))
+        assert made(parity) == {FILL: -9.0}
+        assert whys(parity)[0][2].startswith("band: ")
+
+
+def test_an_exit_that_was_refused_first_is_the_brokers():
+    refused = course("11:00", filled=0, status="REJECTED", reason="RMS")
+    late = leg("11:05", 101.0)._replace(orders=(refused, course("11:05")))
+    parity = compare_days(
+        desk([signal("10:00")], [trip(leg("10:00", 100.0), late)]),
+        backtest([signal("10:00")], [BOUGHT]),
+    )
+    assert whys(parity)[0] == ("leave", BROKER, "its exit was refused: rejected, RMS")
 
 
 def test_shares_that_moved_without_an_order_are_the_brokers():
@@ -341,7 +376,8 @@ def test_shares_that_moved_without_an_order_are_the_brokers():
 
 
 def test_an_order_that_a_dry_run_did_not_send_is_the_operators():
-    unsent = signal("10:00", refused="rejected, DRY_RUN: decided and not sent (order)")
+    told = "DRY_RUN: decided and not sent (order)"
+    unsent = signal("10:00", orders=(course(filled=0, status="REJECTED", reason=told),))
     assert made(compare_days(desk([unsent]), backtest([signal("10:00")], [BOUGHT]))) == {
         OPERATOR: -9.0
     }
@@ -389,14 +425,111 @@ def test_a_backtest_without_a_history_is_data_as_long_as_it_is_felt():
 def test_the_operator_comes_before_the_broker_and_both_before_the_data():
     kill = DayIncident(KILL, when("09:30"), when("10:30"), "kill switch: lunch (operator)")
     gap = DayIncident(GAP, when("09:40"), when("09:45"), "not heard", symbol=SYMBOL)
-    refused = signal("10:00", refused="rejected", verdict="KILLED")
+    orders = (course(filled=0, status="REJECTED"),)
+    refused = signal("10:00", orders=orders, verdict="KILLED")
     theirs = backtest([signal("10:00")], [BOUGHT], cold=when("15:30"), differs={"told": "other"})
     for incidents, mine, cause in (
         ([kill, gap], refused, OPERATOR),
         ([gap], refused, BROKER),
-        ([gap], refused._replace(refused=""), CODE),
+        ([gap], refused._replace(orders=()), CODE),
     ):
         assert made(compare_days(desk([mine], incidents=incidents), theirs)) == {cause: -9.0}
+
+
+def heard_day(signals, trips):
+    """Return a backtest on the bars that the desk heard."""
+    return backtest(signals, trips)
+
+
+def test_bars_are_the_cause_where_a_backtest_on_those_that_were_heard_does_what_the_desk_did():
+    other = {SYMBOL: flat(changes=[("09:45", 100.1), ("09:46", 100.0)])}
+    theirs, mine = backtest(bars=other), desk([signal("10:00")], [BOUGHT])
+    like, unlike = heard_day([signal("10:00")], [BOUGHT]), heard_day([], [])
+    proven = compare_days(mine, theirs, like).differences[0].why
+    assert (proven.cause, proven.inferred) == (DATA, False)
+    assert proven.text.startswith("1 of the 30 bars before it differ; on what the desk heard")
+    likely = compare_days(mine, theirs, unlike).differences[0].why
+    assert (likely.cause, likely.inferred) == (DATA, True)
+    # the other way round: the backtest bought, and on what the desk heard it does not
+    sides = desk(), backtest([signal("10:00")], [BOUGHT], other)
+    assert not compare_days(*sides, unlike).differences[0].why.inferred
+    assert compare_days(*sides, like).differences[0].why.inferred
+
+
+def test_what_the_desk_did_late_is_data_where_it_had_heard_it_late():
+    other = {SYMBOL: flat(changes=[("09:45", 100.1), ("09:46", 100.0)])}
+    late = trip(leg("10:05", 100.0), leg("11:00", 101.0))
+    theirs = backtest([signal("10:00")], [BOUGHT], other)
+    for heard, cause in (([signal("10:05")], DATA), ([signal("10:00")], TIMING)):
+        made_on = heard_day(heard, [late if cause == DATA else BOUGHT])
+        parity = compare_days(desk([signal("10:05")], [late]), theirs, made_on)
+        assert whys(parity)[0][1] == cause
+
+
+def test_what_nothing_on_record_shows_is_counted_as_inferred():
+    gap = DayIncident(GAP, when("09:40"), when("09:45"), "not heard", symbol=SYMBOL)
+    assert one_sided(False, incidents=[gap]).inferred == 900
+    assert one_sided(False, incidents=[gap._replace(ended=when("10:01"))]).inferred == 0
+    letter = gap._replace(what=LETTER, began=when("09:59"), ended=when("10:00"))
+    assert made(one_sided(False, incidents=[letter])) == {DATA: -9.0}
+
+
+def test_the_kill_switch_is_whose_who_latched_it():
+    kill = DayIncident(KILL, when("09:30"), when("10:30"), "kill switch, halt: token (broker)")
+    for who, cause in (("broker", BROKER), ("watchdog", CODE), ("limit", OPERATOR)):
+        latched = kill._replace(text=f"kill switch, halt: it was ({who})")
+        assert made(one_sided(False, incidents=[latched])) == {cause: -9.0}
+
+
+# what the orders tell
+
+
+@pytest.mark.parametrize(
+    ("orders", "text"),
+    [
+        ([course(filled=0, status="CANCELLED", ended=28)], "queue: stood, cancelled after 28 s"),
+        (
+            [course(filled=0, status="CANCELLED", price=102.5, taken=2, ended=30)],
+            (
+                "latency: taken 2 s after it was asked for; "
+                "protection: stood at 102.50, cancelled after 28 s"
+            ),
+        ),
+        (
+            [course(filled=4, status="CANCELLED", ended=30)],
+            "partial: 4 of 10 shares, cancelled after 30 s",
+        ),
+        ([course(last=40, trades=3)], "partial: in 3 parts within 40 s"),
+        (
+            [course(kind="LIMIT", price=100.05, first=25)],
+            "queue: 25 s until its first share at 100.05",
+        ),
+        ([course()], ""),
+    ],
+)
+def test_the_course_of_an_order_in_words(orders, text):
+    assert course_text(orders) == text
+
+
+def test_a_fill_at_another_moment_or_price_is_told_by_its_orders():
+    bars = {SYMBOL: flat(changes=[("10:01", 100.5)])}
+    late = leg("10:01", 100.5)._replace(orders=(course(taken=60, first=60),))
+    parity = compare_days(
+        desk([signal("10:00")], [trip(late, leg("11:00", 101.0))], bars=bars),
+        backtest([signal("10:00")], [BOUGHT], bars),
+    )
+    assert made(parity) == {TIMING: -5.0}
+    assert whys(parity) == [("enter", TIMING, "latency: taken 60 s after it was asked for")]
+
+
+def test_beside_its_twin_a_real_order_costs_what_the_market_took():
+    real = leg("10:00", 100.3)._replace(twin_ts=when("10:00"), twin_value=100_100)
+    left = leg("11:00", 100.9)._replace(twin_ts=when("11:00"), twin_value=101_000)
+    parity = compare_days(
+        desk([signal("10:00")], [trip(real, left)]), backtest([signal("10:00")], [BOUGHT])
+    )
+    # 20 paise a share on the way in, 10 on the way out; the twin paid 10 more than the backtest
+    assert made(parity) == {TWIN: -3.0, FILL: -1.0}
 
 
 # what follows
@@ -409,7 +542,7 @@ def test_what_follows_in_the_same_instrument_has_the_cause_of_what_it_follows():
         desk(incidents=[gap]), backtest([signal("10:00"), signal("10:20", rung=2)], [BOUGHT, again])
     )
     assert made(parity) == {DATA: -18.0}
-    assert whys(parity)[1][2].startswith(f"after another in {SYMBOL}")
+    assert whys(parity)[1][2].startswith(f"after that of 10:00:00 in {SYMBOL}")
 
 
 def test_what_is_held_for_long_follows_its_entry_whatever_came_and_went_meanwhile():
@@ -472,13 +605,25 @@ def test_an_answer_of_the_account_follows_from_what_was_done_in_another_instrume
     )
     assert made(parity) == {}
     assert [why[1] for why in whys(parity)] == [DATA, DATA, DATA, DATA]
-    assert "after another in the account" in whys(parity)[1][2]
+    assert whys(parity)[1][2] == (
+        "after that of 10:00:00 in the account; "
+        "the desk holds 1 for ₹1000.00, the backtest 1 for ₹1000.00"
+    )
 
 
 # the law
 
 MOMENTS = st.integers(when("09:15"), when("15:29"))
-LEGS = st.builds(TripLeg, MOMENTS, st.integers(0, 40), st.integers(0, 10**9), st.integers(0, 10**5))
+LEGS = st.builds(
+    TripLeg,
+    MOMENTS,
+    st.integers(0, 40),
+    st.integers(0, 10**9),
+    st.integers(0, 10**5),
+    st.sampled_from([(), (course(filled=4), course(taken=3, first=9))]),
+    st.sampled_from([0, when("12:00")]),
+    st.integers(0, 10**9),
+)
 NAMES = st.sampled_from([SYMBOL, "SBIN", "gone"])
 TRIPS = st.builds(
     ParityTrip,
@@ -508,11 +653,11 @@ SIGNALS = st.builds(
     st.just(""),
     st.integers(0, 9),
     st.sampled_from(["bar", "timer"]),
-    st.sampled_from(["", "rejected"]),
+    st.sampled_from([(), (course(filled=0, status="REJECTED"),)]),
 )
 INCIDENTS = st.builds(
     DayIncident,
-    st.sampled_from([KILL, LIMIT, HAND, GAP, FAILED]),
+    st.sampled_from([KILL, LIMIT, HAND, GAP, LETTER, FAILED]),
     MOMENTS,
     MOMENTS,
     st.just("text"),
@@ -523,6 +668,19 @@ INCIDENTS = st.builds(
 BARS = st.sampled_from(
     [{}, {SYMBOL: flat(count=12)}, {SYMBOL: flat(105.0, count=9), "SBIN": flat(7.0, count=15)}]
 )
+
+
+def assert_parts_add_up(parity):
+    """Check that those of the strategies come to the whole, each by itself to its own sum."""
+    parts = split_parity(parity).values()
+    assert sum(each.desk for each in parts) == parity.desk
+    assert sum(each.backtest for each in parts) == parity.backtest
+    assert sum(each.matched.same for each in parts) == parity.matched.same
+    assert sum(len(each.matched.decisions) for each in parts) == len(parity.matched.decisions)
+    for each in parts:
+        assert sum(each.causes.values()) == each.delta
+    for name in CAUSES:
+        assert sum(each.causes[name] for each in parts) == parity.causes[name]
 
 
 @settings(max_examples=40, deadline=None)
@@ -551,6 +709,7 @@ def test_the_causes_add_up_to_the_paisa_whatever_the_two_days_are(
         if trip is not None
     ]
     assert sorted(map(repr, found)) == sorted(map(repr, [*trips, *others]))
+    assert_parts_add_up(parity)
     assert 0.0 <= parity.percent <= 100.0
     assert parity_curves(one, two).distance >= 0.0
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from engine.backtest.parity.attribution import compare_days
+from engine.backtest.parity.attribution import compare_days, split_parity
 from engine.backtest.parity.day_records import GAP, DayIncident
 from engine.backtest.parity.parity_curves import parity_curves
 from store.backtest_results import ParityDay, ResultStore
 from tests.engine.backtest.parity_days import SYMBOL, backtest, desk, leg, signal, trip, when
 from tui.commands.backtest.parity_report import history_text, parity_lines
-from tui.commands.backtest.parity_run import ParityResult
+from tui.commands.backtest.parity_run import ParityResult, StrategyParity, parity_rows
 
 LONG = "a_strategy_with_a_long_name"
 
@@ -42,13 +42,15 @@ def result():
             trip(leg("12:05", 100.0), mark=100.0, rung=2),
         ],
     )
+    parity, curves = compare_days(mine, theirs), parity_curves(mine, theirs)
     return ParityResult(
         "paper",
         date(2024, 6, 4),
         Path("desk.db"),
         "live",
-        compare_days(mine, theirs),
-        parity_curves(mine, theirs),
+        parity,
+        curves,
+        {name: StrategyParity(part, curves) for name, part in split_parity(parity).items()},
         [],
     )
 
@@ -72,11 +74,11 @@ def test_the_percent_and_the_difference_come_first_then_the_causes_then_what_doe
     ]
     assert [line.split()[1] for line in fall[:4]] == ["+₹8.50", "+₹0.50", "₹0.00", "-₹2.00"]
     assert fall[8].split()[1:] == ["+₹9.50", "+" * 24]
-    assert found[16] == "Decisions that do not match (3)"
-    assert found[17:20] == [
-        "11:00:00  told  INFY  enter P1 long  ₹0.00",
-        "    desk 11:00:00 SIZE_ZERO; backtest nothing",
+    at = found.index("Decisions that do not match (3)")
+    assert found[at + 1 : at + 4] == [
+        "11:00:00  INFY  enter P1 long    ₹0.00  told",
         "    unexplained: nothing on record",
+        "    desk 11:00:00 SIZE_ZERO; backtest nothing",
     ]
     assert "The same decisions, another result (1)" in found
 
@@ -99,6 +101,26 @@ def test_a_wide_terminal_has_a_line_for_each():
     assert sum("SIZE_ZERO" in line and "unexplained" in line for line in found) == 1
 
 
+def test_each_strategy_has_its_part():
+    found = list(parity_lines(result(), 120, every=False))
+    at = next(at for at, line in enumerate(found) if line.startswith("strategy"))
+    rows = [line.split() for line in found[at + 1 : at + 3]]
+    assert [row[:6] for row in rows] == [
+        [LONG, "0.00%", "0/1", "+₹9.50", "₹0.00", "+₹9.50"],
+        ["told", "50.00%", "2/4", "+₹7.00", "+₹8.50", "-₹1.50"],
+    ]
+    assert rows[0][6:] == ["unexplained", "+₹9.50"]
+
+
+def test_a_cause_that_no_record_shows_is_called_likely_and_its_sum_is_told():
+    gap = DayIncident(GAP, when("12:00"), when("12:10"), "not heard", symbol=SYMBOL)
+    late = backtest([signal("12:20", rung=2)], [trip(leg("12:20", 100.0), mark=105.0, rung=2)])
+    parity = compare_days(desk(incidents=[gap]), late)
+    found = list(parity_lines(result()._replace(parity=parity), 120, every=False))
+    assert "₹49.50 of it (without signs) is likely only: no record shows the cause" in found
+    assert sum("likely data: not heard" in line for line in found) == 1
+
+
 def test_of_many_the_first_are_shown_and_all_where_that_is_asked_for():
     mine = desk([signal("10:00", seconds=k * 70, rung=0, verdict="FUNDS") for k in range(60)])
     many = result()._replace(parity=compare_days(mine, backtest()))
@@ -112,6 +134,7 @@ def test_of_many_the_first_are_shown_and_all_where_that_is_asked_for():
 
 def row(mode="paper", day="2024-06-04", **fields):
     usual = dict.fromkeys(ParityDay._fields, 0) | {
+        "strategy": "",
         "bars": "live",
         "database": "desk.db",
         "correlation": None,
@@ -126,7 +149,7 @@ def test_a_day_is_kept_once_for_each_mode_the_last_comparison_of_it(tmp_path):
     first, other = row(), row("replay", fill=-12, desk=-12, correlation=0.5)
     again = row(percent=75.0, timing=34, desk=30, backtest=-4)
     for each in (first, other, row(day="2024-06-03"), again):
-        store.keep_parity(each)
+        store.keep_parity([each])
     assert store.parity_days() == [again, other, row(day="2024-06-03")]
     assert store.parity_days("replay") == [other]
     assert {name: paise for name, paise in again.causes.items() if paise} == {"timing": 34}
@@ -135,12 +158,43 @@ def test_a_day_is_kept_once_for_each_mode_the_last_comparison_of_it(tmp_path):
     assert shown[1].split() == ["2024-06-04", "paper", "75.00%", "0/0", "+₹0.34", "+₹0.34"]
 
 
+def test_the_part_of_a_strategy_is_kept_beside_the_whole(tmp_path):
+    store, compared = ResultStore(tmp_path / "results.db"), result()
+    store.keep_parity(parity_rows(compared))
+    store.keep_parity(parity_rows(compared))
+    (whole,), (part,) = store.parity_days(), store.parity_days("paper", "told")
+    assert (whole.strategy, whole.same, whole.decisions) == ("", 2, 5)
+    assert (part.strategy, part.same, part.decisions, part.desk - part.backtest) == (
+        "told",
+        2,
+        4,
+        -150,
+    )
+    assert sum(part.causes.values()) == -150
+    assert store.parity_days("paper", "another") == []
+
+
+def test_comparisons_of_the_version_before_are_those_of_the_whole_desk(tmp_path):
+    path = tmp_path / "results.db"
+    store = ResultStore(path)
+    store.keep_parity([row(percent=75.0)])
+    columns = ", ".join(ParityDay._fields[:-3])
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(
+            f"CREATE TABLE old AS SELECT {columns} FROM parity_days; DROP TABLE parity_days; "
+            "ALTER TABLE old RENAME TO parity_days; PRAGMA user_version = 2"
+        )
+    assert store.parity_days() == [row(percent=75.0)]
+    store.keep_parity([row(percent=80.0), row(strategy="told")])
+    assert store.parity_days() == [row(percent=80.0)]
+
+
 def test_a_file_of_results_of_an_earlier_version_gets_the_table(tmp_path):
     path = tmp_path / "results.db"
     store = ResultStore(path)
-    store.keep_parity(row())
+    store.keep_parity([row()])
     with closing(sqlite3.connect(path)) as database:
         database.executescript("DROP TABLE parity_days; PRAGMA user_version = 1")
     assert store.parity_days() == []
-    store.keep_parity(row())
+    store.keep_parity([row()])
     assert store.parity_days() == [row()]

@@ -125,8 +125,9 @@ class Desk:
             "fill": 200,
             "bars": "live",
             "database": str(database or self.database),
+            "strategy": "",
         }
-        ResultStore(self.home / "state" / "patang" / "results.db").keep_parity(ParityDay(**kept))
+        ResultStore(self.home / "state" / "patang" / "results.db").keep_parity([ParityDay(**kept)])
 
     def run(self, *arguments, code=0):
         self.capsys.readouterr()

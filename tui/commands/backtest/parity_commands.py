@@ -16,7 +16,8 @@ from tui.commands.shared.typed_values import read_day
 from tui.run.configured import configuration
 
 if TYPE_CHECKING:
-    from engine.backtest.parity.attribution import ParityDifference
+    from engine.backtest.parity.attribution import DayParity, ParityDifference
+    from engine.backtest.parity.parity_curves import ParityCurves
     from tui.commands.backtest.parity_run import ParityResult
 
 
@@ -45,6 +46,9 @@ def parity(
     history: Annotated[
         bool, Parameter(negative="", help="Show the days that were compared instead.")
     ] = False,
+    strategy: Annotated[
+        str, Parameter(help="With --history: the part of one strategy; empty: the whole desk.")
+    ] = "",
     keep: Annotated[
         bool, Parameter(negative="--no-keep", help="Keep the result in results.db, for --history.")
     ] = True,
@@ -58,14 +62,15 @@ def parity(
 
     values = configuration(config)
     if history:
-        days = results_of(values).parity_days(mode or "")
+        days = results_of(values).parity_days(mode or "", strategy)
         if not days:
-            raise NothingFound("no day has been compared yet: see patang parity --date")
+            of = f" of {strategy}" if strategy else ""
+            raise NothingFound(f"no day{of} has been compared yet: see patang parity --date")
         sys.stdout.write(
             json.dumps([each._asdict() for each in days]) + "\n" if as_json else history_text(days)
         )
         return DONE
-    from tui.commands.backtest.parity_run import ParityRequest, ParityRun, parity_row
+    from tui.commands.backtest.parity_run import ParityRequest, ParityRun, parity_rows
 
     request = ParityRequest(
         mode or values.desk.mode, read_day(day) if day else None, database, bars, folder
@@ -76,7 +81,7 @@ def parity(
     for warning in result.warnings:
         narrate(warning)
     if keep:
-        results_of(values).keep_parity(parity_row(result))
+        results_of(values).keep_parity(parity_rows(result))
     if as_json:
         sys.stdout.write(json.dumps(_result_fields(result)) + "\n")
     else:
@@ -85,12 +90,20 @@ def parity(
 
 
 def _result_fields(result: "ParityResult") -> dict[str, object]:
-    found, made = result.parity, result.curves
     return {
         "mode": result.mode,
         "date": str(result.day),
         "database": str(result.database),
         "bars": result.bars,
+        **_figure_fields(result.parity, result.curves),
+        "strategies": {name: _figure_fields(*part) for name, part in result.strategies.items()},
+        "differences": [_difference_fields(each) for each in result.parity.differences],
+        "warnings": result.warnings,
+    }
+
+
+def _figure_fields(found: "DayParity", made: "ParityCurves") -> dict[str, object]:
+    return {
         "parity": round(found.percent, 4),
         "same": found.matched.same,
         "decisions": len(found.matched.decisions),
@@ -98,10 +111,9 @@ def _result_fields(result: "ParityResult") -> dict[str, object]:
         "backtest": found.backtest / 100,
         "delta": found.delta / 100,
         "causes": {name: paise / 100 for name, paise in found.causes.items()},
+        "inferred": found.inferred / 100,
         "correlation": made.correlation,
         "dtw": round(made.distance, 4),
-        "differences": [_difference_fields(each) for each in found.differences],
-        "warnings": result.warnings,
     }
 
 
@@ -119,6 +131,7 @@ def _difference_fields(each: "ParityDifference") -> dict[str, object]:
         "backtest": side_text(decision, desk=False),
         "cause": each.why.cause,
         "why": each.why.text,
+        "inferred": each.why.inferred,
         "amount": each.amount / 100,
         "parts": {name: paise / 100 for name, paise in each.parts.items()},
     }

@@ -10,9 +10,11 @@ from rich.text import Text
 from engine.backtest.parity.attribution import DayParity, ParityDifference
 from engine.backtest.parity.day_records import LEAVE, OK
 from engine.backtest.parity.decision_matching import PairedDecision
+from engine.backtest.parity.difference_causes import TWIN
 from engine.backtest.results.figure_text import money, percent
 from engine.numbers import price, time_of_day
 from engine.texts import plain_text
+from tui.commands.backtest.parity_run import NOBODY
 from tui.commands.shared.text_tables import column_text
 
 if TYPE_CHECKING:
@@ -25,6 +27,9 @@ MOST: Final = 40
 """Differences that are shown, without `--all`."""
 BAR: Final = 24
 INDENT: Final = "    "
+ROOM: Final = 56
+"""Columns that a cause needs beside its decision."""
+DELTA: Final = "\N{GREEK CAPITAL LETTER DELTA}\N{INDIAN RUPEE SIGN}"
 SIDES: Final = {1: "long", -1: "short"}
 
 
@@ -41,10 +46,7 @@ def parity_lines(result: "ParityResult", width: int, *, every: bool) -> Iterator
     A difference is one line where all of them fit.
     """
     parity, curves = result.parity, result.curves
-    yield (
-        f"Parity {percent(parity.percent)}   \N{GREEK CAPITAL LETTER DELTA}\N{INDIAN RUPEE SIGN} "
-        f"{_signed_money(parity.delta)}"
-    )
+    yield (f"Parity {percent(parity.percent)}   {DELTA} {_signed_money(parity.delta)}")
     yield (
         f"{result.mode}, {result.day:%a %-d %b %Y}: {parity.matched.same} of "
         f"{len(parity.matched.decisions)} decisions are the same"
@@ -60,6 +62,14 @@ def parity_lines(result: "ParityResult", width: int, *, every: bool) -> Iterator
     )
     yield ""
     yield from _waterfall_lines(parity)
+    if parity.inferred:
+        yield (
+            f"{money(parity.inferred)} of it (without signs) is likely only: no record shows the "
+            "cause"
+        )
+    if len(result.strategies) > 1:
+        yield ""
+        yield from _strategy_lines(result, width)
     other = [each for each in parity.differences if not each.decision.same]
     same = sorted(
         (each for each in parity.differences if each.decision.same),
@@ -71,7 +81,9 @@ def parity_lines(result: "ParityResult", width: int, *, every: bool) -> Iterator
 
 
 def _waterfall_lines(parity: DayParity) -> Iterator[str]:
-    rows = [("backtest", parity.backtest), *parity.causes.items(), ("desk", parity.desk)]
+    # only a shadow desk has twins
+    causes = [each for each in parity.causes.items() if each[0] != TWIN or each[1]]
+    rows = [("backtest", parity.backtest), *causes, ("desk", parity.desk)]
     # bars show the causes beside each other; the two P&Ls would dwarf them
     most = max(abs(paise) for _, paise in rows[1:-1]) or 1
     names, amounts = (
@@ -112,45 +124,82 @@ def _wide_lines(found: Iterable[ParityDifference]) -> Iterator[str]:
     )
     rows = [
         (
-            *_decision_words(each),
+            time,
+            each.decision.subject.strategy or NOBODY,
+            symbol,
+            what,
             side_text(each.decision, desk=True),
             side_text(each.decision, desk=False),
-            _signed_money(each.amount),
+            amount,
             _cause_text(each),
         )
         for each in found
+        for time, symbol, what, amount in (_decision_head(each),)
     ]
     yield from column_text(head, rows).splitlines()
 
 
-def _narrow_lines(found: Iterable[ParityDifference], width: int) -> Iterator[str]:
-    for each in found:
-        yield from wrap(
-            f"{'  '.join(_decision_words(each))}  {_signed_money(each.amount)}",
-            width,
-            subsequent_indent=INDENT,
+def _strategy_lines(result: "ParityResult", width: int) -> Iterator[str]:
+    head = ("strategy", "parity", "same", "desk", "backtest", DELTA, "most of it")
+    rows = [
+        (
+            name,
+            percent(part.percent),
+            f"{part.matched.same}/{len(part.matched.decisions)}",
+            _signed_money(part.desk),
+            _signed_money(part.backtest),
+            _signed_money(part.delta),
+            _largest_cause(part),
         )
-        both = (
+        for name, (part, _) in result.strategies.items()
+    ]
+    table = column_text(head, rows).splitlines()
+    if max(map(len, table)) > width:
+        table = column_text(head[:-1], [row[:-1] for row in rows]).splitlines()
+    yield from table
+
+
+def _largest_cause(parity: DayParity) -> str:
+    name = max(parity.causes, key=lambda each: abs(parity.causes[each]))
+    return f"{name} {_signed_money(parity.causes[name])}" if parity.causes[name] else ""
+
+
+def _narrow_lines(found: Sequence[ParityDifference], width: int) -> Iterator[str]:
+    """Return two lines for a difference, or three where its cause does not fit beside it."""
+    heads = [_decision_head(each) for each in found]
+    columns = [max(map(len, column)) for column in zip(*heads, strict=True)]
+    indent = " " * (sum(columns) + 2 * len(columns))
+    for each, (time, symbol, what, amount) in zip(found, heads, strict=True):
+        head = f"{time}  {symbol:<{columns[1]}}  {what:<{columns[2]}}  {amount:>{columns[3]}}  "
+        sides = (
             f"desk {side_text(each.decision, desk=True)}; backtest "
             f"{side_text(each.decision, desk=False)}"
         )
-        for text in (both, _cause_text(each)):
-            yield from wrap(text, width, initial_indent=INDENT, subsequent_indent=INDENT)
+        strategy = each.decision.subject.strategy or NOBODY
+        if width - len(indent) >= ROOM:
+            yield from wrap(_cause_text(each), width, initial_indent=head, subsequent_indent=indent)
+            sides = f"{strategy}: {sides}"
+        else:
+            yield from wrap(head + strategy, width, subsequent_indent=INDENT)
+            yield from wrap(
+                _cause_text(each), width, initial_indent=INDENT, subsequent_indent=INDENT
+            )
+        yield from wrap(sides, width, initial_indent=INDENT, subsequent_indent=INDENT)
 
 
-def _decision_words(each: ParityDifference) -> tuple[str, str, str, str]:
-    decision = each.decision
-    of = decision.subject
+def _decision_head(each: ParityDifference) -> tuple[str, str, str, str]:
+    of = each.decision.subject
     return (
-        time_of_day(decision.ts),
-        of.strategy or "nobody",
+        time_of_day(each.decision.ts),
         of.symbol,
-        f"{decision.kind} P{of.place} {SIDES[of.side]}",
+        f"{each.decision.kind} P{of.place} {SIDES[of.side]}",
+        _signed_money(each.amount),
     )
 
 
 def _cause_text(each: ParityDifference) -> str:
-    return f"{each.why.cause}: {each.why.text}" if each.why.text else each.why.cause
+    cause = f"likely {each.why.cause}" if each.why.inferred else each.why.cause
+    return f"{cause}: {each.why.text}" if each.why.text else cause
 
 
 def side_text(decision: PairedDecision, *, desk: bool) -> str:

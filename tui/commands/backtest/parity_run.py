@@ -1,10 +1,9 @@
 """Run a desk's day again as a backtest, and compare the two."""
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
-from typing import Any, Final, NamedTuple, final
+from typing import Any, Final, NamedTuple, TypeVar, final
 
 from compiled.model.order_terms import ExitEscalation
 from compiled.model.values import SECOND
@@ -12,33 +11,25 @@ from compiled.trading.strategy import Strategy
 from compiled.venue.slippage import FixedTicks
 from engine.backtest import run_identity
 from engine.backtest.backtest_run import BacktestRun, RunSettings
-from engine.backtest.parity.attribution import DayParity, compare_days
+from engine.backtest.parity.attribution import DayParity, compare_days, split_parity
 from engine.backtest.parity.backtested_day import backtest_day_of
-from engine.backtest.parity.difference_causes import CAUSES, LOOKS_BACK
+from engine.backtest.parity.day_records import BacktestDay, DeskDay
+from engine.backtest.parity.difference_causes import CAUSES, LOOKS_BACK, differing_starts
+from engine.backtest.parity.heard_bars import heard_bars
 from engine.backtest.parity.parity_curves import ParityCurves, parity_curves
-from engine.backtest.run_bars import BarVersions, replay_bars, span_for
+from engine.backtest.run_bars import replay_bars
 from engine.backtest.traded_market import instruments_of, market_of
-from engine.config.disk_places import desk_paths
 from engine.config.risk_limits import configured_limits
 from engine.config.schema import DeskConfig
-from engine.day.opening import DAY_SPAN, DAYS_BACK
-from engine.errors import NothingFound
-from engine.history.bar_series import BarSeries, merge
+from engine.history.bar_series import BarSeries
 from engine.manual.day_limits import limit_event
 from engine.market import charges
-from engine.market.calendar import DAY, midnight
-from engine.ports import BarStore
 from store.backtest_results import ParityDay
-from store.bars.bar_writer import WARM_UP
-from store.bars.parquet_bars import ParquetBars
-from store.bars.registry import FILES
 from store.journal_day import KeptDay, kept_day, last_day
 from strategies import build
-from tui.run.bar_stores import history_store as shelf
-from tui.run.bar_stores import local_store
-from tui.run.run_records import bars_folder, database_of_day, latest_database
+from tui.commands.backtest.parity_bars import LIVE, MINUTE, ParityBars, desk_bars, kept_bars
+from tui.run.run_records import database_of_day, latest_database
 from tui.run.settings import (
-    actions_of,
     calendar_of,
     listed_on,
     settings_of,
@@ -46,10 +37,9 @@ from tui.run.settings import (
     with_derivatives,
 )
 
-MINUTE: Final = 60
-LIVE: Final = "live"
-HISTORY: Final = "history"
-ONE_DAY: Final = timedelta(days=1)
+Day = TypeVar("Day", DeskDay, BacktestDay)
+NOBODY: Final = "nobody"
+"""Whose shares are that moved without an order of the desk."""
 
 
 class ParityRequest(NamedTuple):
@@ -66,8 +56,18 @@ class ParityRequest(NamedTuple):
     folder: Path | None = None
 
 
+class StrategyParity(NamedTuple):
+    """The part of one strategy in a comparison."""
+
+    parity: DayParity
+    curves: ParityCurves
+
+
 class ParityResult(NamedTuple):
-    """Result of parity; `bars` names those the backtest read, `warnings` are about it."""
+    """Result of parity; `bars` names those the backtest read, `warnings` are about it.
+
+    `strategies` are its parts, by name.
+    """
 
     mode: str
     day: date
@@ -75,14 +75,21 @@ class ParityResult(NamedTuple):
     bars: str
     parity: DayParity
     curves: ParityCurves
+    strategies: dict[str, StrategyParity]
     warnings: list[str]
 
 
-def parity_row(result: ParityResult) -> ParityDay:
-    """Return a comparison as the store keeps it."""
-    found, made = result.parity, result.curves
+def parity_rows(result: ParityResult) -> list[ParityDay]:
+    """Return a comparison as the store keeps it: the whole desk, then its strategies."""
+    parts = {"": StrategyParity(result.parity, result.curves)} | result.strategies
+    return [_parity_row(result, name, *part) for name, part in parts.items()]
+
+
+def _parity_row(
+    result: ParityResult, strategy: str, found: DayParity, made: ParityCurves
+) -> ParityDay:
     # a cause that is added needs a column, and would not unpack here
-    data, timing, fill, cost, operator, broker, code, unexplained = (
+    data, timing, fill, twin, cost, operator, broker, code, unexplained = (
         found.causes[name] for name in CAUSES
     )
     return ParityDay(
@@ -105,6 +112,9 @@ def parity_row(result: ParityResult) -> ParityDay:
         distance=made.distance,
         bars=result.bars,
         database=str(result.database),
+        twin=twin,
+        inferred=found.inferred,
+        strategy=strategy,
     )
 
 
@@ -131,6 +141,7 @@ class ParityRun:
         # the journal values what is still held by these
         seen = kept_bars(store, day)
         kept = kept_day(path, day, seen)
+        kept = kept._replace(day=kept.day._replace(bars=heard_bars(seen, kept.day.incidents)))
         if kept.carried:
             self._warnings.append(f"held from days before, and left out: {', '.join(kept.carried)}")
         ran = (
@@ -142,17 +153,25 @@ class ParityRun:
             self._warnings.append(
                 "the journal does not say with what the desk ran: the configuration is taken"
             )
-        strategies = {name: build(name, table) for name, table in ran["strategies"].items()}
-        series, version = self._backtest_series(store, seen, ran, strategies.values(), day)
+        strategies = self._built_strategies(ran)
+        read = ParityBars(config, day, store, request.folder, self._warnings)
+        series, version = read.of_backtest(
+            request.bars, seen, kept.ended, ran["watch"], strategies.values()
+        )
         backtest = self._run_backtest(kept, ran, strategies, series, day)
-        today = {name: bars.pick(bars.start >= midnight(day)) for name, bars in series.items()}
+        for failure in backtest.failures:
+            self._warnings.append(f"in the backtest {failure.strategy} failed: {failure.error}")
+        if not backtest.warmed_sessions:
+            self._warnings.append(
+                "no bars of the session before: the backtest's strategies begin with nothing"
+            )
         done = backtest_day_of(
             backtest,
-            today,
+            read.today(series),
             self._known_differences(kept.ran, ran, strategies),
             cold=_cold_until(backtest, kept.opened, strategies.values()),
         )
-        parity = compare_days(kept.day, done)
+        parity = compare_days(kept.day, done, self._heard_day(kept, ran, read, series))
         return ParityResult(
             request.mode,
             day,
@@ -160,69 +179,14 @@ class ParityRun:
             bars=version,
             parity=parity,
             curves=parity_curves(kept.day, done),
+            strategies={
+                name or NOBODY: StrategyParity(
+                    part, parity_curves(_part_of(kept.day, name), _part_of(done, name))
+                )
+                for name, part in split_parity(parity).items()
+            },
             warnings=self._warnings,
         )
-
-    def _backtest_series(
-        self,
-        store: BarStore,
-        seen: Mapping[str, BarSeries],
-        ran: Mapping[str, Any],
-        strategies: Iterable[Strategy],
-        day: date,
-    ) -> tuple[dict[str, BarSeries], str]:
-        """Return the backtest's bars with those before, by symbol in the desk's order."""
-        spans = {each.span for each in strategies}
-        span_for([MINUTE], 0, spans)
-        since = (
-            day - timedelta(days=DAYS_BACK)
-            if DAY_SPAN in spans
-            else self._calendar.latest_trading_day(day - ONE_DAY)
-        )
-        history = BarVersions(shelf(self._config, self._request.folder), self._history_folder)
-        wanted = self._request.bars
-        own = wanted == LIVE and bool(seen)
-        if wanted == LIVE and not seen:
-            self._warnings.append(
-                "the desk has kept no bars of that day: those of the history are read"
-            )
-        # in the order of the desk, which decides between two that ask at the same moment
-        names = [*dict.fromkeys([*ran["watch"], *(seen or history.symbols(MINUTE))])]
-        version = "" if wanted in {LIVE, HISTORY} else wanted
-        found: dict[str, BarSeries] = {}
-        versions: set[str] = set()
-        for name in names:
-            try:
-                # per symbol: not all of them need be in the same version
-                choice = history.choose(name, MINUTE, version)
-                past = history.load(
-                    [name],
-                    MINUTE,
-                    start=midnight(since),
-                    end=midnight(day) + DAY,
-                    version=choice,
-                    actions=actions_of(self._config),
-                ).series[name]
-            except NothingFound:
-                past = None
-            # the very bars that the desk was warmed up with, as far as it has kept them
-            before = _warm_up_bars(store, name, midnight(since), midnight(day))
-            if own:
-                today = seen.get(name)
-            else:
-                today = None if past is None else past.pick(past.start >= midnight(day))
-                versions.update([choice] if today is not None else [])
-            if today is None or not len(today.start):
-                continue
-            if past is not None and not len(before.start):
-                before = past.pick(past.start < midnight(day))
-            found[name] = merge([before, today]) if len(before.start) else today
-        if not found:
-            of = f" of version {version}" if version else ""
-            raise NothingFound(
-                f"no bars{of} on {day}, of the desk or in the history: see patang bars list"
-            )
-        return found, LIVE if own else ", ".join(sorted(versions))
 
     def _run_backtest(
         self,
@@ -271,15 +235,30 @@ class ParityRun:
             calendar=self._calendar,
             settings=settings,
         )
-        if not backtest.warmed_sessions:
-            self._warnings.append(
-                "no bars of the session before: the backtest's strategies begin with nothing"
-            )
         backtest.keep_decisions()
         backtest.run()
-        for failure in backtest.failures:
-            self._warnings.append(f"in the backtest {failure.strategy} failed: {failure.error}")
         return backtest
+
+    def _heard_day(
+        self,
+        kept: KeptDay,
+        ran: Mapping[str, Any],
+        read: ParityBars,
+        series: Mapping[str, BarSeries],
+    ) -> BacktestDay | None:
+        """Return a backtest on the bars that the desk heard; None where they are the same."""
+        heard = read.with_today(series, kept.day.bars)
+        if all(
+            heard[name] is series[name] or not len(differing_starts(heard[name], series[name]))
+            for name in series
+        ):
+            return None
+        backtest = self._run_backtest(kept, ran, self._built_strategies(ran), heard, read.day)
+        return backtest_day_of(backtest, read.today(heard), {}, cold=0)
+
+    def _built_strategies(self, ran: Mapping[str, Any]) -> dict[str, Strategy]:
+        # a strategy remembers the run it was in
+        return {name: build(name, table) for name, table in ran["strategies"].items()}
 
     def _known_differences(
         self,
@@ -301,9 +280,9 @@ class ParityRun:
                     found[name] = "the desk was started again with other parameters"
         return found
 
-    @property
-    def _history_folder(self) -> Path:
-        return self._request.folder or desk_paths(self._config, os.environ).history
+
+def _part_of(day: Day, strategy: str) -> Day:
+    return day._replace(trips=[trip for trip in day.trips if trip.strategy == strategy])
 
 
 def _cold_until(backtest: BacktestRun, opened: int, strategies: Iterable[Strategy]) -> int:
@@ -315,33 +294,3 @@ def _cold_until(backtest: BacktestRun, opened: int, strategies: Iterable[Strateg
         return 0
     begun = max(int(backtest.opens[0]), opened)
     return begun + LOOKS_BACK * max(int(each.span) for each in strategies) * SECOND
-
-
-def desk_bars(config: DeskConfig, mode: str, path: Path) -> BarStore:
-    """Return where the desk that wrote a database keeps its bars."""
-    own = path.with_suffix(".bars")
-    if own.is_dir():
-        return ParquetBars(own)
-    if config.store.backend != FILES:
-        return local_store(config)
-    return ParquetBars(bars_folder(config, mode, path))
-
-
-def kept_bars(store: BarStore, day: date) -> dict[str, BarSeries]:
-    """Return the bars that a desk has kept of a day, by symbol."""
-    names = [
-        each.symbol for each in store.contents() if each.version == LIVE and each.span == MINUTE
-    ]
-    found = {name: _live_bars(store, name, midnight(day), midnight(day) + DAY) for name in names}
-    return {name: bars for name, bars in found.items() if len(bars.start)}
-
-
-def _warm_up_bars(store: BarStore, symbol: str, start: int, end: int) -> BarSeries:
-    """Return with what a desk was warmed up: its own bars of earlier days, and what it had read."""
-    return merge(
-        [_live_bars(store, symbol, start, end), store.columns(symbol, MINUTE, start, end, WARM_UP)]
-    )
-
-
-def _live_bars(store: BarStore, symbol: str, start: int, end: int) -> BarSeries:
-    return store.columns(symbol, MINUTE, start, end, LIVE)

@@ -34,13 +34,8 @@ from store.backtest_results import ParityDay
 from store.strategy_trips import StrategyTrips
 from strategies import build
 from tui.commands.backtest.backtest_job import results_of
-from tui.commands.backtest.parity_run import (
-    ParityRequest,
-    ParityRun,
-    desk_bars,
-    kept_bars,
-    parity_row,
-)
+from tui.commands.backtest.parity_bars import desk_bars, kept_bars
+from tui.commands.backtest.parity_run import ParityRequest, ParityRun, parity_rows
 from tui.run.run_records import databases_of, state_folder
 from tui.run.session import OWN_EXCHANGE
 from tui.run.settings import calendar_of, check_source, check_timeframes
@@ -156,7 +151,7 @@ class EvaluationJob:
             except PatangError as error:
                 self.warnings.append(f"{day} cannot be compared: {error}")
                 continue
-            results_of(self._config).keep_parity(parity_row(result))
+            results_of(self._config).keep_parity(parity_rows(result))
         self._read_parities()
         return len(days[MOST_COMPARED:])
 
