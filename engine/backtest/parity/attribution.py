@@ -145,10 +145,10 @@ def split_parity(parity: DayParity) -> dict[str, DayParity]:
     decisions: dict[str, list[PairedDecision]] = {}
     for each in parity.matched.decisions:
         decisions.setdefault(each.subject.strategy, []).append(each)
-    return {name: _part_of(parity, name, taken) for name, taken in sorted(decisions.items())}
+    return {name: _strategy_part(parity, name, taken) for name, taken in sorted(decisions.items())}
 
 
-def _part_of(parity: DayParity, strategy: str, decisions: list[PairedDecision]) -> DayParity:
+def _strategy_part(parity: DayParity, strategy: str, decisions: list[PairedDecision]) -> DayParity:
     pairs = [each for each in parity.matched.pairs if each.began.subject.strategy == strategy]
     found = [each for each in parity.differences if each.decision.subject.strategy == strategy]
     causes = dict.fromkeys(CAUSES, 0)

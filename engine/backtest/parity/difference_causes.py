@@ -284,7 +284,7 @@ class CauseFinder:
         """Return the difference that the sides still hold, or that the account feels."""
         if noted := self._noted_before(decision, of, 0):
             return _cause_after(noted, of.symbol)
-        if self._last is not None and _answers(decision) & OF_ACCOUNT:
+        if self._last is not None and _both_answers(decision) & OF_ACCOUNT:
             mine, theirs = (
                 _held_positions(each.trips, decision.ts) for each in (self._desk, self._backtest)
             )
@@ -300,7 +300,7 @@ class CauseFinder:
         """Return a difference that was over shortly before."""
         if noted := self._noted_before(decision, of, LOOKS_BACK * self._length):
             return _cause_after(noted, of.symbol)._replace(inferred=True)
-        if self._last is not None and _answers(decision) & OF_ACCOUNT:
+        if self._last is not None and _both_answers(decision) & OF_ACCOUNT:
             return _cause_after(self._last, "the account")._replace(inferred=True)
         return None
 
@@ -422,7 +422,7 @@ def _held_text(positions: Sequence[tuple[str, int]]) -> str:
     return f"{len(positions)} for {rupees(sum(value for _, value in positions))}"
 
 
-def _answers(decision: PairedDecision) -> set[str]:
+def _both_answers(decision: PairedDecision) -> set[str]:
     return {each.verdict for each in (decision.desk, decision.backtest) if each is not None}
 
 

@@ -81,7 +81,7 @@ class ParityBars:
         # in the order of the desk, which decides between two that ask at the same moment
         names = [*dict.fromkeys([*watch, *(seen or self._history.symbols(MINUTE))])]
         version = "" if wanted in {LIVE, HISTORY} else wanted
-        reach = _reach_of(seen.values(), ended)
+        reach = _heard_reach(seen.values(), ended)
         found: dict[str, BarSeries] = {}
         versions: set[str] = set()
         for name in names:
@@ -149,7 +149,7 @@ class ParityBars:
             )
 
 
-def _reach_of(bars: Iterable[BarSeries], ended: int) -> tuple[int, int]:
+def _heard_reach(bars: Iterable[BarSeries], ended: int) -> tuple[int, int]:
     """Return the first and the last start of a bar that a desk could hear until it `ended` (ns)."""
     firsts = [int(each.start[0]) for each in bars if len(each.start)]
     return min(firsts, default=ended), ended - MINUTE * SECOND

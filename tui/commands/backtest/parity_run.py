@@ -181,7 +181,7 @@ class ParityRun:
             curves=parity_curves(kept.day, done),
             strategies={
                 name or NOBODY: StrategyParity(
-                    part, parity_curves(_part_of(kept.day, name), _part_of(done, name))
+                    part, parity_curves(_day_part(kept.day, name), _day_part(done, name))
                 )
                 for name, part in split_parity(parity).items()
             },
@@ -281,7 +281,7 @@ class ParityRun:
         return found
 
 
-def _part_of(day: Day, strategy: str) -> Day:
+def _day_part(day: Day, strategy: str) -> Day:
     return day._replace(trips=[trip for trip in day.trips if trip.strategy == strategy])
 
 
