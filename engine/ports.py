@@ -370,6 +370,13 @@ class BarStore(Protocol):
         """Return the symbols that have bars, in order."""
         ...
 
+    def identity(self, symbols: Sequence[str], span: int, version: str) -> str:
+        """Return a hash that is another one once bars of these symbols are others.
+
+        "" where that cannot be told without reading them.
+        """
+        ...
+
     def contents(self) -> "list[StoredSeries]":
         """Return the stored series, by version, span and symbol."""
         ...

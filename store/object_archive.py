@@ -12,7 +12,6 @@ one can tell whether it is whole, and nothing that went wrong with the second ca
 import contextlib
 import hashlib
 import re
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,9 +19,8 @@ from typing import Any, Final, NamedTuple, final
 
 from engine.errors import DataError, OperatorError, in_words
 from engine.system import private_files
+from engine.system.bounded_folder import trim_folder
 
-LEFT_S: Final = 3_600
-"""Age at which the half-written copy of a killed process is removed."""
 AT_ONCE: Final = 8
 """Objects on their way at the same time."""
 _NAME: Final = re.compile(r"(?P<stem>.+)-(?P<sha>[0-9a-f]{64})\.parquet")
@@ -113,7 +111,7 @@ class ObjectArchive:
         # a walk through the whole cache, and so not after every object
         if self._fetched > self.most // 8:
             self._fetched = 0
-            trim_copies(self._cache, ".parquet", self.most)
+            trim_folder(self._cache, ".parquet", self.most)
         return content
 
     def contents(self, stored: Sequence[StoredObject]) -> list[bytes]:
@@ -178,32 +176,6 @@ def keep_copy(path: Path, content: bytes) -> None:
         private_files.replace_private(path, content)
     except OSError as error:
         raise OperatorError(f"cannot write {path}: {in_words(error)}") from error
-
-
-def trim_copies(folder: Path, ending: str, most: int, used: Path | None = None) -> None:
-    """Remove the oldest copies (files ending in `ending`) down to `most` bytes.
-
-    Half-written ones of killed processes go, too.
-
-    Copies in `used` stay.
-    """
-    copies = []
-    # half-written ones have something behind the ending
-    for path in folder.rglob(f"*{ending}*"):
-        with contextlib.suppress(FileNotFoundError):
-            found = path.stat()
-            if path.suffix == ending:
-                copies.append((found.st_mtime_ns, found.st_size, path))
-            elif time.time() - found.st_mtime > LEFT_S:
-                path.unlink()
-    total = sum(size for _, size, _ in copies)
-    for _, size, path in sorted(copies):
-        if total <= most:
-            break
-        # it was fetched for a reader who has not opened it yet
-        if path != used:
-            path.unlink(missing_ok=True)
-            total -= size
 
 
 def _has_hash(content: bytes, sha: str) -> bool:

@@ -83,10 +83,7 @@ class ReplayColumns:
 
 def on_one_clock(series: Mapping[str, BarSeries]) -> ClockedBars:
     """Return the bars of all symbols on one clock; raise `DataError` for prices that are no bar."""
-    names = sorted(
-        (name for name in series if len(series[name].start)),
-        key=lambda name: int(series[name].start[0]),
-    )
+    names = _names_by_appearance(series)
     for name in names:
         _refuse_impossible(name, series[name])
     each = [series[name] for name in names]
@@ -99,6 +96,26 @@ def on_one_clock(series: Mapping[str, BarSeries]) -> ClockedBars:
     return ClockedBars(names, slots[order], *columns)
 
 
+def shared_clock(clock: ClockedBars, series: Mapping[str, BarSeries]) -> ClockedBars | None:
+    """Return the rows of a clock that are those of some series, which are parts of its own.
+
+    None where other bars lie between them, or they appear in another order.
+    """
+    names = _names_by_appearance(series)
+    if names != [*clock.names]:
+        return None
+    first = min(int(series[name].start[0]) for name in names)
+    last = max(int(series[name].start[-1]) for name in names)
+    low, high = np.searchsorted(clock.starts, [first, last + 1])
+    there = sum(len(series[name].start) for name in names)
+    return clock.rows(int(low), int(high)) if high - low == there else None
+
+
+def is_on_grid(grid: int, tick: float) -> bool:
+    """Return whether prices that stand on a grid as `price_grid` gives it stand on a tick's (₹)."""
+    return grid > 0 and grid % round(tick * E4) == 0
+
+
 def price_grid(series: BarSeries) -> int:
     """Return the coarsest of `GRIDS` on which all prices stand to the bit; 0: on none."""
     whole = [np.rint(prices * E4).astype(np.int64) for prices in series[1:5]]
@@ -109,6 +126,11 @@ def price_grid(series: BarSeries) -> int:
         if not any((prices[:100] % grid).any() or (prices % grid).any() for prices in whole):
             return grid
     return 0
+
+
+def _names_by_appearance(series: Mapping[str, BarSeries]) -> list[str]:
+    there = (name for name in series if len(series[name].start))
+    return sorted(there, key=lambda name: int(series[name].start[0]))
 
 
 def _refuse_impossible(name: str, bars: BarSeries) -> None:

@@ -1,5 +1,6 @@
 """The bars of a backtest: a version of each symbol, adjusted if need be, on one clock."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -9,7 +10,9 @@ import msgspec
 import numpy as np
 
 from compiled.model.values import E4
-from engine.backtest.clocked_bars import ReplayColumns, on_one_clock
+from engine.backtest.clocked_bars import ReplayColumns, is_on_grid, on_one_clock, shared_clock
+from engine.backtest.kept_bars import KeptBars
+from engine.backtest.loaded_bars import AND, LoadedBars
 from engine.backtest.run_outcome import DataManifest
 from engine.backtest.traded_market import TradedMarket
 from engine.errors import ConfigError, NothingFound
@@ -34,37 +37,17 @@ from engine.texts import first_names
 
 ORDER: Final = (VENDOR, *RAW)
 """What is read where there is no golden version, the first that has the symbol."""
-AND: Final = " + "
-"""Between the versions of bars that are read of two.
-
-Of the first, and beyond its ends of the other.
-"""
-
-
-class LoadedBars(NamedTuple):
-    """Bars by symbol, warm-up included, in the symbols' order, with their versions and remarks."""
-
-    series: dict[str, BarSeries]
-    manifests: dict[str, DataManifest]
-    warnings: list[str]
-
-    @property
-    def is_golden(self) -> bool:
-        """Return whether all of them are of golden versions, and of nothing else."""
-        return all(
-            each.version.startswith(PREFIX) and AND not in each.version
-            for each in self.manifests.values()
-        )
 
 
 class BarVersions:
     """The versions of bars in a history, and the ones a backtest reads.
 
-    `folder` has the manifests of golden versions.
+    `folder` has the manifests of golden versions, `kept` what earlier runs have read.
     """
 
-    def __init__(self, store: BarStore, folder: Path) -> None:
+    def __init__(self, store: BarStore, folder: Path, kept: KeptBars | None = None) -> None:
         self._store = store
+        self._kept = kept
         self._there = store.contents()
         self._golden = golden_versions(folder)[::-1]
 
@@ -115,27 +98,71 @@ class BarVersions:
         A symbol without any is left out and named. Raises `NothingFound` where none has any,
         `DataError` for an action whose effect is not known.
         """
+        chosen = {symbol: self._chosen_versions(symbol, span, version) for symbol in symbols}
+        between = start, end
+        if self._kept is None:
+            return self._read_chosen(chosen, span, between, actions)
+        key = self._kept_key(self._kept, chosen, span, between, actions)
+        found = self._kept.find(key) if key else None
+        if found is not None:
+            return found
+        loaded = self._read_chosen(chosen, span, between, actions)
+        # Of what is written meanwhile some may have been read: it has another key by now.
+        same = key and key == self._kept_key(self._kept, chosen, span, between, actions)
+        return self._kept.keep(key, loaded) if same else loaded
+
+    def _chosen_versions(self, symbol: str, span: int, version: str) -> list[str]:
+        """Return the version of a symbol to read, and the one of which it is continued."""
+        name = self.choose(symbol, span, version)
+        # Golden bars end with the day they were made on: what came since is read raw, and named as
+        # not reconciled.
+        if version or not name.startswith(PREFIX):
+            return [name]
+        raw = next((each for each in ORDER if self._has_bars(symbol, span, each)), "")
+        return [name, raw] if raw else [name]
+
+    def _kept_key(
+        self,
+        kept: KeptBars,
+        chosen: Mapping[str, Sequence[str]],
+        span: int,
+        between: tuple[int, int],
+        actions: CorporateActions | None,
+    ) -> str:
+        """Return what names the bars that would be read; "" where their store cannot tell."""
+        named: defaultdict[str, list[str]] = defaultdict(list)
+        for symbol, names in chosen.items():
+            for name in names:
+                named[name].append(symbol)
+        stored = {name: self._store.identity(of, span, name) for name, of in named.items()}
+        if not all(stored.values()):
+            return ""
+        return kept.key(
+            chosen=[*chosen.items()],
+            span=span,
+            between=between,
+            stored=stored,
+            golden=self._golden,
+            actions="" if actions is None else actions.digest,
+        )
+
+    def _read_chosen(
+        self,
+        chosen: Mapping[str, Sequence[str]],
+        span: int,
+        between: tuple[int, int],
+        actions: CorporateActions | None,
+    ) -> LoadedBars:
         loaded = LoadedBars({}, {}, [])
         missing: list[str] = []
-        for symbol in symbols:
-            name = self.choose(symbol, span, version)
+        start, end = between
+        for symbol, (name, *further) in chosen.items():
             series = read_bars(self._store, symbol, span=span, start=start, end=end, version=name)
-            # Golden bars end with the day they were made on: what came since is read raw, and named
-            # as not reconciled.
-            if not version and name.startswith(PREFIX):
-                raw = next((each for each in ORDER if self._has_bars(symbol, span, each)), "")
-                whole = (
-                    continued_series(
-                        series,
-                        read_bars(
-                            self._store, symbol, span=span, start=start, end=end, version=raw
-                        ),
-                    )
-                    if raw
-                    else series
-                )
+            for raw in further:
+                rest = read_bars(self._store, symbol, span=span, start=start, end=end, version=raw)
+                whole = continued_series(series, rest)
                 if len(whole.start) > len(series.start):
-                    series, name = whole, f"{name}{AND}{raw}"
+                    series, name = whole, f"{name}{AND}{raw}"  # noqa: PLW2901
             if not len(series.start):
                 missing.append(symbol)
                 continue
@@ -265,22 +292,35 @@ class ReplayBars(NamedTuple):
 
 
 def replay_bars(
-    series: Mapping[str, BarSeries], market: TradedMarket, begins: int = 0
+    series: Mapping[str, BarSeries],
+    market: TradedMarket,
+    begins: int = 0,
+    known: LoadedBars | None = None,
 ) -> ReplayBars:
-    """Return the bars of a market's days; what starts before `begins` (ns UTC) only warms up."""
+    """Return the bars of a market's days; what starts before `begins` (ns UTC) only warms up.
+
+    `known` are the loaded bars that the series are parts of.
+    """
     opens: Ints = np.array(list(market.sessions.opens), np.int64)
     closes: Ints = np.array(list(market.sessions.closes), np.int64)
     begin = max(midnight(market.days[0]), begins)
     replayed: dict[str, BarSeries] = {}
     warm: dict[str, BarSeries] = {}
     dropped = 0
+    unchanged = True
     for symbol, bars in series.items():
         first = int(np.searchsorted(bars.start, begin))
         kept = bars_within(bars.pick(slice(first, None)), opens, closes)
         dropped += len(bars.start) - first - len(kept.start)
-        replayed[symbol] = prices_on_grid(kept, float(market.instruments[symbol].tick))
+        tick = float(market.instruments[symbol].tick)
+        stands = known is not None and is_on_grid(known.grids.get(symbol, 0), tick)
+        replayed[symbol] = kept if stands else prices_on_grid(kept, tick)
+        unchanged = unchanged and stands
         warm[symbol] = bars.pick(slice(0, first))
-    clocked = on_one_clock(replayed)
+    clocked = None
+    if known is not None and known.clock is not None and unchanged:
+        clocked = shared_clock(known.clock, replayed)
+    clocked = clocked or on_one_clock(replayed)
     tokens = [int(market.instruments[name].token) for name in clocked.names]
     return ReplayBars(replayed, ReplayColumns(clocked, tokens), warm, dropped)
 

@@ -21,11 +21,11 @@ PARTS: Final = ("compiled", "engine/backtest", "engine/market")
 LIBRARIES: Final = ("numpy", "pyarrow", "duckdb")
 
 
-def code_hash() -> str:
+def code_hash(parts: Iterable[str] = PARTS) -> str:
     """Return a hash over the code and the dated tables that a result depends on."""
     files = (
         path
-        for part in PARTS
+        for part in parts
         for path in (ROOT / part).rglob("*")
         # Dated tables decide results as much as code does.
         if path.suffix in {".py", ".json"}

@@ -10,6 +10,7 @@ import numpy as np
 from compiled.accounting.charges import ChargeRates, RateTable, rates_key
 from compiled.backtest.recording import RecordedSessions
 from compiled.model.values import SECOND, Instrument, Product, TradingHours
+from engine.backtest.clocked_bars import is_on_grid
 from engine.errors import DataError
 from engine.history.bar_series import BarSeries, Floats
 from engine.market.calendar import Calendar
@@ -65,6 +66,7 @@ def instruments_of(
     day: date,
     *,
     adjusted: Collection[str] = (),
+    grids: Mapping[str, int] | None = None,
 ) -> dict[str, Instrument]:
     """Return the instruments by symbol, as the list of a day has them, else as rules and prices do.
 
@@ -91,7 +93,7 @@ def instruments_of(
                 "INDEX" if symbol in INDEX_NAMES else "EQ",
                 "",
             )
-        tick = usual if symbol in adjusted else tick_of(bars, tick)
+        tick = usual if symbol in adjusted else tick_of(bars, tick, (grids or {}).get(symbol, 0))
         found[symbol] = Instrument(
             token, "NSE", symbol=symbol, tick=tick, lot=lot, kind=kind, name=name
         )
@@ -100,13 +102,13 @@ def instruments_of(
     return found
 
 
-def tick_of(bars: BarSeries, usual: float) -> float:
-    """Return the grid (₹) of prices.
+def tick_of(bars: BarSeries, usual: float, grid: int = 0) -> float:
+    """Return the grid (₹) of prices, whose `price_grid` may be known.
 
     It is the usual one where they all stand on it, or the coarsest finer one on which they do.
     """
     for tick in (usual, *(each for each in TICKS if each < usual)):
-        if all(_are_on_grid(column, tick) for column in bars[1:5]):
+        if is_on_grid(grid, tick) or all(_are_on_grid(column, tick) for column in bars[1:5]):
             return tick
     return TICKS[-1]
 

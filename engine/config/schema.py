@@ -583,6 +583,14 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
             "Folder of imported and downloaded bars, of every mode; empty: below state_dir."
         ),
     ] = ""
+    cache_mb: Annotated[
+        int,
+        within_bounds(
+            0,
+            10**7,
+            "Megabytes of bars that backtests keep ready for the next, below state_dir; 0: none.",
+        ),
+    ] = 2_000
 
 
 class ArchiveSettings(Struct, frozen=True, kw_only=True):

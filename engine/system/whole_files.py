@@ -12,11 +12,11 @@ from engine.errors import OperatorError, in_words
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Yield an empty file beside `path`, which takes its place when the block ends well.
 
-    It is on disk then, this user's alone, and its name cannot be foreseen. Raises `OSError`; the
-    file at `path` then still stands, and nothing is left beside it.
+    It is on disk then (unless it need not be `durable`), this user's alone, and its name cannot be
+    foreseen. Raises `OSError`; the file at `path` then still stands, and nothing is left beside it.
     """
     if not path.name:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
@@ -29,7 +29,8 @@ def replacing(path: Path) -> Iterator[Path]:
     )
     try:
         yield fresh
-        sync(fresh)
+        if durable:
+            sync(fresh)
         fresh.replace(path)
     except BaseException:
         # Also on ctrl-c: whatever ends the block, the file at `path` stands and no half of another
@@ -37,7 +38,8 @@ def replacing(path: Path) -> Iterator[Path]:
         fresh.unlink(missing_ok=True)
         raise
     # The new name is on disk only when the folder is.
-    sync(path.parent)
+    if durable:
+        sync(path.parent)
 
 
 def _refuse_device(path: Path) -> None:
@@ -51,13 +53,13 @@ def _refuse_device(path: Path) -> None:
         raise OSError(errno.EINVAL, "it is a device or a pipe, and no file")
 
 
-def write_whole(out: Path, write: Callable[[Path], object]) -> None:
+def write_whole(out: Path, write: Callable[[Path], object], *, durable: bool = True) -> None:
     """Let `write` fill a file that then takes the place of `out`, whole or not at all.
 
     Raise `OperatorError`.
     """
     try:
-        with replacing(out) as fresh:
+        with replacing(out, durable=durable) as fresh:
             write(fresh)
     except OSError as error:
         raise OperatorError(f"cannot write {out}: {in_words(error)}") from error

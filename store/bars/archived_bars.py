@@ -5,6 +5,7 @@ come in since. A bar that is here counts before one of the archive, and one of a
 one of an earlier.
 """
 
+import hashlib
 import io
 import re
 from collections import defaultdict
@@ -135,6 +136,16 @@ class ArchivedBars:
         """Return the symbols that have bars, in order."""
         near = self.local.symbols(span, version)
         return sorted({*near, *(key[2] for key in self.parts() if key[:2] == (version, span))})
+
+    def identity(self, symbols: Sequence[str], span: int, version: str) -> str:
+        """Return that of the bars here with the archived objects, named by their hashes."""
+        near = self.local.identity(symbols, span, version)
+        named = [
+            part.stored.name
+            for symbol in symbols
+            for part in self.parts().get((version, span, symbol), ())
+        ]
+        return near and hashlib.sha256(" ".join([near, *named]).encode()).hexdigest()
 
     def contents(self) -> list[StoredSeries]:
         """Return the series with the months or years of each that are archived.

@@ -10,6 +10,7 @@ itself.
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -126,6 +127,21 @@ class ParquetBars:
         for batch in _read_batches(folder):
             found.update(batch.column("symbol").unique().to_pylist())
         return sorted(found)
+
+    def identity(self, symbols: Sequence[str], span: int, version: str) -> str:
+        """Return a hash of names, sizes and times of the files: each is replaced, never changed."""
+        folder = self._span_folder(version, span)
+        places = [folder / "recent", *(_symbol_folder(folder, symbol) for symbol in symbols)]
+        said = hashlib.sha256()
+        with _storage_errors(folder):
+            for path in (path for place in places for path in _parquet_files(place)):
+                try:
+                    at = path.stat()
+                except FileNotFoundError:
+                    return ""  # it is just being written
+                facts = at.st_size, at.st_mtime_ns, at.st_ctime_ns, at.st_ino
+                said.update(f"{path} {facts}\n".encode())
+        return said.hexdigest()
 
     def contents(self) -> list[StoredSeries]:
         """Return the stored series by version, span and symbol.

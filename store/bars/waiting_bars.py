@@ -89,6 +89,13 @@ class WaitingBars:
                 {*self._server.symbols(span, version), *self._kept.symbols(span, version)}
             )
 
+    def identity(self, symbols: Sequence[str], span: int, version: str) -> str:
+        """Return that of what the server has, with what waits for it."""
+        with self._lock:
+            stores = (self._server, self._kept)
+            both = [store.identity(symbols, span, version) for store in stores]
+            return " ".join(both) if all(both) else ""
+
     def contents(self) -> list[StoredSeries]:
         """Return what the server has, and what waits for it."""
         with self._lock:

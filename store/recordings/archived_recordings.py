@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.errors import DataError, OperatorError, in_words
-from store.object_archive import ObjectArchive, StoredObject, keep_copy, trim_copies
+from engine.system.bounded_folder import trim_folder
+from store.object_archive import ObjectArchive, StoredObject, keep_copy
 from store.recordings.recording_blocks import RecordingPart, file_pieces, part_name, recording_parts
 
 SHELF: Final = "recordings"
@@ -67,7 +68,7 @@ class ArchivedRecordings:
         if not part.path.exists():
             stored = self._archived_objects()[mode, part.day, part.run, part.part]
             keep_copy(part.path, unpack_recording(self._archive.fetched(stored)))
-            trim_copies(self._copies, ".feed", self._archive.most, part.path)
+            trim_folder(self._copies, ".feed", self._archive.most, used=part.path)
         return part.path
 
     def push(

@@ -6,9 +6,11 @@ not known raises `DataError` instead of passing for none. Rights issues and othe
 adjusted for: `not_adjusted` lists them.
 """
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import date
+from functools import cached_property
 from math import prod
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
@@ -150,6 +152,11 @@ class CorporateActions:
             for row in equity
             for each in parsed_actions(row["symbol"], row["exDate"].date(), row["subject"])
         )
+
+    @cached_property
+    def digest(self) -> str:
+        """Return a hash of all actions."""
+        return hashlib.sha256(repr(sorted(self._by_symbol.items())).encode()).hexdigest()
 
     def current_symbol(self, symbol: str) -> str:
         """Return a share's symbol of today, as NSE's list has it on every day."""

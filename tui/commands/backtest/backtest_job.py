@@ -17,9 +17,11 @@ from compiled.model.values import SECOND
 from compiled.trading.strategy import Strategy
 from engine.backtest import run_identity
 from engine.backtest.backtest_run import BacktestRun, RunSettings, StrategyFailure
+from engine.backtest.kept_bars import KeptBars
 from engine.backtest.linter.result_linter import LinterFinding, lint_outcome, overall_verdict
+from engine.backtest.loaded_bars import LoadedBars
 from engine.backtest.results.run_reckoning import outcome_of, reckon_run
-from engine.backtest.run_bars import BarVersions, LoadedBars, days_of, replay_bars, span_for
+from engine.backtest.run_bars import BarVersions, days_of, replay_bars, span_for
 from engine.backtest.run_outcome import SCHEMA, RunManifest, RunOutcome
 from engine.backtest.statistics.run_metrics import RunMetric
 from engine.backtest.statistics.run_statistics import statistics
@@ -128,8 +130,14 @@ class BacktestJob:
                 # looked up once: the list of an archive costs a look over the network
                 history_store(self.config, self.request.folder),
                 self.folder,
+                self._kept_bars(),
             )
         return self._versions
+
+    def _kept_bars(self) -> KeptBars | None:
+        megabytes = self.config.store.cache_mb
+        folder = desk_paths(self.config, os.environ).state / "packed-bars"
+        return KeptBars(folder, megabytes * 1_000_000) if megabytes else None
 
     def strategies(self) -> list[Strategy]:
         """Return the strategies, made anew; raise `ConfigError`."""
@@ -195,7 +203,7 @@ class BacktestJob:
             for symbol, bars in loaded.series.items()
         }
         kept = {symbol: bars for symbol, bars in series.items() if len(bars.start)}
-        return LoadedBars(kept, loaded.manifests, [])
+        return loaded._replace(series=kept, warnings=[])
 
     def prepare_loaded(self, loaded: LoadedBars, span: int) -> PreparedBacktest:
         """Return the market and the settings of a run on bars; raise `PatangError`."""
@@ -209,7 +217,11 @@ class BacktestJob:
         # adjusted prices stand on no grid, and tell nothing of the tick
         adjusted = [symbol for symbol, each in loaded.manifests.items() if each.adjusted]
         instruments = instruments_of(
-            loaded.series, listed_on(config, "NSE", last), last, adjusted=adjusted
+            loaded.series,
+            listed_on(config, "NSE", last),
+            last,
+            adjusted=adjusted,
+            grids=loaded.grids,
         )
         calendar, early = calendar_of(config), int(config.risk.square_off_before_s * SECOND)
         market = market_of(
@@ -284,7 +296,7 @@ class BacktestJob:
         backtest = BacktestRun(
             strategies,
             prepared.symbols,
-            bars=replay_bars(loaded.series, prepared.market),
+            bars=replay_bars(loaded.series, prepared.market, known=loaded),
             span=prepared.span,
             market=prepared.market,
             calendar=prepared.calendar,

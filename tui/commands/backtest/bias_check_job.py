@@ -17,7 +17,8 @@ from engine.backtest.bias.bias_suite import BiasFinding, run_suite
 from engine.backtest.bias.request_trace import BiasSubject, Change, ReferenceFailed, unchanged_bars
 from engine.backtest.bias.source_lint import lint_strategies, reads_on_its_own
 from engine.backtest.linter.result_linter import overall_verdict
-from engine.backtest.run_bars import AND, continued_series, unadjusted_splits
+from engine.backtest.loaded_bars import AND
+from engine.backtest.run_bars import continued_series, unadjusted_splits
 from engine.config.disk_places import desk_paths, own_state_folder
 from engine.config.schema import DeskConfig
 from engine.history.bar_adjustment import adjustment_steps

@@ -13,14 +13,15 @@ from typing import Final, Literal, NamedTuple, final
 import msgspec
 
 from engine.backtest import run_identity
-from engine.backtest.run_bars import LoadedBars, span_for
+from engine.backtest.loaded_bars import LoadedBars
+from engine.backtest.packed_bars import write_packed
+from engine.backtest.run_bars import span_for
 from engine.backtest.statistics.run_metrics import METRICS
 from engine.config.disk_places import desk_paths
 from engine.config.schema import DeskConfig
 from engine.config.toml_reader import close_hint
 from engine.errors import ConfigError, DataError, PatangError
 from engine.history.golden_bars import series_digest
-from engine.research.packed_bars import write_packed
 from engine.research.parameter_space import ParameterAxis, ParameterSpace, Point, read_axis
 from engine.research.point_pruner import PointPruner, PrunedRounds
 from engine.research.samplers import DEFAULT_TRIALS, ListSampler, PointSampler, TpeSampler
@@ -178,7 +179,8 @@ class SweepJob:
             journal.clear()
             forget_study(self.folder)
         packed = self.folder / BARS
-        write_packed(packed, loaded)
+        # Trials of one symbol each take their bars as they are.
+        write_packed(packed, loaded if self.request.portfolio else loaded._replace(clock=None))
         # Arrow keeps the memory that it has read with, several times that of the bars.
         pa.default_memory_pool().release_unused()
         manifest = self._sweep_manifest(basis, loaded, span, packed, days)
@@ -341,7 +343,7 @@ class SweepJob:
                 each.name: run_identity.source_hash(each) for each in self.backtest.strategies()
             },
             settings=run_identity.settings_hash(settings),
-            data={symbol: series_digest(series) for symbol, series in loaded.series.items()},
+            data={symbol: _bars_digest(loaded, symbol) for symbol in loaded.series},
         )
 
     def _sweep_manifest(
@@ -397,6 +399,11 @@ def _only_if_begun(journal: TrialJournal) -> Iterator[None]:
         if not journal.has_trials:
             journal.discard()
         raise
+
+
+def _bars_digest(loaded: LoadedBars, symbol: str) -> str:
+    said = loaded.manifests[symbol]
+    return series_digest(loaded.series[symbol]) if said.adjusted else said.sha256
 
 
 def rows_of(

@@ -6,7 +6,8 @@ from typing import Any, Final, NamedTuple, final
 
 from msgspec.structs import replace
 
-from engine.backtest.run_bars import LoadedBars, days_of
+from engine.backtest.loaded_bars import LoadedBars
+from engine.backtest.run_bars import days_of
 from engine.config.schema import DeskConfig
 from engine.errors import PatangError
 from engine.promotion.promotion_log import PromotionStep

@@ -17,15 +17,16 @@ import numpy as np
 
 import compiled
 from engine.backtest.backtest_run import BacktestRun
+from engine.backtest.loaded_bars import LoadedBars
+from engine.backtest.packed_bars import read_packed
 from engine.backtest.results.run_reckoning import outcome_of, reckon_run
-from engine.backtest.run_bars import LoadedBars, ReplayBars, days_of, replay_bars
+from engine.backtest.run_bars import ReplayBars, days_of, replay_bars
 from engine.backtest.run_identity import source_hash
 from engine.backtest.run_outcome import RunManifest, RunOutcome
 from engine.backtest.statistics.run_statistics import statistics
 from engine.config.schema import DeskConfig
 from engine.errors import DataError, PatangError
 from engine.history.bar_series import day_number
-from engine.research.packed_bars import read_packed
 from engine.research.sweep_run import NamedTrial
 from engine.research.trials import (
     PORTFOLIO,
@@ -168,7 +169,7 @@ class TrialWorker:
             prepared = whole._replace(market=market)
             while len(self._ready) >= SYMBOLS_KEPT:
                 del self._ready[next(iter(self._ready))]
-            self._ready[key] = prepared, replay_bars(series, prepared.market)
+            self._ready[key] = prepared, replay_bars(series, prepared.market, known=whole.loaded)
         return self._ready[key]
 
     def _prepared_window(self, window: TrialWindow) -> PreparedBacktest:
