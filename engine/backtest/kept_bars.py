@@ -42,7 +42,7 @@ class KeptBars:
 
     def find(self, key: str) -> LoadedBars | None:
         """Return the bars of a name, None without any that are whole."""
-        path = self._path(key)
+        path = self._file_path(key)
         try:
             loaded = read_packed(path, check=True)
             os.utime(path)
@@ -57,7 +57,7 @@ class KeptBars:
         """
         if sum(len(bars.start) for bars in loaded.series.values()) < LEAST_BARS:
             return loaded
-        path = self._path(key)
+        path = self._file_path(key)
         try:
             grids = {symbol: price_grid(bars) for symbol, bars in loaded.series.items()}
             whole = loaded._replace(grids=grids, clock=on_one_clock(loaded.series))
@@ -70,7 +70,7 @@ class KeptBars:
         except (PatangError, OSError):
             return loaded
 
-    def _path(self, key: str) -> Path:
+    def _file_path(self, key: str) -> Path:
         return self._folder / f"{key}{ENDING}"
 
 

@@ -97,7 +97,7 @@ def _mapped_bars(mapped: mmap.mmap, at: int, said: Any) -> LoadedBars:
         nonlocal at
         found = {}
         for name in names:
-            found[name] = np.frombuffer(mapped, _kind(name), count, at)
+            found[name] = np.frombuffer(mapped, _number_kind(name), count, at)
             at += count * WIDTH
         return found
 
@@ -122,10 +122,10 @@ def _packed_columns(loaded: LoadedBars) -> Iterator[Column]:
         every.append((CLOCK, loaded.clock))
     for names, owner in every:
         for name in names:
-            yield np.ascontiguousarray(getattr(owner, name), _kind(name))
+            yield np.ascontiguousarray(getattr(owner, name), _number_kind(name))
 
 
-def _kind(name: str) -> np.dtype[Any]:
+def _number_kind(name: str) -> np.dtype[Any]:
     return np.dtype("<i8" if name in WHOLE else "<f8")
 
 
