@@ -61,6 +61,8 @@ class WatchRow(NamedTuple):
     """When the last tick came (desk clock)."""
     stale: bool
     spark: tuple[float, ...]
+    tick: float = 0.05
+    """The grid of its prices, ₹."""
 
 
 class PositionRow(NamedTuple):

@@ -156,6 +156,7 @@ class KernelView:
             ts=market.heard_at,
             stale=stale,
             spark=spark,
+            tick=instrument.tick,
         )
         self.writer.put(self.board.watch, instrument.token, row)
 

@@ -83,6 +83,7 @@ SHOTS = {
     "day-80x24": ((80, 24), "SANDBOX", ended, ()),
     "palette": ((120, 40), "SANDBOX", None, ("ctrl+p", "wait", "r", "i")),
     "alarms-80x24": ((80, 24), "LIVE", alarmed, ()),
+    "ticket-80x24": ((80, 24), "LIVE", None, ("j", "j", "j", "B", "5", "0")),
     "options-80x24": ((80, 24), "LIVE", optioned, ()),
     "risk-200x60": ((200, 60), "LIVE", differing, ("6",)),
     "risk": ((120, 40), "LIVE", differing, ("6",)),

@@ -301,6 +301,27 @@ class PatangApp(App[None]):
         """Ask whether to cancel the order under the cursor."""
         self._operator.cancel_order()
 
+    def action_ticket(self, side: str) -> None:
+        """Open a ticket for the symbol under the cursor, or the charted one at the cross-hair."""
+        if self.screen.is_modal:
+            return
+        screen = self.screen
+        symbol, at = screen.pointed_price() if isinstance(screen, FullScreen) else ("", 0.0)
+        self._operator.open_ticket(side, symbol or self._pointed_symbol(), at)
+
+    def action_modify_order(self) -> None:
+        """Open a ticket that changes the order under the cursor."""
+        self._operator.modify_order()
+
+    def action_repeat_order(self) -> None:
+        """Open a ticket like the order under the cursor."""
+        self._operator.repeat_order()
+
+    def _pointed_symbol(self) -> str:
+        table = self.focused
+        row = table.chosen if isinstance(table, LiveTable) else None
+        return str(getattr(row, "symbol", ""))
+
     def action_resume(self) -> None:
         """Ask for the reason to let a stopped desk go on."""
         if not self.screen.is_modal:
@@ -379,10 +400,7 @@ class PatangApp(App[None]):
 
     def action_chart(self, symbol: str = "") -> None:
         """Chart a symbol: the one that is named, the one under the cursor, or the one before."""
-        table = self.focused
-        symbol = symbol or getattr(
-            table.chosen if isinstance(table, LiveTable) else None, "symbol", ""
-        )
+        symbol = symbol or self._pointed_symbol()
         if symbol:
             self._chart_screen().choose(symbol)
         self.action_show("chart")

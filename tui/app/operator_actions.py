@@ -9,13 +9,21 @@ from rich.text import Text
 from engine.board_rows import EXTERNAL, OrderRow, PositionRow
 from engine.errors import PatangError
 from engine.numbers import count, gain, price, rupees
-from engine.operator_requests import CancelRequest, EngineRequest, ExitRequest
+from engine.operator_requests import (
+    CancelRequest,
+    EngineRequest,
+    ExitRequest,
+    ModifyRequest,
+    PlaceRequest,
+)
 from engine.texts import plain_text
 from tui.app.desk_port import DeskPort
 from tui.app.panes.orders_pane import ENDED, order_state
 from tui.app.panes.positions_pane import is_naked
 from tui.app.screens.dialog_set import DialogSet
 from tui.app.screens.modal_dialogs import EntryField
+from tui.app.screens.order_ticket import TicketDialog
+from tui.app.screens.ticket_form import TicketForm, changed_ticket, repeated_ticket, ticket_size
 
 Row = TypeVar("Row")
 
@@ -103,6 +111,48 @@ class OperatorActions:
             lambda: self._bench.submit(f"cancel {row.side} {row.symbol}", CancelRequest(key)),
             keep="Keep it",
         )
+
+    def open_ticket(self, side: str, symbol: str, at: float = 0.0) -> None:
+        """Open a ticket for a symbol; `at` is a price that was pointed at, 0.0 for the market's."""
+        watched = self._face.board.watch.rows[:]
+        row = next((each for each in watched if each.symbol == symbol), None)
+        form = TicketForm(symbol=symbol, side=side)
+        if row is not None:
+            # on the side of the book it is sent from: it rests there, and crosses by a key
+            best = row.bid if side == "BUY" else row.ask
+            form.price = f"{at or best or row.ltp:.2f}"
+            form.step_price("price", 0, row)
+        self._show_ticket(form)
+
+    def repeat_order(self) -> None:
+        """Open a ticket like the order under the cursor."""
+        row = self._bench.chosen(OrderRow)
+        if row is not None:
+            self._show_ticket(repeated_ticket(row))
+
+    def modify_order(self) -> None:
+        """Open a ticket that changes the order under the cursor."""
+        row = self._bench.chosen(OrderRow)
+        if row is None:
+            return
+        if row.strategy == EXTERNAL:
+            self._bench.warn(f"{row.symbol} {row.side}: somebody else's order; it is never touched")
+        elif order_state(row) in ENDED:
+            self._bench.warn(f"{row.symbol} {row.side}: {order_state(row)}; nothing to change")
+        else:
+            self._show_ticket(changed_ticket(row))
+
+    def _show_ticket(self, form: TicketForm) -> None:
+        ticket = self._dialogs.modal(TicketDialog)
+        ticket.prepare(form, self._face)
+
+        def send(request: EngineRequest | None) -> None:
+            if isinstance(request, PlaceRequest):
+                self._bench.submit(f"{ticket_size(request)} {request.symbol}", request)
+            elif isinstance(request, ModifyRequest):
+                self._bench.submit(f"change order {request.order}", request)
+
+        self._dialogs.open_dialog(ticket, send)
 
     async def trace_order(self) -> None:
         """Show the life of the order under the cursor, read from the journal beside the loop."""

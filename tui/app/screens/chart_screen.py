@@ -146,6 +146,17 @@ class ChartScreen(FullScreen):
             self._window.follow()
         self._symbol, self._drawn = symbol, ()
 
+    def pointed_price(self) -> tuple[str, float]:
+        """Return the charted symbol, and the price of the cross-hair."""
+        charted, drawing = self._charted_bars(), self._drawing
+        if charted is None or drawing is None or self._window.cursor_time is None:
+            return self._symbol, 0.0
+        level = self._window.level
+        if level is None:
+            cursor = self._window.seen(charted.bars, self._candle_columns).cursor
+            level = charted.bars[cursor].close if cursor is not None else 0.0
+        return self._symbol, level
+
     def restyle(self) -> None:
         """Draw in the theme of now."""
         self._drawn = ()

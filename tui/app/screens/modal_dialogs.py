@@ -20,7 +20,7 @@ from engine.texts import plain_text
 from tui.app.screens.screen_frame import DrawnScreen, ScreenFrame, show_bands
 from tui.app.widgets.status_bands import StatusBands
 
-_BOX = """
+DIALOG_BOX = """
     align: center middle;
     background: $background 70%;
     #box {
@@ -51,6 +51,11 @@ class ModalDialog(DrawnScreen, ModalScreen[Answer]):
     """A modal that leaves the bands in sight."""
 
     ALLOW_SELECT: ClassVar[bool] = False
+    # Priority: else what is typed after it would reach the field while this key waits in a queue.
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "app.focus_next", show=False, priority=True),
+        Binding("shift+tab", "app.focus_previous", show=False, priority=True),
+    ]
 
     def __init__(self, mode: str) -> None:
         super().__init__()
@@ -77,9 +82,9 @@ class QuestionDialog(ModalDialog[bool]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(False)", show=False),
-        Binding("left,right,tab,shift+tab,h,l", "app.focus_next", show=False),
+        Binding("left,right,h,l", "app.focus_next", show=False),
     ]
-    DEFAULT_CSS = f"QuestionDialog {{ {_BOX} }}"
+    DEFAULT_CSS = f"QuestionDialog {{ {DIALOG_BOX} }}"
     AUTO_FOCUS = "#cancel"
 
     def __init__(self, mode: str) -> None:
@@ -150,7 +155,7 @@ class EntryDialog(ModalDialog[list[str] | None]):
         Binding("up", "app.focus_previous", show=False),
     ]
     DEFAULT_CSS = f"""
-    EntryDialog {{ {_BOX}
+    EntryDialog {{ {DIALOG_BOX}
         #error {{ color: $danger; height: auto; }}
         Label {{ color: $ink-dim; margin-top: 1; }}
         Input, Input:focus {{ height: 1; border: none; background: $surface; }}
@@ -233,7 +238,7 @@ class HelpDialog(ModalDialog[bool]):
         Binding("pageup", "scroll(-12)", show=False),
     ]
     DEFAULT_CSS = f"""
-    HelpDialog {{ {_BOX}
+    HelpDialog {{ {DIALOG_BOX}
         #box {{ width: 112; max-width: 100%; height: auto; max-height: 90%; padding: 0 2; }}
         #body {{ height: auto; max-height: 100%; margin: 0; scrollbar-size-vertical: 1; }}
         &.-low #box {{ margin-top: 2; max-height: 100%; padding: 0 1; }}

@@ -59,6 +59,10 @@ class FullScreen(DrawnScreen, Screen[None]):
         """Undo what was done to the view last; return whether there was anything."""
         return False
 
+    def pointed_price(self) -> tuple[str, float]:
+        """Return the symbol and the price that is pointed at: "" and 0.0 where none is."""
+        return "", 0.0
+
     def restyle(self) -> None:
         """Paint everything anew in the theme of now."""
         self.refresh()
