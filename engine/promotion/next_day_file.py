@@ -6,6 +6,7 @@ next_day.toml   in the state folder of a mode: what is promoted for paper never 
 import os
 import re
 import stat
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -172,7 +173,19 @@ def parse_next_day(text: str, file: Path) -> NextDayFile:
         for key in (SOURCE, "symbols"):
             if not found.strategy[name].get(key):
                 raise reader.error(("strategy", name), f"the key {key} is missing")
+        origin = found.origin[name]
+        for key, day in (("first", origin.first), ("last", origin.last), ("since", origin.since)):
+            if not _is_day(day):
+                raise reader.error(("origin", name, key), "expected a day, YYYY-MM-DD")
     return found
+
+
+def _is_day(text: str) -> bool:
+    # They are compared as texts: one more way to write a day would be a wrong order.
+    try:
+        return str(date.fromisoformat(text)) == text
+    except ValueError:
+        return False
 
 
 def _read_own_text(file: Path) -> str:

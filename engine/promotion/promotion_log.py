@@ -196,14 +196,26 @@ class PromotionLog:
     def put(self, record: PromotionRecord) -> None:
         """Keep a record, then write its file: a file always has its record.
 
-        Raise `OperatorError`; until the file is written the old one stands.
+        Raise `OperatorError`: then the old file stands, and nothing is on record.
         """
         file = self.file_of(record.number)
         if file.exists():
             raise OperatorError(f"{file} is there already: nothing was promoted")
         text = msgspec.json.format(msgspec.json.encode(record)).decode()
         write_whole(file, lambda fresh: fresh.write_text(text + "\n", encoding="utf-8"))
-        write_next_day(self.state, record.after)
+        try:
+            write_next_day(self.state, record.after)
+        except BaseException:
+            # It was not promoted: as the newest record it would count in place of a broken file.
+            if self._number_in_force() != record.number:
+                file.unlink(missing_ok=True)
+            raise
+
+    def _number_in_force(self) -> int:
+        try:
+            return read_next_day(self.state).number
+        except ConfigError:
+            return -1
 
     def opened(self) -> NextDayFile:
         """Return what the desk has last opened with; nothing where that cannot be read."""

@@ -12,11 +12,13 @@ import pytest
 
 from engine.errors import BusyError, ConfigError, DataError, OperatorError
 from engine.market.calendar import ist_day
+from engine.promotion.promotion_log import PromotionLog
 from store.decision_trace import trace_decision, verdicts_of_symbol
 from store.export import export_table
 from store.sqlite_journal import SqliteJournal
 from strategies import load_config
 from tests.desk.support import get, rows, wait_for
+from tests.engine.promotion.made_up import promoted, put_promotion
 from tui.commands.cli import run_command
 from tui.run import launch
 from tui.run.confirmation import _require_rupees
@@ -82,6 +84,22 @@ def test_the_account_is_confirmed_and_nothing_but_it_will_do(
     ):
         assert part in told
     assert kite.endpoint.access_token not in told
+
+
+def test_the_confirmation_names_what_is_promoted_to_the_live_desk_alone(
+    station, kite_like, tmp_path, capsys
+):
+    kite = kite_like(speed=None, symbols=NAMES)
+    text = f"{kite.text}\n[promotion]\nbudget = 60000\n"
+    for mode, name in (("live", "one_infy_60"), ("paper", "two_infy_60")):
+        log = PromotionLog(tmp_path / "state" / "patang" / mode)
+        with log.lock():
+            put_promotion(log, [promoted(name)])
+    admitted(station, live(kite), text)
+    told = capsys.readouterr().err
+    [line] = [line for line in told.splitlines() if "of them promoted" in line]
+    assert line.split("promoted")[1].split() == ["one_infy_60", "(₹20,000)"]
+    assert "two_infy_60" not in told
 
 
 class Typed(io.StringIO):

@@ -110,6 +110,10 @@ def test_a_desk_trades_what_is_promoted_within_its_budget_and_says_what_changed(
             lambda file: file.write_text(file.read_text().replace('code = "', 'code = "0')),
             "changed since it was promoted on 2024-06-08",
         ),
+        (
+            lambda file: file.write_text(file.read_text().replace("2024-06-08", "2924-06-08")),
+            f"{NAME} was promoted on 2924-06-08, which is still to come: promote it again",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_at_a_start_in_a_line(

@@ -213,12 +213,18 @@ def check_promoted(next_day: NextDayFile, state: Path) -> None:
 
 
 def check_source(strategy: Strategy, next_day: NextDayFile, state: Path) -> None:
-    """Raise `ConfigError` where a promoted strategy has other code than its trial had."""
+    """Raise `ConfigError` for a promoted strategy of other code than its trial's, or of tomorrow."""
     from engine.backtest import run_identity  # noqa: PLC0415  only where something is promoted
 
     origin = next_day.origin.get(strategy.name)
     if origin is None or isinstance(strategy, UnbuiltStrategy):
         return
+    # Nothing would be held against it until then, and no reminder come that nobody did.
+    if origin.since > str(datetime.now(INDIA).date()):
+        raise ConfigError(
+            f"{state / FILE}: {strategy.name} was promoted on {origin.since}, which is still to "
+            "come: promote it again"
+        )
     if run_identity.source_hash(strategy) != origin.code:
         raise ConfigError(
             f"{state / FILE}: the source of {strategy.name} changed since it was promoted on "

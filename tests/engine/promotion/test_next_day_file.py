@@ -50,6 +50,8 @@ def test_without_a_file_nothing_is_promoted(tmp_path):
         ("score = 1.5", "score = nan", "origin.a_infy_60.score: expected a number"),
         ('why = "chosen"', "", "the key why is missing"),
         ("sessions = ", "sessions = -", "promise.a_infy_60.sessions: expected a whole number"),
+        ("since = ", 'since = "tomorrow" #', "origin.a_infy_60.since: expected a day, YYYY"),
+        ("2024-06-07", "20240607", "origin.a_infy_60.last: expected a day, YYYY-MM-DD"),
         ("win_rate = ", "win_rate = 1", "promise.a_infy_60.win_rate: expected"),
     ],
 )

@@ -15,7 +15,7 @@ from tests.engine.backtest.histories import history
 from tests.engine.promotion.made_up import promoted, put_promotion
 from tests.engine.promotion.market import AHEAD, MORNING, SPAN, rising
 from tui.commands.cli import run_command
-from tui.commands.research.trial_checks import TrialChecks, passed
+from tui.commands.research.trial_checks import TrialChecks, capital_of, passed
 
 GRID = "4,9,10,11,18"
 """Of which ten is the best: the share rises until then."""
@@ -169,6 +169,18 @@ def test_a_trial_that_does_not_come_out_again_is_not_promoted(swept, house, prom
     assert house.file() == NextDayFile()
 
 
+@pytest.mark.parametrize(
+    ("parameters", "rupees"),
+    [
+        ({"total_capital": 90_000, "capital": 20_000}, 90_000),
+        ({"total_capital": 0, "capital": 20_000}, 60_000),
+        ({"fast": 9}, 0),
+    ],
+)
+def test_the_capital_of_one_position_may_be_spent_in_each_symbol(parameters, rupees):
+    assert capital_of({"symbols": ["INFY", "SBIN", "TCS"]} | parameters) == rupees
+
+
 @pytest.mark.usefixtures("quick")
 class TestWithoutTheLongChecks:
     """What the last two checks have nothing to do with."""
@@ -235,6 +247,7 @@ class TestWithoutTheLongChecks:
         told = promote("--yes", "--force", "it will do", code=1).out
         assert "its capital of 50,000 rupees exceeds its part of 49,999" in told
         assert "set promotion.budget to 50,000" in told
+        assert "run again" not in told, "no backtest would let it pass"
         assert house.file() == NextDayFile()
 
     def test_what_does_not_fit_is_left_out_and_the_others_have_its_part(self, house, promote):
@@ -252,6 +265,11 @@ class TestWithoutTheLongChecks:
             put_promotion(log, [promoted("other_infy_60", capital=30_000)])
         refused = promote("--yes", code=1).out
         assert "its capital of 50,000 rupees exceeds its part of 30,000" in refused
+        assert "run again" not in refused
+        house.configure(SETTINGS.replace("60000", "59998"))
+        told = promote("--yes", code=2)
+        assert "other_infy_60 stays from before" in told.err
+        assert "✕" not in told.out
         house.configure(SETTINGS.replace("60000", "120000"))
         told = promote("--yes").out
         assert "~ other_infy_60 budget ₹20,000 -> ₹60,000" in told

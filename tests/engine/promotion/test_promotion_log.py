@@ -6,7 +6,13 @@ from datetime import date
 import pytest
 
 from engine.errors import BusyError, DataError, OperatorError
-from engine.promotion.next_day_file import NextDayFile, next_day_of, read_next_day
+from engine.promotion.next_day_file import (
+    FILE,
+    NextDayFile,
+    next_day_of,
+    read_next_day,
+    write_next_day,
+)
 from engine.promotion.promotion_log import PromotionLog
 from tests.engine.promotion.made_up import promoted, put_promotion
 
@@ -62,16 +68,39 @@ def test_after_a_rollback_a_new_promotion_goes_back_to_what_was_in_force(log):
     assert there(log) == ["a"]
 
 
-def test_a_kill_between_record_and_file_leaves_the_old_file_and_is_gone_on_from(log, monkeypatch):
+@pytest.mark.parametrize("reason", [OperatorError("no room"), KeyboardInterrupt()])
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_file_that_cannot_be_written_is_not_on_record(log, monkeypatch, reason, broken):
     put(log, ["a"])
-    with monkeypatch.context() as patch:
 
-        def killed(*_):
-            raise KeyboardInterrupt
+    def fails(*_):
+        if broken:
+            (log.state / FILE).write_text("")
+        raise reason
 
-        patch.setattr("engine.promotion.promotion_log.write_next_day", killed)
-        with pytest.raises(KeyboardInterrupt):
-            put(log, ["b"])
+    monkeypatch.setattr("engine.promotion.promotion_log.write_next_day", fails)
+    with pytest.raises(type(reason)):
+        put(log, ["b"])
+    assert log.numbers() == [1]
+    assert list(log.in_force()[0].strategy) == ["a"]
+
+
+def test_a_file_that_is_written_when_its_writing_ends_badly_keeps_its_record(log, monkeypatch):
+    def interrupted(folder, file):
+        write_next_day(folder, file)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("engine.promotion.promotion_log.write_next_day", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        put(log, ["a"])
+    assert (log.numbers(), there(log)) == ([1], ["a"])
+
+
+def test_a_kill_between_record_and_file_leaves_the_old_file_and_is_gone_on_from(log):
+    put(log, ["a"])
+    kept = (log.state / FILE).read_bytes()
+    put(log, ["b"])
+    (log.state / FILE).write_bytes(kept)
     assert there(log) == ["a"]
     assert put(log, ["c"]) == 3
     assert roll_back(log) == 1

@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from engine.errors import OperatorError
 from engine.research.sweep_run import SweepRun
 from tests.engine.backtest.histories import history, walk
 from tests.engine.research.made_histories import DAYS
@@ -166,6 +168,16 @@ def test_bars_or_settings_that_change_under_a_sweep_are_refused_until_it_begins_
         (("moving_average_cross", "--param", "fast=30"), "expected fewer bars than slow"),
         (("moving_average_cross", "--param", "quick=1,2"), "no such key; valid: capital"),
         (("moving_average_cross", "--param", "fast=1:9"), "a grid needs a step"),
+        (
+            ("moving_average_cross", "--param", "fast=2.5:9", "--sampler", "random"),
+            "got 4.604912971415555; take steps, --param fast=3:9:1",
+        ),
+        (("moving_average_cross", "--param", "enabled=true,false"), "enabled is no axis"),
+        (("moving_average_cross", "--param", "source=a,b"), "source is no axis"),
+        (
+            ("moving_average_cross", "--param", "moving_average_cross.symbols=A,B"),
+            "symbols is no axis; what runs is named first, and what it trades by --symbols",
+        ),
         (("moving_average_cross", "--param", "x.fast=1,2"), "x does not run"),
         (("moving_average_cross", "--param", "fast=2,3", "--workers", "999"), "--workers 999"),
         (("moving_average_cross", "--param", "fast=2,3", "--symbols", "NONE"), "no bars of NONE"),
@@ -202,6 +214,21 @@ def test_what_cannot_be_swept_is_said_in_a_line(state, capsys, arguments, compla
     kept = [*(state / "sweeps").glob("*")]
     # Only the day that is before the last session is told when the trials are there.
     assert len(kept) == ("2024-06-06" in arguments)
+
+
+def test_a_sweep_begun_anew_on_a_scheduler_that_is_gone_loses_nothing(state, capsys, monkeypatch):
+    @contextmanager
+    def gone(address):
+        yield from ()
+        raise OperatorError(f"--dask {address}: no scheduler there")
+
+    whole = table(swept(capsys, *GRID, "--symbols", "INFY", "--workers", "1", "--json"))
+    monkeypatch.setattr("tui.commands.research.sweep_job.dask_workers", gone)
+    asked = (*GRID, "--symbols", "INFY", "--fresh", "--dask", "tcp://127.0.0.1:9")
+    assert "no scheduler there" in swept(capsys, *asked, code=2).err
+    again = swept(capsys, *GRID, "--symbols", "INFY", "--json")
+    assert "11 trials done already" in again.err
+    assert table(again) == whole
 
 
 def test_a_sweep_begun_anew_without_bars_loses_nothing(state, capsys):

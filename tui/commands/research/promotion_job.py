@@ -42,15 +42,14 @@ from tui.commands.research.sweep_shelf import SweepShelf
 from tui.commands.research.trial_checks import (
     PlannedTrial,
     TrialChecks,
-    failed,
+    budget_step,
+    capital_of,
     passed,
     sweep_steps,
 )
 
 AT_ONCE: Final = ("table", "scores")
 """Steps after which the next one is looked at in any case: it takes no time."""
-CAPITALS: Final = ("total_capital", "capital")
-"""Parameters that say what a strategy spends, in rupees; the first that it has counts."""
 Tell = Callable[[str, PromotionStep], None]
 """Told a trial's name, empty for the sweep's, and a step as soon as it is done."""
 
@@ -124,12 +123,13 @@ class PromotionJob:
         study = study_outcome(outcome, self.config.scoring, outcome.manifest.study, "")
         plans = self._planned_trials(study, outcome)
         checks = TrialChecks(self.config, self.request.backtest, outcome)
-        trials = [self._checked_trial(plan, checks, tell) for plan in plans]
         kept = [
             each
             for each in old.promoted
             if not self.alone and each.origin.strategy not in self._sweep.tables
         ]
+        self._check_kept(kept, self._equal_part(len(kept) + 1))
+        trials = [self._checked_trial(plan, checks, len(kept), tell) for plan in plans]
         self._fit_budget(kept, trials, tell)
         taken = [each for each in trials if not self._is_refused(each.steps)]
         part = self._equal_part(len(kept) + len(taken))
@@ -139,10 +139,12 @@ class PromotionJob:
         names = [each.plan.name for each in taken]
         return PlannedPromotion(self.sweep, old, after, trials, names, outcome.manifest.days, whole)
 
-    def _checked_trial(self, plan: PlannedTrial, checks: TrialChecks, tell: Tell) -> CheckedTrial:
+    def _checked_trial(
+        self, plan: PlannedTrial, checks: TrialChecks, beside: int, tell: Tell
+    ) -> CheckedTrial:
         steps: list[PromotionStep] = []
         used = self.config.strategy | self.config.risk.budget
-        for step in checks.steps(plan, used):
+        for step in checks.steps(plan, used, beside):
             steps.append(step)
             tell(plan.name, step)
             # The later steps take minutes, and nothing they find would let it pass.
@@ -200,17 +202,11 @@ class PromotionJob:
         left = [each for each in trials if not self._is_refused(each.steps)]
         while left:
             part = self._equal_part(len(kept) + len(left))
-            wanted = [each for each in left if _capital_of(each.plan.table) > part]
+            wanted = [each for each in left if capital_of(each.plan.table) > part]
             if not wanted:
                 break
-            most = max(_capital_of(each.plan.table) for each in wanted)
-            step = failed(
-                "budget",
-                f"its capital of {_capital_of(wanted[-1].plan.table):,} rupees exceeds its part of "
-                f"{part:,}: set promotion.budget to {most * (len(kept) + len(left)):,}, or sweep "
-                "with less capital",
-                forceable=False,
-            )
+            most = max(capital_of(each.plan.table) for each in wanted)
+            step = budget_step(wanted[-1].plan.table, part, most * (len(kept) + len(left)))
             wanted[-1].steps.append(step)
             tell(wanted[-1].plan.name, step)
             left.remove(wanted[-1])
@@ -219,10 +215,15 @@ class PromotionJob:
             step = passed("budget", f"{part:,} rupees, {len(kept) + len(left)} in all")
             each.steps.append(step)
             tell(each.plan.name, step)
-        for old in kept if left else ():
-            if _capital_of(old.table) > part:
+        if left:
+            self._check_kept(kept, part)
+
+    def _check_kept(self, kept: Sequence[PromotedStrategy], part: int) -> None:
+        """Raise `ConfigError` where one that stays from before spends more than its part."""
+        for old in kept:
+            if capital_of(old.table) > part:
                 raise ConfigError(
-                    f"{old.name} stays from before, and its capital of {_capital_of(old.table):,} "
+                    f"{old.name} stays from before, and its capital of {capital_of(old.table):,} "
                     f"rupees exceeds its part of {part:,}: raise promotion.budget, or say --replace"
                 )
 
@@ -325,8 +326,3 @@ def _desk_name(chosen: ChosenTrial) -> str:
     symbol = "all" if trial.symbol == PORTFOLIO else trial.symbol
     text = f"{trial.strategy}_{symbol}_{chosen.row.timeframe}".lower()
     return re.sub(r"[^a-z0-9]+", "_", text).strip("_")
-
-
-def _capital_of(table: dict[str, Any]) -> int:
-    """Return the rupees that a strategy spends by its own parameters, 0 where it has none."""
-    return int(next((table[key] for key in CAPITALS if table.get(key)), 0))

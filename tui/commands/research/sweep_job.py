@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -49,6 +50,8 @@ SamplerName = Literal["grid", "random", "tpe"]
 ASKED_AT_ONCE: Final = 8
 """Points that run before the sampler or the pruner is told: the same on every machine, or the same
 seed would find other points on one with more cores."""
+NO_AXES: Final = ("enabled", "source", "symbols")
+"""Keys of a strategy's table that say whether, by which code and on what it runs."""
 WORST: Final = -1e9
 MEASURED: Final = tuple(each.key for each in METRICS if each.unit not in {"date", "time"})
 """Metrics that can be looked for the most of."""
@@ -155,7 +158,7 @@ class SweepJob:
                 finally:
                     line.close()
             if not rows and self.refused and not run.was_stopped:
-                raise ConfigError(f"every point is refused: {self.refused[0].refusal}")
+                raise ConfigError(f"every point is refused: {self._told_refusal()}")
             manifest = msgspec.structs.replace(manifest, whole=not run.was_stopped)
             journal.write_manifest(manifest)
             resumed = sum(row.name in done for row in rows)
@@ -276,6 +279,15 @@ class SweepJob:
             return SweepPoint(strategy=strategy, parameters=point, refusal=str(error))
         return SweepPoint(strategy=strategy, parameters=point, timeframe=span)
 
+    def _told_refusal(self) -> str:
+        """Return why the first point was refused, with the mend where it had to be whole."""
+        first = self.refused[0]
+        for axis in self.spaces[first.strategy].axes:
+            if axis.is_continuous and f".{axis.name}: expected a whole number" in first.refusal:
+                steps = f"{axis.name}={math.ceil(axis.low)}:{math.floor(axis.high)}:1"
+                return f"{first.refusal}; take steps, --param {steps}"
+        return first.refusal
+
     def _point_sampler(self, space: ParameterSpace) -> PointSampler:
         wanted = self.request.trials or DEFAULT_TRIALS
         match self.request.sampler:
@@ -297,6 +309,11 @@ class SweepJob:
             strategy, dot, parameter = axis.name.rpartition(".")
             if dot and strategy not in axes:
                 raise ConfigError(f"--param {text}: {strategy} does not run; {', '.join(axes)} do")
+            if parameter in NO_AXES:
+                raise ConfigError(
+                    f"--param {text}: {parameter} is no axis; what runs is named first, and what "
+                    "it trades by --symbols"
+                )
             for name in [strategy] if dot else axes:
                 axes[name].append(axis._replace(name=parameter))
         if not any(axes.values()):

@@ -49,6 +49,26 @@ def failed(step: str, text: str, *, forceable: bool = True) -> PromotionStep:
     return PromotionStep(step=step, verdict="fail", text=text, forceable=forceable)
 
 
+def capital_of(table: Mapping[str, Any]) -> int:
+    """Return the rupees that a strategy spends by its own parameters, 0 where it has none.
+
+    `total_capital` is of all its positions, `capital` of one: it may have one in each symbol.
+    """
+    if total := table.get("total_capital"):
+        return int(total)
+    return int(table.get("capital") or 0) * len(table["symbols"])
+
+
+def budget_step(table: Mapping[str, Any], part: int, budget: int) -> PromotionStep:
+    """Return the failure of what spends more than its part; `budget` would do for all."""
+    return failed(
+        "budget",
+        f"its capital of {capital_of(table):,} rupees exceeds its part of {part:,}: set "
+        f"promotion.budget to {budget:,}, or sweep with less capital",
+        forceable=False,
+    )
+
+
 def sweep_steps(
     outcome: SweepOutcome, missing: int, config: DeskConfig, request: BacktestRequest, today: date
 ) -> list[PromotionStep]:
@@ -90,15 +110,21 @@ class TrialChecks:
         self._outcome = outcome
         self._loaded: LoadedBars | None = None
 
-    def steps(self, plan: PlannedTrial, taken: Mapping[str, object]) -> Iterator[PromotionStep]:
+    def steps(
+        self, plan: PlannedTrial, taken: Mapping[str, object], beside: int
+    ) -> Iterator[PromotionStep]:
         """Yield a trial's steps, the cheap ones first, each when it is done.
 
-        `taken` has the names that the configuration uses itself.
+        `taken` has the names that the configuration uses itself; `beside` so many strategies it
+        would trade at least, with which it shares the budget.
         """
         yield self._table_step(plan, taken)
         yield (passed("scores", plan.reason) if plan.is_chosen else failed("scores", plan.reason))
         verdict = verdict_text(plan.chosen)
         yield passed("luck", verdict) if plan.chosen.is_believed else failed("luck", verdict)
+        part, capital = self._config.promotion.budget // (beside + 1), capital_of(plan.table)
+        if capital > part:
+            yield budget_step(plan.table, part, capital * (beside + 1))
         yield from _guarded_steps("backtest", lambda: self._backtest_steps(plan))
         yield from _guarded_steps("bias", lambda: [self._bias_step(plan)])
 
