@@ -213,7 +213,7 @@ def check_promoted(next_day: NextDayFile, state: Path) -> None:
 
 
 def check_source(strategy: Strategy, next_day: NextDayFile, state: Path) -> None:
-    """Raise `ConfigError` for a promoted strategy of other code than its trial's, or of tomorrow."""
+    """Raise `ConfigError` where a promoted strategy is not what was tried, or of a day to come."""
     from engine.backtest import run_identity  # noqa: PLC0415  only where something is promoted
 
     origin = next_day.origin.get(strategy.name)
