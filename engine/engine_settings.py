@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from compiled.accounting.charges import RateTable
 from compiled.model.order_terms import DEFAULT_ESCALATION, ExitEscalation
 from compiled.model.values import Bar
 from compiled.trading.risk import RiskLimits
@@ -15,6 +14,7 @@ from engine.day.day_loop import DayLoop
 from engine.day.warm_up import Stored
 from engine.manual.margin import Margins
 from engine.market.calendar import Calendar
+from engine.market.charges import ChargeSource
 from engine.orders.killswitch import KillSwitch
 from engine.ports import (
     Broker,
@@ -117,7 +117,7 @@ class EnginePorts(NamedTuple):
     clock: Clock
     kill: KillSwitch
     calendar: Calendar
-    charges: RateTable
+    charges: ChargeSource
     pacer: ExchangePacer | None = None
     keep_bars: Callable[[list[Bar]], None] | None = None
     beside: Callable[[DayLoop], Iterable[Coroutine[None, None, None]]] = lambda _: ()

@@ -4,11 +4,11 @@ A strategy imports from here. Prices in rupees, money in paise, times in ns UTC,
 `compiled.model.values`.
 """
 
-import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from compiled.accounting.charges import ChargeRates
 from compiled.indicators import (
     ADX,
     ATR,
@@ -50,12 +50,23 @@ from engine.config.setting_types import (
 from engine.config.strategy_parameters import StrategyParameters
 from engine.config.toml_reader import Key
 from engine.errors import ConfigError, PatangError
+from strategies.author_faults import failure_text
+from strategies.composed import (
+    ComposedParameters,
+    ComposedStrategy,
+    EntryIntent,
+    ExecutionModel,
+    ExitIntent,
+    RiskSizer,
+    Signal,
+)
 from strategies.parameters import (
     SIDES,
     DirectionalParameters,
     parameters_kind,
     read_parameters,
 )
+from strategies.replaced_models import DataFeed, FeedBar, FeeModel, SlippageModel
 from strategies.strategy_sources import factory, names, shipped_kinds
 
 __all__ = [
@@ -79,11 +90,20 @@ __all__ = [
     "WMA",
     "Bar",
     "Bollinger",
+    "ChargeRates",
+    "ComposedParameters",
+    "ComposedStrategy",
     "Context",
     "Cross",
+    "DataFeed",
     "Direction",
     "DirectionalParameters",
     "Donchian",
+    "EntryIntent",
+    "ExecutionModel",
+    "ExitIntent",
+    "FeeModel",
+    "FeedBar",
     "Ichimoku",
     "Indicator",
     "Instrument",
@@ -94,8 +114,11 @@ __all__ = [
     "Order",
     "OrderTerms",
     "Product",
+    "RiskSizer",
     "RungPlan",
     "Side",
+    "Signal",
+    "SlippageModel",
     "Span",
     "Stochastic",
     "Strategy",
@@ -107,6 +130,7 @@ __all__ = [
     "ZScore",
     "build",
     "described_as",
+    "failure_text",
     "load_config",
     "names",
     "within_bounds",
@@ -119,10 +143,6 @@ def load_config(file: Path | None) -> LoadedConfig:
     Raise `ConfigError` with file, line, key and the mend on anything it cannot mean.
     """
     return config_files.load_config(file, shipped_kinds())
-
-
-OURS = (__file__, factory.__code__.co_filename, "compiled/")
-"""How the files begin that are not the author's; those of the core are named as it was compiled."""
 
 
 def build(name: str, table: Mapping[str, Any]) -> Strategy:
@@ -140,27 +160,3 @@ def build(name: str, table: Mapping[str, Any]) -> Strategy:
     # without a word.
     except BaseException as error:
         raise ConfigError(f"strategy {name} cannot be made: {failure_text(error)}") from error
-
-
-def failure_text(error: BaseException) -> str:
-    """Return an author's error in one line, with file and line where there are any."""
-    from compiled.trading.strategy_host import error_text  # noqa: PLC0415  only what fails needs it
-
-    return _author_line(error) + " ".join(error_text(error).split())
-
-
-def _author_line(error: BaseException) -> str:
-    """Return file and line of the author's code that raised, where there is any.
-
-    Lines of ours and of Python's own are passed over.
-    """
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"{error.filename}:{error.lineno}: "
-    steps = traceback.extract_tb(error.__traceback__)
-    # The last line of the author's own: a wrong argument is raised in ours, but written in his.
-    own = [
-        step
-        for step in steps
-        if not step.filename.startswith(OURS) and "importlib" not in step.filename
-    ]
-    return f"{own[-1].filename}:{own[-1].lineno}: " if own else ""

@@ -72,12 +72,12 @@ def factory(name: str, table: Mapping[str, object]) -> Factory:
         found: Factory = (
             getattr(importlib.import_module(place), attribute)
             if attribute
-            else _only_strategy(importlib.import_module(place))
+            else only_class(importlib.import_module(place), Strategy)
         )
         return found
     path = Path(place).expanduser()
     module = load_file(path)
-    made: Factory = getattr(module, attribute) if attribute else _only_strategy(module)
+    made: Factory = getattr(module, attribute) if attribute else only_class(module, Strategy)
     return native_factory(path, module, made) or made
 
 
@@ -119,8 +119,8 @@ def load_file(path: Path) -> ModuleType:
     return module
 
 
-def _only_strategy(module: ModuleType) -> Factory:
-    """Return the one strategy that a module defines.
+def only_class(module: ModuleType, base: type[Any]) -> Any:
+    """Return the one class of a kind that a module defines.
 
     Raise `ConfigError` where it defines none, or several.
     """
@@ -128,14 +128,14 @@ def _only_strategy(module: ModuleType) -> Factory:
         each
         for each in vars(module).values()
         if isinstance(each, type)
-        and issubclass(each, Strategy)
-        # A file imports the base class, and perhaps another strategy to build on.
+        and issubclass(each, base)
+        # A file imports the base class, and perhaps another one to build on.
         and each.__module__ == module.__name__
     ]
     if len(found) == 1:
         return found[0]
     named = ", ".join(each.__name__ for each in found) or "none"
     raise ConfigError(
-        f"{module.__file__}: expected one class that is a Strategy, found {named}; name it: "
-        f"source = FILE.py:CLASS"
+        f"{module.__file__}: expected one class that is a {base.__name__}, found {named}; name it: "
+        f"FILE.py:CLASS"
     )

@@ -13,7 +13,6 @@ from brokers.paper import paper_journal as pages
 from brokers.paper.paper_account import DayRates, PaperAccount
 from brokers.paper.paper_journal import BookedOrder, PaperPages, WatchedGtt
 from brokers.paper.simulated_exchange import SimulatedExchange
-from compiled.accounting.charges import RateTable
 from compiled.model.events import (
     BrokerAnswer,
     BrokerTrade,
@@ -43,9 +42,10 @@ from compiled.model.values import (
     Tick,
 )
 from compiled.venue.resting_orders import requested_legs
+from compiled.venue.slippage import Slippage
 from engine.errors import DataError, OrderRefused
 from engine.market.calendar import Calendar, ist_day
-from engine.market.charges import charge_segment, intraday_segment
+from engine.market.charges import ChargeSource, charge_segment, intraday_segment
 from engine.market.order_rules import venue_rules
 from engine.market.safeguards import TradingSafeguards
 from engine.ports import (
@@ -59,17 +59,18 @@ from engine.ports import (
 )
 
 REFUSED: Final = "PAPER"
+NO_SLIPPAGE: Final = Slippage()
 
 
 class PaperTerms(NamedTuple):
-    """The paper account's first cash (paise), latency each way (ns), and slippage (ticks).
+    """The paper account's first cash (paise), latency each way (ns), and slippage.
 
     Slippage counts where there is no book.
     """
 
     cash: int
     latency: int = 0
-    slippage_ticks: int = 0
+    slippage: Slippage = NO_SLIPPAGE
 
 
 class PaperWorld(NamedTuple):
@@ -77,7 +78,7 @@ class PaperWorld(NamedTuple):
 
     clock: Clock
     calendar: Calendar
-    charges: RateTable
+    charges: ChargeSource
     journal: Journal
 
 
@@ -99,7 +100,7 @@ class PaperBroker(MarketOnlyBroker):
         day = ist_day(world.clock.now())
         self._simulation = SimulatedExchange(
             venue_rules(day, terms.latency),
-            terms.slippage_ticks,
+            terms.slippage,
             world.clock,
             self._handle_report,
             stamped=stamped,

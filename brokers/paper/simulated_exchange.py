@@ -13,7 +13,7 @@ from compiled.model.events import KernelCommand
 from compiled.model.values import SECOND, Instrument, Tick
 from compiled.venue.instrument_venue import InstrumentVenue, VenueRules
 from compiled.venue.resting_orders import RestingGtt, RestingOrder
-from compiled.venue.slippage import FixedTicks, Slippage
+from compiled.venue.slippage import Slippage
 from compiled.venue.venue import SimulatedVenue
 from engine.errors import DataError
 from engine.market.calendar import Calendar
@@ -35,14 +35,14 @@ class SimulatedExchange:
     def __init__(
         self,
         rules: VenueRules,
-        slippage_ticks: int,
+        slippage: Slippage,
         clock: Clock,
         hear: Callable[[object], None],
         *,
         stamped: bool,
     ) -> None:
         self._rules = rules
-        self._slippage: Slippage = FixedTicks(slippage_ticks)
+        self._slippage = slippage
         self._venue = SimulatedVenue([], rules, self._slippage)
         self._clock = clock
         self._hear = hear

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
@@ -32,11 +32,22 @@ from engine.history.golden_bars import PREFIX, RAW, VENDOR, golden_versions, ser
 from engine.indian_time import IST
 from engine.market.calendar import DAY, midnight
 from engine.market.corporate_actions.action_list import CorporateActions
-from engine.ports import BarStore
 from engine.texts import first_names
 
 ORDER: Final = (VENDOR, *RAW)
 """What is read where there is no golden version, the first that has the symbol."""
+
+
+class BarSource(Protocol):
+    """Source of the bars of a backtest: a store of bars, or an author's feed."""
+
+    def contents(self) -> list[StoredSeries]:
+        """Return the series there are."""
+        ...
+
+    def columns(self, symbol: str, span: int, start: int, end: int, version: str) -> BarSeries:
+        """Return the bars of a symbol that start in [start, end) ns UTC, oldest first."""
+        ...
 
 
 class BarVersions:
@@ -45,7 +56,7 @@ class BarVersions:
     `folder` has the manifests of golden versions, `kept` what earlier runs have read.
     """
 
-    def __init__(self, store: BarStore, folder: Path, kept: KeptBars | None = None) -> None:
+    def __init__(self, store: BarSource, folder: Path, kept: KeptBars | None = None) -> None:
         self._store = store
         self._kept = kept
         self._there = store.contents()
@@ -210,7 +221,7 @@ class BarVersions:
 
 
 def read_bars(
-    store: BarStore, symbol: str, span: int, start: int, end: int, version: str
+    store: BarSource, symbol: str, span: int, start: int, end: int, version: str
 ) -> BarSeries:
     """Return the bars of a symbol in [start, end), each time once; `AND` joins two versions."""
     first, _, other = version.partition(AND)

@@ -34,9 +34,22 @@ def code_hash(parts: Iterable[str] = PARTS) -> str:
 
 
 def source_hash(strategy: Strategy) -> str:
-    """Return a hash of the file a strategy stands in, empty where there is none."""
-    file = source_file(type(strategy))
-    return "" if file is None else _files_hash([file])
+    """Return a hash of the file a strategy stands in, and of its parts', empty without any."""
+    kinds = [type(strategy), *(type(part) for part in parts_of(strategy).values())]
+    found = dict.fromkeys(file for kind in kinds if (file := source_file(kind)) is not None)
+    return _files_hash([*found]) if found else ""
+
+
+def parts_of(strategy: Strategy) -> dict[str, object]:
+    """Return the parts that a strategy is composed of, by name."""
+    parts: dict[str, object] = getattr(strategy, "composed_of", {})
+    return parts
+
+
+def part_identity(part: object) -> dict[str, str]:
+    """Return what a manifest says of a part: its class, and the hash of its file."""
+    file = source_file(type(part))
+    return {"class": type(part).__name__, "sha256": _files_hash([file]) if file else ""}
 
 
 def source_file(kind: type) -> Path | None:

@@ -7,14 +7,14 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from compiled.accounting.charges import ChargeRates, RateTable, rates_key
+from compiled.accounting.charges import ChargeRates, rates_key
 from compiled.backtest.recording import RecordedSessions
 from compiled.model.values import SECOND, Instrument, Product, TradingHours
 from engine.backtest.clocked_bars import is_on_grid
 from engine.errors import DataError
 from engine.history.bar_series import BarSeries, Floats
 from engine.market.calendar import Calendar
-from engine.market.charges import charge_segment
+from engine.market.charges import ChargeSource, charge_segment
 from engine.market.instrument_hours import InstrumentHours
 from engine.market.instruments import INDICES, InstrumentList, day_as_number
 from engine.market.order_rules import OrderRules
@@ -122,7 +122,7 @@ def market_of(
     instruments: Mapping[str, Instrument],
     days: Sequence[date],
     calendar: Calendar,
-    table: RateTable,
+    table: ChargeSource,
     derivatives: Collection[str] | None,
     early: int,
     span: int = 60,
@@ -174,7 +174,7 @@ def _last_bar_start(hours: TradingHours, span: int) -> int:
 
 
 def _day_charges(
-    table: RateTable,
+    table: ChargeSource,
     traded: Sequence[Instrument],
     day: date,
     known: dict[tuple[str, ...], dict[int, ChargeRates]],

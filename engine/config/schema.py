@@ -249,6 +249,20 @@ class PaperSettings(Struct, frozen=True, kw_only=True):
             "decides.",
         ),
     ] = 1
+    slippage: Annotated[
+        str,
+        described_as(
+            "FILE.py:CLASS of a slippage model of your own, in place of these ticks; in backtests "
+            "too."
+        ),
+    ] = ""
+    fees: Annotated[
+        str,
+        described_as(
+            "FILE.py:CLASS that changes the charges, on paper and in backtests; a real account is "
+            "charged as the broker charges."
+        ),
+    ] = ""
 
 
 class MarketSettings(Struct, frozen=True, kw_only=True):

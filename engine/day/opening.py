@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import date
 
-from compiled.accounting.charges import ChargeRates, RateTable, rates_key
+from compiled.accounting.charges import ChargeRates, rates_key
 from compiled.model.values import SECOND, Bar, Instrument, Product, paise
 from compiled.trading.kernel import Kernel
 from compiled.trading.order_states import CORRECTION, is_correction
@@ -13,7 +13,7 @@ from engine.books.journal_rows import whole_number
 from engine.books.share_register import ShareRegister
 from engine.errors import BusyError, DataError, OperatorError, RetryableError
 from engine.market.calendar import DAY, ist_day, midnight
-from engine.market.charges import charge_segment
+from engine.market.charges import ChargeSource, charge_segment
 from engine.market.corporate_actions.action_list import CorporateActions
 from engine.market.corporate_actions.ex_date_flags import flagged_lines
 from engine.market.instrument_hours import InstrumentHours
@@ -169,7 +169,7 @@ def moved_cash(fills: Iterable[BookedFill]) -> int:
 
 
 def day_rates(
-    table: RateTable, instruments: Iterable[Instrument], day: date
+    table: ChargeSource, instruments: Iterable[Instrument], day: date
 ) -> dict[int, ChargeRates]:
     """Return the day's charges by `rates_key`."""
     number = int(f"{day:%Y%m%d}")

@@ -4,11 +4,11 @@ from datetime import date
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
 import msgspec
 
-from compiled.accounting.charges import FOREVER, NANO, ChargeRow, RateTable
+from compiled.accounting.charges import FOREVER, NANO, ChargeRates, ChargeRow, RateTable
 from compiled.model.values import Instrument, Product
 from engine.errors import DataError, in_words
 from engine.market.asset_classes import AssetClass, asset_of
@@ -38,6 +38,15 @@ TRADED: tuple[Segment, ...] = tuple(
 )
 Exchange = Literal["NSE", "BSE", "BSE-X", "BSE-S", "MCX"]
 Confidence = Literal["high", "medium", "low"]
+
+
+class ChargeSource(Protocol):
+    """A table of charges, or what stands in its place."""
+
+    def rates(self, segment: str, exchange: str, day: int) -> ChargeRates:
+        """Return the rates of a day (yyyymmdd); raise `LookupError` where there are none."""
+        ...
+
 
 _DELIVERY = {
     AssetClass.SHARE: "EQ_DELIVERY",

@@ -16,6 +16,7 @@ from brokers.sandbox.lockstep import LockstepPacer
 from brokers.sandbox.server import Sandbox
 from brokers.shadow.shadow_broker import ShadowBroker
 from compiled.model.values import OrderType, Side
+from compiled.venue.slippage import Slippage
 from engine.config.schema import BrokerSettings
 from engine.day.desk_clocks import SteppedClock
 from engine.day.price_bands import fill_in_bands
@@ -129,7 +130,7 @@ class TestShadow(OrderSuite, FeedSuite):
         rules = venue_rules(ist_day(around.clock.now()), 0)
 
         def simulate(hear):
-            return SimulatedExchange(rules, 0, around.clock, hear, stamped=False)
+            return SimulatedExchange(rules, Slippage(), around.clock, hear, stamped=False)
 
         calendar = Calendar.load()
         broker = ShadowBroker(

@@ -36,6 +36,7 @@ ONE_WORD = {
     "Rung",
     "Sandbox",
     "Side",
+    "Signal",
     "Slippage",
     "Strategy",
     "Supertrend",

@@ -16,6 +16,8 @@ from engine.day.day_loop import DayLoop
 from engine.market.calendar import ist_day
 from engine.market.order_rules import venue_rules
 from engine.ports import Broker, Feed
+from strategies import failure_text
+from strategies.replaced_models import paper_slippage
 from tui.run.feed import MarketConnection
 from tui.run.session import DeskSession
 from tui.run.tapped_feed import TappedFeed
@@ -72,9 +74,7 @@ def _shadow_adapters(
 
     def simulate(hear: Callable[[object], None]) -> SimulatedExchange:
         rules = venue_rules(ist_day(world.clock.now()), terms.latency)
-        return SimulatedExchange(
-            rules, terms.slippage_ticks, world.clock, hear, stamped=not lockstep
-        )
+        return SimulatedExchange(rules, terms.slippage, world.clock, hear, stamped=not lockstep)
 
     def show(pairs: Sequence[OrderPair]) -> None:
         told, board = shadow_summary(pairs), station.board.risk
@@ -111,5 +111,16 @@ def paper_terms(station: DeskSession, *, lockstep: bool) -> PaperTerms:
     return PaperTerms(
         cash=paper.cash * 100,
         latency=0 if lockstep else paper.latency_ms * MILLISECOND,
-        slippage_ticks=paper.slippage_ticks,
+        slippage=paper_slippage(
+            paper.slippage, paper.slippage_ticks, part_fault(station, "Slippage model")
+        ),
     )
+
+
+def part_fault(station: DeskSession, name: str) -> Callable[[BaseException], None]:
+    """Return what shows that a part of the author's own has failed; what is usual counts then."""
+
+    def show(error: BaseException) -> None:
+        station.board.risk.put(name, RiskRow(name, failure_text(error), "", -1.0, bad=True))
+
+    return show

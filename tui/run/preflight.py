@@ -15,6 +15,7 @@ from engine.day.desk_clocks import ScaledClock
 from engine.errors import ConfigError, DataError, OperatorError, PatangError
 from engine.market.calendar import Calendar
 from engine.market.instrument_dumps import DumpFolder
+from strategies.replaced_models import failing, paper_charges, paper_slippage
 from tui.keymap import check_keymap
 from tui.run.run_records import state_folder
 from tui.run.session import DeskSession, RunPlan
@@ -41,6 +42,8 @@ def check_settings(config: DeskConfig) -> None:
     if config.ui.keys:
         check_keymap(config.ui.keys)
     strategies_of(config)
+    paper_slippage(config.paper.slippage, 0, failing("slippage"))
+    paper_charges(config.paper.fees, failing("fees"))
 
 
 def check_symbols(station: DeskSession) -> str:

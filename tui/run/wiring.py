@@ -16,7 +16,6 @@ from engine.config.schema import DeskConfig
 from engine.day.warm_up import Stored
 from engine.desk import Desk, EnginePorts, EngineSettings
 from engine.errors import DataError, OperatorError, in_words
-from engine.market import charges
 from engine.ops.control_socket import ControlSocket, socket_path
 from engine.ops.freeze_timer import FreezeTimer, read_freeze_record
 from engine.ops.watchdog import Watchdog
@@ -27,10 +26,11 @@ from store.bars.bar_writer import CAPACITY, WARM_UP, BarWriter
 from store.bars.parquet_bars import ParquetBars
 from store.recordings.feed_writer import GB, FeedWriter, RecordingBounds
 from store.sqlite_journal import SqliteJournal
+from strategies.replaced_models import paper_charges
 from tui.run.bar_stores import live_store, share_dumps
 from tui.run.broker import ExchangeLink, exchange_of
 from tui.run.feed import MarketConnection
-from tui.run.modes import adapters_for_mode
+from tui.run.modes import adapters_for_mode, part_fault
 from tui.run.preflight import check_symbols
 from tui.run.recording_replay import RecordingReplay
 from tui.run.run_records import own_database, recordings_folder
@@ -114,7 +114,10 @@ def wire_desk(station: DeskSession) -> Desk:
         totals=totals_of(config),
         record=record,
     )
-    world = PaperWorld(exchange.clock, calendar_of(config), charges.load_rate_table(), journal)
+    # no order path but paper's is charged by anything but the table
+    fees = config.paper.fees if station.run.mode == "paper" else ""
+    rates = paper_charges(fees, part_fault(station, "Fees"))
+    world = PaperWorld(exchange.clock, calendar_of(config), rates, journal)
     trading = adapters_for_mode(station, market, world, lockstep=lockstep)
     ports = EnginePorts(
         trading.broker,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from compiled.trading.strategy import Strategy
-from engine.backtest.run_identity import source_file
+from engine.backtest.run_identity import parts_of, source_file
 
 
 class SourceHit(NamedTuple):
@@ -22,6 +22,8 @@ class SourceHit(NamedTuple):
         return f"{self.file}:{self.line}: {self.what}"
 
 
+OURS: Final = "strategies.composed"
+"""Of what composed strategies are made."""
 CLOCKS: Final = (
     "time.",
     "datetime.datetime.now",
@@ -466,8 +468,12 @@ def strategy_sources(strategies: Iterable[Strategy]) -> list[SourceTree]:
     """Return the sources of strategies and of their classes, without the core's, each file once."""
     found: dict[str, SourceTree] = {}
     for strategy in strategies:
-        for each in type(strategy).__mro__:
-            if each is object or each.__module__.partition(".")[0] in {"compiled", "builtins"}:
+        kinds = [type(each) for each in (strategy, *parts_of(strategy).values())]
+        for each in (every for kind in kinds for every in kind.__mro__):
+            if each.__module__ == OURS or each.__module__.partition(".")[0] in {
+                "compiled",
+                "builtins",
+            }:
                 continue
             file = source_file(each)
             if file is not None and str(file) not in found:

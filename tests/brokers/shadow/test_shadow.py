@@ -24,6 +24,7 @@ from compiled.model.values import (
     Side,
     Tick,
 )
+from compiled.venue.slippage import Slippage
 from engine.day.price_bands import fill_in_bands
 from engine.errors import OrderRefused, OrderUnknown
 from engine.market.calendar import Calendar
@@ -118,7 +119,7 @@ class Shadow:
         rules = venue_rules(date(2026, 11, 19), latency)
 
         def simulate(hear):
-            return SimulatedExchange(rules, 0, self.clock, hear, stamped=True)
+            return SimulatedExchange(rules, Slippage(), self.clock, hear, stamped=True)
 
         self.broker = ShadowBroker(
             self.real,

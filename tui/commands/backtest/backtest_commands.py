@@ -64,10 +64,16 @@ def backtest(
         str,
         Parameter(
             help=(
-                "none, ticks:N, spread:FRACTION:PERCENT or volume:SHARE:IMPACT; empty: paper's "
-                "ticks."
+                "none, ticks:N, spread:FRACTION:PERCENT, volume:SHARE:IMPACT or FILE.py:CLASS; "
+                "empty: paper's."
             )
         ),
+    ] = "",
+    fees: Annotated[
+        str, Parameter(help="FILE.py:CLASS that changes the charges; empty: paper's.")
+    ] = "",
+    feed: Annotated[
+        str, Parameter(help="FILE.py:CLASS that brings the bars, in place of the history.")
     ] = "",
     warm_up: WarmUp = 5,
     report: ReportFile = None,
@@ -95,6 +101,8 @@ def backtest(
         warm_up=warm_up,
         folder=folder,
         slippage=slippage,
+        fees=fees,
+        feed=feed,
     )
     values = configuration(file or config)
     chosen = trade_numbers(trades)

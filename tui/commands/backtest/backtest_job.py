@@ -15,13 +15,14 @@ import numpy as np
 
 from compiled.model.values import SECOND
 from compiled.trading.strategy import Strategy
+from compiled.venue.slippage import Slippage
 from engine.backtest import run_identity
 from engine.backtest.backtest_run import BacktestRun, RunSettings, StrategyFailure
 from engine.backtest.kept_bars import KeptBars
 from engine.backtest.linter.result_linter import LinterFinding, lint_outcome, overall_verdict
 from engine.backtest.loaded_bars import LoadedBars
 from engine.backtest.results.run_reckoning import outcome_of, reckon_run
-from engine.backtest.run_bars import BarVersions, days_of, replay_bars, span_for
+from engine.backtest.run_bars import BarSource, BarVersions, days_of, replay_bars, span_for
 from engine.backtest.run_outcome import SCHEMA, RunManifest, RunOutcome
 from engine.backtest.statistics.run_metrics import RunMetric
 from engine.backtest.statistics.run_statistics import statistics
@@ -34,14 +35,24 @@ from engine.errors import ConfigError, DataError, NothingFound
 from engine.exit_codes import FAILED
 from engine.history.bar_series import BarSeries
 from engine.history.expected_bars import DAY_S
-from engine.market import charges
 from engine.market.calendar import DAY, Calendar, ist_day, midnight
+from engine.market.charges import ChargeSource
 from engine.market.corporate_actions.action_list import CorporateActions
 from engine.market.instruments import INDICES
 from engine.numbers import counted
 from engine.texts import first_names, plain_text
 from strategies import build, failure_text
+from strategies.feed_bars import FeedBars
 from strategies.native_strategies import is_compiled
+from strategies.replaced_models import (
+    DataFeed,
+    FeeTable,
+    GuardedSlippage,
+    failing,
+    is_part,
+    named_part,
+    paper_charges,
+)
 from tui.commands.backtest.backtest_request import BacktestRequest, chosen_strategies, slippage_of
 from tui.commands.shared.progress_line import ProgressLine, interruptible, narrate
 from tui.commands.shared.typed_values import END_OF_TIME, read_day
@@ -78,7 +89,7 @@ class BacktestResult(NamedTuple):
 class PreparedBacktest(NamedTuple):
     """Inputs of a run besides its strategies: `symbols` of each, bars, market, settings.
 
-    `between` are ns UTC.
+    `between` are ns UTC, `replaced` the author's own parts by name.
     """
 
     symbols: dict[str, tuple[str, ...]]
@@ -89,6 +100,16 @@ class PreparedBacktest(NamedTuple):
     settings: RunSettings
     slippage: str
     between: tuple[int, int]
+    replaced: Mapping[str, object]
+
+
+class CostModels(NamedTuple):
+    """Costs of fills, and all parts of the author's own by name, his feed among them."""
+
+    charges: ChargeSource
+    slippage: Slippage
+    slippage_name: str
+    replaced: dict[str, object]
 
 
 class StrategyFailed(DataError):
@@ -108,6 +129,7 @@ class BacktestJob:
         self.was_stopped = False
         self.folder = request.folder or desk_paths(config, os.environ).history
         self._versions: BarVersions | None = None
+        self._feed: DataFeed | None = None
 
     @property
     def name(self) -> str:
@@ -123,19 +145,24 @@ class BacktestJob:
     def versions(self) -> BarVersions:
         """Return what the history has."""
         if self._versions is None:
+            # looked up once: the list of an archive costs a look over the network
+            self._versions = BarVersions(self._bar_source(), self.folder, self._kept_bars())
+        return self._versions
+
+    def _bar_source(self) -> BarSource:
+        if not self.request.feed:
             # the workers of a sweep have their bars, and need none of its libraries
             from tui.run.bar_stores import history_store
 
-            self._versions = BarVersions(
-                # looked up once: the list of an archive costs a look over the network
-                history_store(self.config, self.request.folder),
-                self.folder,
-                self._kept_bars(),
-            )
-        return self._versions
+            return history_store(self.config, self.request.folder)
+        if self.request.folder is not None or self.request.bars:
+            raise ConfigError("--feed brings the bars: without --folder and --bars")
+        self._feed = named_part("feed", self.request.feed, DataFeed)
+        return FeedBars(self._feed)
 
     def _kept_bars(self) -> KeptBars | None:
-        megabytes = self.config.store.cache_mb
+        # a feed may bring others the next time
+        megabytes = 0 if self.request.feed else self.config.store.cache_mb
         folder = desk_paths(self.config, os.environ).state / "packed-bars"
         return KeptBars(folder, megabytes * 1_000_000) if megabytes else None
 
@@ -223,12 +250,13 @@ class BacktestJob:
             adjusted=adjusted,
             grids=loaded.grids,
         )
+        cost = self.cost_models()
         calendar, early = calendar_of(config), int(config.risk.square_off_before_s * SECOND)
         market = market_of(
             instruments,
             days,
             calendar=calendar,
-            table=charges.load_rate_table(),
+            table=cost.charges,
             derivatives=with_derivatives(config, last),
             early=early,
             span=span,
@@ -237,12 +265,11 @@ class BacktestJob:
             loaded.warnings.append(f"{day} is left out: {why}")
         if len(market.left) > DAYS_LEFT_OUT:
             loaded.warnings.append(f"{len(market.left) - DAYS_LEFT_OUT} more days are left out")
-        model, slippage = slippage_of(request.slippage, config.paper.slippage_ticks)
         cash = (request.cash or config.paper.cash) * 100
         settings = RunSettings(
             cash,
             configured_limits(config.risk, config.feed.stale_after_s),
-            slippage=model,
+            slippage=cost.slippage,
             exits=exits_of(config),
             modifies=config.governor.modifies_per_order,
             warm_up=request.warm_up,
@@ -255,9 +282,25 @@ class BacktestJob:
             market=market,
             calendar=calendar,
             settings=settings,
-            slippage=slippage,
+            slippage=cost.slippage_name,
             between=self._loaded_period(span),
+            replaced=cost.replaced,
         )
+
+    def cost_models(self) -> CostModels:
+        """Return what fills cost; raise `ConfigError`."""
+        asked, paper, replaced = self.request, self.config.paper, dict[str, object]()
+        fees = asked.fees or paper.fees
+        table = paper_charges(fees, failing(f"fees {fees}"))
+        if isinstance(table, FeeTable):
+            replaced["fees"] = table.model
+        slippage, name = slippage_of(asked.slippage or paper.slippage, paper.slippage_ticks)
+        if is_part(name):
+            replaced["slippage"] = slippage
+            slippage = GuardedSlippage(slippage, Slippage(), failing(f"slippage {name}"))
+        if self._feed is not None:
+            replaced["feed"] = self._feed
+        return CostModels(table, slippage, name, replaced)
 
     def bar_span(self, strategies: Sequence[Strategy]) -> int:
         """Return the length of the replayed bars; raise `ConfigError` where there are none."""
@@ -412,6 +455,7 @@ class BacktestJob:
             code=run_identity.code_hash(),
             versions=run_identity.library_versions(),
             native=run_identity.is_native(),
+            parts=_part_identities(prepared.replaced, strategies),
             compiled=[each.name for each in strategies if is_compiled(each)],
             start_cash=cash,
             limits=limits,
@@ -421,6 +465,18 @@ class BacktestJob:
             warnings=loaded.warnings,
             command=" ".join(["patang", *sys.argv[1:]]),
         )
+
+
+def _part_identities(
+    replaced: Mapping[str, object], strategies: Sequence[Strategy]
+) -> dict[str, dict[str, str]]:
+    composed = {
+        f"{each.name}.{name}": part
+        for each in strategies
+        for name, part in run_identity.parts_of(each).items()
+    }
+    parts = dict(replaced) | composed
+    return {name: run_identity.part_identity(part) for name, part in parts.items()}
 
 
 def strategy_failure(failures: Sequence[StrategyFailure]) -> BaseException:

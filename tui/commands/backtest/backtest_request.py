@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from compiled.venue.slippage import FixedTicks, Slippage, SpreadFraction, VolumeShare
 from engine.config.schema import DeskConfig
 from engine.errors import ConfigError
+from strategies.replaced_models import is_part, named_part
 from tui.commands.shared.typed_values import symbol_list
 from tui.run.settings import StrategyTable, strategy_table, strategy_tables
 
@@ -31,6 +32,8 @@ class BacktestRequest(NamedTuple):
     settings: tuple[str, ...] = ()
     cash: int = 0
     slippage: str = ""
+    fees: str = ""
+    feed: str = ""
     warm_up: int = 5
     folder: Path | None = None
 
@@ -47,6 +50,8 @@ def read_request(
     warm_up: int,
     folder: Path | None,
     slippage: str = "",
+    fees: str = "",
+    feed: str = "",
 ) -> tuple[BacktestRequest, Path | None]:
     """Return a command line's request, and the configuration file it may name.
 
@@ -67,6 +72,8 @@ def read_request(
         settings=tuple(settings or ()),
         cash=cash,
         slippage=slippage,
+        fees=fees,
+        feed=feed,
         warm_up=warm_up,
         folder=folder,
     )
@@ -114,10 +121,12 @@ def _apply_setting(tables: dict[str, dict[str, Any]], text: str) -> None:
 def slippage_of(text: str, ticks: int) -> tuple[Slippage, str]:
     """Return a slippage model and its name.
 
-    `ticks:N`, `spread:FRACTION:PERCENT`, `volume:SHARE:IMPACT` or `none`; without a text it is that
-    of paper trading. Raises `ConfigError`.
+    `ticks:N`, `spread:FRACTION:PERCENT`, `volume:SHARE:IMPACT`, `none` or FILE.py:CLASS; without a
+    text it is so many ticks. Raises `ConfigError`.
     """
     called = text or f"ticks:{ticks}"
+    if is_part(called):
+        return named_part("slippage", called, Slippage), called
     try:
         match called.split(":"):
             case ["none"]:
@@ -137,7 +146,7 @@ def slippage_of(text: str, ticks: int) -> tuple[Slippage, str]:
     raise ConfigError(
         f"--slippage {text}: expected none, ticks:N, spread:FRACTION:PERCENT (of the price, where "
         "no spread is quoted) or "
-        "volume:SHARE:IMPACT, as ticks:1 or volume:0.025:0.1"
+        "volume:SHARE:IMPACT, as ticks:1 or volume:0.025:0.1, or FILE.py:CLASS"
     )
 
 

@@ -8,7 +8,6 @@ from typing import Any, Final, NamedTuple, TypeVar, final
 from compiled.model.order_terms import ExitEscalation
 from compiled.model.values import SECOND
 from compiled.trading.strategy import Strategy
-from compiled.venue.slippage import FixedTicks
 from engine.backtest import run_identity
 from engine.backtest.backtest_run import BacktestRun, RunSettings
 from engine.backtest.parity.attribution import DayParity, compare_days, split_parity
@@ -23,10 +22,10 @@ from engine.config.risk_limits import configured_limits
 from engine.config.schema import DeskConfig
 from engine.history.bar_series import BarSeries
 from engine.manual.day_limits import limit_event
-from engine.market import charges
 from store.backtest_results import ParityDay
 from store.journal_day import KeptDay, kept_day, last_day
 from strategies import build
+from strategies.replaced_models import failing, paper_charges, paper_slippage
 from tui.commands.backtest.parity_bars import LIVE, MINUTE, ParityBars, desk_bars, kept_bars
 from tui.run.run_records import database_of_day, latest_database
 from tui.run.settings import (
@@ -199,11 +198,12 @@ class ParityRun:
         config = self._config
         instruments = instruments_of(series, listed_on(config, "NSE", day), day)
         early = int(ran["square_off_before_s"] * SECOND)
+        fees = ran.get("fees", "") if self._request.mode == "paper" else ""
         market = market_of(
             instruments,
             [day],
             calendar=self._calendar,
-            table=charges.load_rate_table(),
+            table=paper_charges(fees, failing("fees")),
             derivatives=with_derivatives(config, day),
             early=early,
         )
@@ -216,7 +216,9 @@ class ParityRun:
             # a journal of an older version has not written the cash down
             kept.cash or config.paper.cash * 100,
             limits,
-            slippage=FixedTicks(ran["slippage_ticks"]),
+            slippage=paper_slippage(
+                ran.get("slippage", ""), ran["slippage_ticks"], failing("slippage")
+            ),
             exits=ExitEscalation(*ran["exits"]),
             modifies=ran["modifies"],
             warm_up=1,

@@ -354,6 +354,10 @@ class SweepJob:
             "warm_up": asked.warm_up,
             "span": span,
         }
+        if replaced := self.backtest.cost_models().replaced:
+            settings["parts"] = {
+                name: run_identity.part_identity(part) for name, part in replaced.items()
+            }
         return TrialBasis(
             code=run_identity.code_hash(),
             sources={
