@@ -58,7 +58,7 @@ from strategies.composed import (
     ExecutionModel,
     ExitIntent,
     RiskSizer,
-    Signal,
+    SignalModel,
 )
 from strategies.parameters import (
     SIDES,
@@ -117,7 +117,7 @@ __all__ = [
     "RiskSizer",
     "RungPlan",
     "Side",
-    "Signal",
+    "SignalModel",
     "SlippageModel",
     "Span",
     "Stochastic",

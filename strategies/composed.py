@@ -41,7 +41,7 @@ class ExitIntent(NamedTuple):
     reason: str = ""
 
 
-class Signal:
+class SignalModel:
     """Moments to enter and to leave: override `read`."""
 
     def __init__(self, parameters: ComposedParameters) -> None:
@@ -100,7 +100,7 @@ class ComposedStrategy(Strategy):
         self,
         name: str,
         parameters: ComposedParameters,
-        signal: Signal | None = None,
+        signal: SignalModel | None = None,
         sizer: RiskSizer | None = None,
         execution: ExecutionModel | None = None,
     ) -> None:
@@ -108,13 +108,13 @@ class ComposedStrategy(Strategy):
         p = parameters
         where = f"strategy.{name}."
         if p.signal:
-            signal = named_part(f"{where}signal", p.signal, Signal, p)
+            signal = named_part(f"{where}signal", p.signal, SignalModel, p)
         if p.sizer:
             sizer = named_part(f"{where}sizer", p.sizer, RiskSizer, p)
         if p.execution:
             execution = named_part(f"{where}execution", p.execution, ExecutionModel, p)
         if signal is None:
-            raise ConfigError(f"{where}signal: expected FILE.py:CLASS of a Signal")
+            raise ConfigError(f"{where}signal: expected FILE.py:CLASS of a SignalModel")
         self.signal = signal
         self.sizer = sizer or RiskSizer(p)
         self.execution = execution or ExecutionModel(p)

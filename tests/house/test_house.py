@@ -36,7 +36,6 @@ ONE_WORD = {
     "Rung",
     "Sandbox",
     "Side",
-    "Signal",
     "Slippage",
     "Strategy",
     "Supertrend",

@@ -115,6 +115,19 @@ def test_structs_stay_with_the_source_and_every_other_line_where_it_was():
     assert [*lines[:3], *lines[7:]] == [*text.splitlines()[:3], *text.splitlines()[7:]]
 
 
+def test_what_is_built_on_an_interpreted_class_is_not_compiled():
+    module = ModuleType("own")
+    exec(
+        "from strategies import ComposedStrategy, Indicator, Strategy\n"
+        "class Base(Strategy): pass\nclass Fine(Base): pass\nclass Mean(Indicator): pass\n"
+        "class Mixed(ComposedStrategy): pass\n",
+        module.__dict__,
+    )
+    assert list(compile_commands.mixed_classes(module)) == [
+        "ComposedStrategy, of which Mixed is made, runs interpreted"
+    ]
+
+
 def test_what_others_could_have_written_is_not_loaded(place, monkeypatch):
     monkeypatch.setattr(compiled, "NATIVE", True)
     built = native_strategies.build_of(place.file)

@@ -19,6 +19,8 @@ import msgspec
 from cyclopts import Parameter
 
 import compiled
+from compiled.indicators.price import Indicator
+from compiled.trading.strategy import Strategy
 from engine.backtest.run_identity import ROOT
 from engine.errors import ConfigError, DataError, OperatorError, in_words
 from engine.exit_codes import DONE, FAILED
@@ -76,6 +78,8 @@ def compile_strategy(
         raise
     except BaseException as error:
         raise ConfigError(f"{path} cannot be run: {failure_text(error)}") from error
+    if mixed := next(mixed_classes(source), ""):
+        raise ConfigError(f"{path} is not compiled: {mixed}")
     begun = time.perf_counter()
     if faults := _build_native(build_of(path), source):
         for fault in faults[:TOLD]:
@@ -151,6 +155,18 @@ def _build_native(built: BuiltStrategy, source: ModuleType) -> list[str]:
     except OSError as error:
         raise OperatorError(f"cannot write in {home}: {in_words(error)}") from None
     return []
+
+
+def mixed_classes(source: ModuleType) -> Iterator[str]:
+    """Yield classes of a source that mypyc makes wrong: it calls past an interpreted base."""
+    for kind in vars(source).values():
+        if not isinstance(kind, type) or kind.__module__ != source.__name__:
+            continue
+        if not issubclass(kind, Strategy | Indicator):
+            continue
+        for base in kind.__mro__[1:-1]:
+            if base.__module__ != source.__name__ and not base.__module__.startswith("compiled."):
+                yield f"{base.__name__}, of which {kind.__name__} is made, runs interpreted"
 
 
 def without_structs(text: str, plain: str, source: ModuleType) -> str:
