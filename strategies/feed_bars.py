@@ -34,6 +34,11 @@ class FeedBars:
         except Exception as error:
             raise DataError(f"the feed failed: {failure_text(error)}") from error
 
+    def identity(self, symbols: Sequence[str], span: int, version: str) -> str:
+        """Return nothing: a feed may bring others the next time."""
+        del symbols, span, version
+        return ""
+
     def columns(self, symbol: str, span: int, start: int, end: int, version: str) -> BarSeries:
         """Return the bars of a symbol that start in [start, end) ns UTC.
 

@@ -49,6 +49,10 @@ class BarSource(Protocol):
         """Return the bars of a symbol that start in [start, end) ns UTC, oldest first."""
         ...
 
+    def identity(self, symbols: Sequence[str], span: int, version: str) -> str:
+        """Return a hash that is another one once bars of these are others, "" if unknown."""
+        ...
+
 
 class BarVersions:
     """The versions of bars in a history, and the ones a backtest reads.

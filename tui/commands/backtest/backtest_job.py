@@ -161,8 +161,7 @@ class BacktestJob:
         return FeedBars(self._feed)
 
     def _kept_bars(self) -> KeptBars | None:
-        # a feed may bring others the next time
-        megabytes = 0 if self.request.feed else self.config.store.cache_mb
+        megabytes = self.config.store.cache_mb
         folder = desk_paths(self.config, os.environ).state / "packed-bars"
         return KeptBars(folder, megabytes * 1_000_000) if megabytes else None
 
