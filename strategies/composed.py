@@ -107,6 +107,7 @@ class ComposedStrategy(Strategy):
         super().__init__(name, parameters.timeframe_s)
         p = parameters
         where = f"strategy.{name}."
+        # what the table names comes first: a sweep or a run tries other parts without another file
         if p.signal:
             signal = named_part(f"{where}signal", p.signal, SignalModel, p)
         if p.sizer:
@@ -130,11 +131,13 @@ class ComposedStrategy(Strategy):
 
     def on_bar(self, ctx: Context, bar: Bar) -> None:
         """Act as the parts say."""
+        # before the signal, which may enter anew where an order that rested was cancelled
         self.execution.tend(ctx, bar)
         intent = self.signal.read(ctx, bar)
         if isinstance(intent, ExitIntent):
             self.execution.leave(ctx, bar, intent)
         elif intent is not None:
             quantity = int(self.sizer.quantity(ctx, bar, intent))
+            # a sizer says no by 0; the desk would refuse such an order with an alarm
             if quantity > 0:
                 self.execution.enter(ctx, bar, intent, quantity)

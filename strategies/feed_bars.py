@@ -46,6 +46,7 @@ class FeedBars:
         """
         del version
         try:
+            # a generator fails only while it is read, and its line is wanted then
             rows = [tuple(row) for row in self._feed.bars(symbol, span, start, end)]
             columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(6)]
             series = _bar_series(columns)
@@ -80,6 +81,7 @@ def _bar_fault(series: BarSeries) -> str:
     wrong |= (high < series.open) | (high < series.close) | (series.volume < 0)
     if wrong.any():
         return f"row {int(np.argmax(wrong)) + 1} is no bar: its prices or its volume"
+    # bars of one symbol in another order would make another run of the same file
     back = np.diff(series.start) <= 0
     return (
         f"row {int(np.argmax(back)) + 2} does not start after the one before" if back.any() else ""

@@ -61,7 +61,9 @@ class BuiltStrategy(NamedTuple):
     def load(self, source: ModuleType) -> ModuleType:
         """Return its module, once for each process; raise `ConfigError` where others can write."""
         sys.modules[self.plain] = source
+        # the unit first: the module is a shim that imports it by its name
         for name, file in zip(self._names(), self.files, strict=True):
+            # a native module cannot be run a second time
             if name in sys.modules:
                 continue
             for place in (self.folder, file):
@@ -96,6 +98,7 @@ def running_core() -> str:
 def build_of(source: Path) -> BuiltStrategy:
     """Return what a file as it is now is compiled to on this core, made or not."""
     source = source.absolute()
+    # its place too: a module's name is its key, and is loaded once in a process
     sha = hashlib.sha256()
     for part in (str(source), running_core(), EXTENSION_SUFFIXES[0]):
         sha.update(part.encode() + b"\0")

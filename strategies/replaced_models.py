@@ -97,6 +97,7 @@ def named_part(where: str, text: str, base: type[Kind], *arguments: object) -> K
 
 def is_part(text: str) -> bool:
     """Return whether a text names a class, as FILE.py:CLASS or a.module:CLASS."""
+    # `ticks:1.5` and the like have their dots behind the colon
     return "." in text.partition(":")[0]
 
 
@@ -138,6 +139,7 @@ class GuardedSlippage(Slippage):
         """Return the model's rupees a share, which are never in our favour."""
         try:
             lost = float(self._model.away(price, tick, quantity, volume, spread))
+            # a fill better than its price would be money from nowhere
             if not 0.0 <= lost < math.inf:
                 raise ValueError(f"away returned {lost}: expected rupees a share, at least 0")  # noqa: TRY301  as the model's own
         except Exception as error:  # noqa: BLE001  whatever an author's code raises
@@ -154,6 +156,7 @@ class GuardedSlippage(Slippage):
             return int(self._usual.share(volume))
 
     def _give_up(self, error: Exception) -> None:
+        # once is enough: a model that fails would fail at each fill
         self._model = self._usual
         self._fault(error)
 
@@ -169,6 +172,7 @@ class FeeTable:
 
     def rates(self, segment: str, exchange: str, day: int) -> ChargeRates:
         """Return the rates of a day (yyyymmdd), as `RateTable.rates`."""
+        # new objects each time: the author may write into them
         rates = self._table.rates(segment, exchange, day)
         try:
             self.model.change(rates, date(day // 10_000, day // 100 % 100, day % 100))

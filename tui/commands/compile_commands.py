@@ -121,6 +121,7 @@ def _check_tools() -> None:
             f"compile: mypy {wanted}, which made the core, and setuptools are needed: "
             f'pip install "mypy[mypyc]=={wanted}" setuptools'
         )
+    # another layout of the core's objects would be read at the wrong places
     if here != running_core():
         raise ConfigError(f"the native core is older than compiled/: {MEND}")
     if shutil.which(os.environ.get("CC", "cc").partition(" ")[0]) is None:
@@ -134,6 +135,7 @@ def _build_native(built: BuiltStrategy, source: ModuleType) -> list[str]:
     try:
         with tempfile.TemporaryDirectory(dir=home) as place:
             folder = Path(place)
+            # names below the working folder are what mypyc calls modules by
             for name in LINKED:
                 (folder / name).symlink_to(ROOT / name)
             text = built.source.read_text(encoding="utf-8")
@@ -143,6 +145,7 @@ def _build_native(built: BuiltStrategy, source: ModuleType) -> list[str]:
             )
             script = [sys.executable, "-P", native_units.__file__, built.module, str(built.source)]
             done = subprocess.run(script, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603  our own script
+            # before the exit code, which is the same for faults of types and of the compiler
             if faults := list(type_faults(done.stdout + done.stderr, built)):
                 return faults
             if done.returncode:
@@ -164,6 +167,7 @@ def mixed_classes(source: ModuleType) -> Iterator[str]:
             continue
         if not issubclass(kind, Strategy | Indicator):
             continue
+        # mypyc binds `super()` to the nearest native base, whatever stands between
         for base in kind.__mro__[1:-1]:
             if base.__module__ != source.__name__ and not base.__module__.startswith("compiled."):
                 yield f"{base.__name__}, of which {kind.__name__} is made, runs interpreted"
