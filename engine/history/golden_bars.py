@@ -277,6 +277,7 @@ def read_manifest(folder: Path, version: str) -> GoldenManifest:
 
 def write_manifest(folder: Path, manifest: GoldenManifest) -> None:
     """Put a manifest on disk: from now on the version exists."""
+    folder.mkdir(parents=True, exist_ok=True)  # bars on a server have made none
     # Written last: bars without a manifest are a build that was cut off, and no version.
     with replacing(folder / f"{manifest.version}.json") as fresh:
         fresh.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1))

@@ -1,5 +1,6 @@
 """Exponential averages of closes, as strategies compute them, to be stored beside the bars."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -17,6 +18,16 @@ def moving_averages(closes: Floats) -> dict[str, Floats]:
         name: _exponential_average(closes, period)
         for name, period in zip(NAMES, PERIODS, strict=True)
     }
+
+
+def continued_averages(before: Mapping[str, float], closes: Floats) -> dict[str, Floats]:
+    """Return the average of each period after further closes (₹); `before` are those until then."""
+    found = {}
+    for name, period in zip(NAMES, PERIODS, strict=True):
+        indicator = EMA(period)
+        indicator.value, indicator.ready = before[name], True
+        found[name] = np.array([indicator.update(close) for close in closes.tolist()])
+    return found
 
 
 def _exponential_average(closes: Floats, period: int) -> Floats:

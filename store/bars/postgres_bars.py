@@ -13,7 +13,6 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from math import isnan
 from typing import Any, TypeVar, final
 
 import numpy as np
@@ -32,6 +31,12 @@ from engine.history.bar_series import (
     to_bars,
 )
 from store.bars.bar_encoding import coarsest_unit, to_e4
+from store.bars.postgres_averages import (
+    extend_averages,
+    last_averaged,
+    replace_averages,
+    stored_averages,
+)
 from store.bars.postgres_schema import LOCK, TimescaleExtension, migrate
 
 Answer = TypeVar("Answer")
@@ -215,40 +220,29 @@ class PostgresBars:
         NaN stands for no average yet.
         """
         series = self.columns(symbol, span, -(2**62), 2**62, version)
-        names = ", ".join(columns)
-        rows = zip(
-            *(
-                each.tolist()
-                for each in (_start_micros(series.start), *series[1:6], *columns.values())
-            ),
-            strict=True,
-        )
         if not np.array_equal(series.start, starts):
             raise DataError(
                 f"the bars of {symbol} have changed since their averages were computed: once more"
             )
+        self._run_work(lambda connection: replace_averages(connection, symbol, series, columns))
 
-        def store(connection: Any) -> None:
-            with connection.transaction():
-                connection.execute(
-                    "DELETE FROM market_data.ohlcv_data WHERE symbol = %s", (symbol,)
-                )
-                into = (
-                    'COPY market_data.ohlcv_data (symbol, "timestamp", open, high, low, close, '
-                    f"volume, {names}) FROM STDIN"
-                )
-                with connection.cursor().copy(into) as copy:
-                    for micros, *values in rows:
-                        stamp = np.datetime64(micros + EPOCH // 1_000, "us")
-                        copy.write_row(
-                            [
-                                symbol,
-                                f"{stamp}+00",
-                                *(None if isnan(value) else value for value in values),
-                            ]
-                        )
+    def follow_averages(self, version: str) -> int:
+        """Add the minutes of a version that came after them to `ohlcv_data`; return how many."""
+        there = (
+            "SELECT id, symbol FROM market_data.series WHERE version = %s AND span = 60 ORDER BY 2"
+        )
 
-        self._run_work(store)
+        def follow(connection: Any) -> int:
+            added = 0
+            for series, symbol in connection.execute(there, (version,)).fetchall():
+                last = last_averaged(connection, symbol)
+                since = _moment_sql(_ceil_micros(-(2**62) if last is None else last + 1))
+                fresh = _copy_out(connection, f"series = {int(series)} AND start >= {since}")
+                if len(fresh["start"]):
+                    added += extend_averages(connection, symbol, _decode_columns(fresh))
+            return added
+
+        return self._run_work(follow)
 
     def averages(self, symbol: str, span: int, version: str) -> tuple[Ints, dict[str, Floats]]:
         """Return the starts of bars with stored averages, and those by name.
@@ -257,18 +251,7 @@ class PostgresBars:
         """
         # the table holds those of the version they were last made of
         del span, version
-        names = ("ema_9", "ema_21", "ema_50", "ema_200")
-        query = f"""SELECT (extract(epoch FROM "timestamp") * 1000000)::bigint, {", ".join(names)}
-        FROM market_data.ohlcv_data
-            WHERE symbol = %s ORDER BY 1"""  # noqa: S608 - names of our own
-        rows = self._run_work(lambda connection: connection.execute(query, (symbol,)).fetchall())
-        if not rows:
-            return np.zeros(0, np.int64), {}
-        starts, *columns = zip(*rows, strict=True)
-        return np.array(starts, np.int64) * 1_000, {
-            name: np.array([np.nan if value is None else value for value in column])
-            for name, column in zip(names, columns, strict=True)
-        }
+        return self._run_work(lambda connection: stored_averages(connection, symbol))
 
     def remove(self, symbol: str, span: int, version: str, columns: BarSeries) -> None:
         """Remove bars where they still are as given: another bar of the same time stays."""

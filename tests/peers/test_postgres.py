@@ -12,6 +12,7 @@ import pytest
 from compiled.model.values import Bar
 from engine.errors import DataError, OperatorError
 from engine.history.bar_series import BarSeries, from_bars
+from engine.history.moving_averages import moving_averages
 from engine.market.day_instruments import instruments_of_day
 from engine.market.instrument_dumps import listings_of
 from engine.market.instruments import InstrumentListing
@@ -25,6 +26,8 @@ from tests.engine.market.test_market_commands import DUMP
 from tests.killing import WHOLE, every_step, started
 from tests.peers.servers import database, server
 from tui.commands.cli import run_command
+from tui.run.bar_stores import share_averages
+from tui.run.configured import configuration
 
 __all__ = ["database", "server"]
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(300)]
@@ -222,6 +225,37 @@ def test_the_history_is_in_the_server_by_one_line_of_configuration(
         f"imported,60,M&M,2024-06-04 09:{minute}:00+05:30,2.0" for minute in (15, 16, 18)
     ]
     assert not (tmp_path / "state" / "patang" / "history").exists()
+
+
+def test_averages_follow_the_days_minutes_and_are_those_of_the_whole(
+    store, asked, database, tmp_path, monkeypatch
+):
+    closes = [100.0 + number % 7 for number in range(500)]
+    minutes = [bar(number, close=close) for number, close in enumerate(closes)]
+    for first, last in ((0, 150), (150, 300), (300, 500)):
+        store.write(minutes[first:last], {1: "INFY"}, "live")
+        store.write([bar(last)], {1: "SBIN"}, "live")
+        assert store.follow_averages("live") == last - first + 1
+        assert store.follow_averages("live") == 0
+    starts, found = store.averages("INFY", 60, "live")
+    assert len(starts) == 500
+    for name, values in moving_averages(np.array(closes)).items():
+        assert np.array_equal(found[name], values, equal_nan=True)
+    assert asked("SELECT count(*) FROM market_data.ohlcv_data WHERE symbol = 'SBIN'") == [(3,)]
+    # a golden build takes their place, and the desk's close goes on from there
+    config = tmp_path / "config.toml"
+    config.touch(0o600)
+    config.write_text(f'[store]\nbackend = "postgres"\ndsn = "{database}"\n')
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    store.write([bar(0, close=90.0)], {1: "INFY"}, "vendor")
+    assert run_command(["bars", "golden", "build", "--config", str(config)]) == 0
+    first = "SELECT close FROM market_data.ohlcv_data WHERE symbol = 'INFY' ORDER BY 1 LIMIT 1"
+    assert asked(first) == [(90.0,)]
+    store.write([bar(500, close=101.0)], {1: "INFY"}, "live")
+    assert share_averages(configuration(config), "live") == 1
+    _, found = store.averages("INFY", 60, "live")
+    whole = moving_averages(np.array([90.0, *closes[1:], 101.0]))
+    assert found["ema_200"][-1] == whole["ema_200"][-1]
 
 
 def test_a_server_that_goes_away_and_comes_back_gets_what_waited(server, store, tmp_path):

@@ -80,6 +80,20 @@ def share_dumps(config: DeskConfig) -> int:
     return count
 
 
+def share_averages(config: DeskConfig, version: str) -> int:
+    """Add new minutes of a version to those with averages in the Postgres of the bars.
+
+    Return how many; without one do nothing.
+    """
+    if config.store.backend != "postgres":
+        return 0
+    store = open_store(config.store)
+    try:
+        return store.follow_averages(version)
+    finally:
+        store.close()
+
+
 def archive_of(config: DeskConfig) -> ObjectArchive | None:
     """Return the archive that is configured; raise `OperatorError` without credentials for it."""
     if not config.archive.bucket:

@@ -27,7 +27,7 @@ from store.bars.parquet_bars import ParquetBars
 from store.recordings.feed_writer import GB, FeedWriter, RecordingBounds
 from store.sqlite_journal import SqliteJournal
 from strategies.replaced_models import paper_charges
-from tui.run.bar_stores import live_store, share_dumps
+from tui.run.bar_stores import live_store, share_averages, share_dumps
 from tui.run.broker import ExchangeLink, exchange_of
 from tui.run.feed import MarketConnection
 from tui.run.modes import adapters_for_mode, part_fault
@@ -254,7 +254,7 @@ def _bar_store(station: DeskSession, exchange: ExchangeLink) -> tuple[BarStore |
         config, station.run.mode, station.database, tell, embedded=station.is_embedded
     )
     if not station.is_embedded:
-        station.closers.append(partial(_share_dumps, config))
+        station.closers.append(partial(_share_day, config))
     # others read that server: a sandbox's bars must not pass for the market's
     shared = isinstance(store, ParquetBars) or not exchange.access.place.sandbox
     return store, LIVE if shared else "sandbox"
@@ -278,15 +278,16 @@ def _feed_record(station: DeskSession) -> FeedWriter | None:
     return record
 
 
-def _share_dumps(config: DeskConfig) -> None:
-    """Give the day's instrument dumps to the server of the bars.
+def _share_day(config: DeskConfig) -> None:
+    """Give the server of the bars the day's instrument dumps, and averages of its minutes.
 
-    Those it does not take now, the next desk gives it.
+    What it does not take now, the next desk gives it.
     """
     try:
         share_dumps(config)
+        share_averages(config, LIVE)
     except OperatorError as error:
-        structured_logs.log_alarm(f"the instrument dumps are not shared: {error}")
+        structured_logs.log_alarm(f"instrument dumps or averages are not shared: {error}")
 
 
 def stored_minutes(store: BarStore, version: str) -> Stored:

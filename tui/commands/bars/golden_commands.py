@@ -13,7 +13,9 @@ from cyclopts import App, Parameter
 from engine.errors import DataError, NothingFound, PatangError
 from engine.exit_codes import DONE, FAILED
 from engine.market.calendar import ist_day
+from engine.ports import BarStore
 from engine.texts import plain_text
+from store.bars.registry import FILES
 from tui.commands.bars.bar_selection import Symbols, folder_of, store_of
 from tui.commands.shared.options import ConfigFile, Folder, RowsAsJson
 from tui.commands.shared.text_tables import print_table
@@ -22,9 +24,16 @@ from tui.run.configured import configuration
 
 if TYPE_CHECKING:
     from engine.history.bar_series import BarSeries
-    from engine.history.golden_bars import GoldenBars, GoldenDifference, SeriesManifest
+    from engine.history.golden_bars import (
+        GoldenBars,
+        GoldenDifference,
+        GoldenManifest,
+        SeriesManifest,
+    )
     from engine.history.tick_evidence import TickEvidence
     from tui.run.recordings import RecordedRun
+
+MINUTE_S = 60
 
 golden = App(name="golden", help="Make, compare and verify golden bars.", help_format="plaintext")
 
@@ -108,6 +117,9 @@ def build(
         store.fold()
         # last: without its manifest it is no version, whatever ended the build
         made.write_manifest(place, manifest)
+        on_server = folder is None and configuration(config).store.backend != FILES
+        if on_server and span == MINUTE_S:
+            _store_averages(store, manifest)
     total = sum(part.bars for part in parts.values())
     what = "would hold" if dry_run else "holds"
     print_table(
@@ -118,6 +130,17 @@ def build(
         ),
     )
     return DONE
+
+
+def _store_averages(store: BarStore, manifest: "GoldenManifest") -> None:
+    """Store the averages of a version, whose minutes others look up with them."""
+    from engine.history.moving_averages import moving_averages
+
+    for symbol in manifest.symbols:
+        series = store.columns(symbol, manifest.span, -END_OF_TIME, END_OF_TIME, manifest.version)
+        store.write_averages(
+            symbol, manifest.span, manifest.version, series.start, moving_averages(series.close)
+        )
 
 
 @golden.command(name="list")
