@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+import numpy as np
+
+from engine.backtest.run_outcome import RunOutcome
 from engine.history.bar_series import Floats
 from engine.research.evidence.monte_carlo import (
     ChanceSpread,
@@ -11,7 +14,9 @@ from engine.research.evidence.monte_carlo import (
     resampled_trades,
     shuffled_trades,
 )
+from engine.research.trials import calendar_returns
 
+SEED: Final = 7
 SHOWN: Final = (5, 50, 95)
 """Percentiles of the reports."""
 
@@ -49,6 +54,23 @@ def trial_chance(daily: Floats, trades: Floats | None, seed: int) -> TrialChance
         resampled_trades(100.0 * trades, seed) if known and trades is not None else None,
         resampled_returns(daily, seed),
     )
+
+
+def closed_returns(outcome: RunOutcome) -> Floats:
+    """Return the P&L of the closed round trips over the cash at the beginning, by exits."""
+    closed = sorted(
+        (each for each in outcome.trades if not each.is_open),
+        key=lambda each: (each.exit_ts, each.number),
+    )
+    found: Floats = np.array([each.net for each in closed]) / outcome.manifest.start_cash
+    return found
+
+
+def outcome_chance(outcome: RunOutcome, seed: int = SEED) -> TrialChance:
+    """Draw runs of a whole backtest."""
+    days, cash = outcome.daily.day, outcome.manifest.start_cash
+    daily = calendar_returns(outcome.daily.equity, cash, days=days, calendar=days)
+    return trial_chance(daily, closed_returns(outcome), seed)
 
 
 def chance_lines(chance: TrialChance) -> Iterator[ChanceLine]:

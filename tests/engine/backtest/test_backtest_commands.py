@@ -97,6 +97,33 @@ def test_the_same_backtest_twice_differs_in_nothing(state, capsys):
     )
 
 
+def test_what_else_could_have_come_of_it_is_drawn_of_its_trades_and_days(state, capsys):
+    fast = ("moving_average_cross", "--set", "fast=2", "--set", "slow=8")
+    told = json.loads(said(capsys, "backtest", *fast, "--chance", "--json").out)
+    shown = json.loads(said(capsys, "results", "show", "--chance", "--json").out)
+    assert shown["chance"] == told["chance"]
+    ordered, drawn, days = told["chance"]
+    assert [each["drawn"] for each in (ordered, drawn)] == [
+        "trades in another order",
+        "trades drawn again",
+    ]
+    closed = [each for each in shown["trades"] if each["exit_ts"]]
+    assert len(closed) > 20
+    earned = sum(each["gross"] - each["charges"] for each in closed)
+    real = 100.0 * earned / told["manifest"]["start_cash"]
+    # the order of trades moves no end, and no drawdown but its own
+    assert ordered["final"] == pytest.approx([real] * 3)
+    assert ordered["final_real"] == drawn["final_real"] == pytest.approx(real)
+    assert drawn["final"][0] < drawn["final"][1] < drawn["final"][2]
+    assert days["final_real"] == pytest.approx(told["metrics"]["return"])
+    for text in (
+        said(capsys, "backtest", *fast, "--chance").out,
+        said(capsys, "results", "show", "--chance").out,
+    ):
+        assert "The same by chance, % of the cash" in text
+    assert "by chance" not in said(capsys, "results", "show").out
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [

@@ -1,5 +1,6 @@
 """`patang backtest` and `patang results`: strategies on the history, and their results."""
 
+import json
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -42,6 +43,10 @@ Run = Annotated[
     str, Parameter(help="Which result: its number or the beginning of it; last: the newest.")
 ]
 ReportFile = Annotated[Path | None, Parameter(help="Write a report into this HTML file.")]
+Chance = Annotated[
+    bool,
+    Parameter(negative="", help="Say what else could have come of the same trades and days."),
+]
 DrawnTrades = Annotated[
     str, Parameter(help="Numbers of round trips that the report draws, with commas between.")
 ]
@@ -78,6 +83,7 @@ def backtest(
     warm_up: WarmUp = 5,
     report: ReportFile = None,
     trades: DrawnTrades = "",
+    chance: Chance = False,
     keep: Annotated[
         bool, Parameter(negative="--no-keep", help="Keep the result for patang results.")
     ] = True,
@@ -128,11 +134,14 @@ def backtest(
         )
         narrate(f"report: {report}")
     if as_json:
-        sys.stdout.write(in_json(result.outcome, result.metrics, result.findings) + "\n")
+        drawn = _chance_facts(result.outcome) if chance else {}
+        sys.stdout.write(in_json(result.outcome, result.metrics, result.findings, drawn) + "\n")
     else:
         from tui.commands.backtest.backtest_report import print_report
 
         print_report(result.outcome, result.metrics, result.findings)
+        if chance:
+            _print_chance(result.outcome)
     # after the report: a full disk must not cost the result of an hour
     if unkept is not None:
         raise unkept
@@ -173,6 +182,7 @@ def show(
     *,
     report: ReportFile = None,
     trades: DrawnTrades = "",
+    chance: Chance = False,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
@@ -194,9 +204,14 @@ def show(
     if as_json:
         from engine.backtest.results.outcome_export import as_json as exported
 
-        sys.stdout.write(exported(found.outcome, found.metrics, found.findings).decode() + "\n")
+        told = exported(found.outcome, found.metrics, found.findings).decode()
+        if chance:
+            told = json.dumps(json.loads(told) | _chance_facts(found.outcome))
+        sys.stdout.write(told + "\n")
     else:
         shown(found.outcome, found.metrics, found.findings)
+        if chance:
+            _print_chance(found.outcome)
     return DONE
 
 
@@ -329,6 +344,22 @@ class _ResultBars(dict[str, "BarSeries"]):
             found = adjusted_series(found, steps) if steps else found.pick(slice(0, 0))
         self[symbol] = found
         return found
+
+
+def _chance_facts(outcome: "RunOutcome") -> dict[str, object]:
+    from engine.research.trial_chance import chance_lines, outcome_chance
+
+    return {"chance": [each._asdict() for each in chance_lines(outcome_chance(outcome))]}
+
+
+def _print_chance(outcome: "RunOutcome") -> None:
+    from rich.console import Console
+
+    from engine.research.trial_chance import outcome_chance
+    from tui.commands.backtest.chance_report import chance_table
+
+    table = chance_table("The same by chance, % of the cash", outcome_chance(outcome))
+    Console(highlight=False, markup=False, emoji=False).print(table)
 
 
 def _result_store(config: "DeskConfig") -> "ResultStore":

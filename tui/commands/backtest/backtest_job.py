@@ -503,9 +503,12 @@ def results_of(config: DeskConfig) -> "ResultStore":
 
 
 def result_json(
-    outcome: RunOutcome, metrics: Sequence[RunMetric], findings: Sequence[LinterFinding]
+    outcome: RunOutcome,
+    metrics: Sequence[RunMetric],
+    findings: Sequence[LinterFinding],
+    more: Mapping[str, object],
 ) -> str:
-    """Return a result as one line of JSON, without its days and round trips."""
+    """Return a result and `more` as one line of JSON, without its days and round trips."""
     return json.dumps(
         {
             "schema": SCHEMA,
@@ -516,5 +519,6 @@ def result_json(
             "refused": dict(outcome.refused),
             "findings": [each._asdict() for each in findings],
             "manifest": msgspec.to_builtins(outcome.manifest),
+            **more,
         }
     )

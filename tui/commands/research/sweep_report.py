@@ -26,10 +26,10 @@ from engine.research.sweep_tables import (
     trial_line,
     verdict_text,
 )
-from engine.research.trial_chance import SHOWN as SHARES
-from engine.research.trial_chance import TrialChance, chance_lines
+from engine.research.trial_chance import chance_lines
 from engine.research.trials import SweepRow
 from engine.texts import plain_text
+from tui.commands.backtest.chance_report import chance_table
 
 SHOWN = 12
 SCHEMA = 1
@@ -52,7 +52,7 @@ def print_study(
         out.print(_heat_rows(f"{name}: {objective}", heat))
     out.print(_finding_rows(study.best.findings))
     if best_chance := study.chances.get(study.best.name):
-        out.print(_chance_rows(best_chance))
+        out.print(chance_table("The best by chance, % of the cash", best_chance))
     if study.forward is not None:
         said = efficiency_text(study.forward.efficiency)
         out.print(Text(f"walk-forward: {len(study.forward.winners)} windows, {said}", "bold"))
@@ -148,19 +148,6 @@ def _heat_cell(value: float | None, largest: float) -> Text:
         return Text("")
     level = min(int(abs(value) / largest * LEVELS), LEVELS - 1) if largest else 0
     return Text(f" {value:.2f} ", (GREENS if value > 0 else REDS)[level])
-
-
-def _chance_rows(chance: TrialChance) -> Table:
-    shares = [f"{share} %" for share in SHARES]
-    made = _plain_table("The best by chance, % of the cash", "", "", *shares, "real", left=2)
-    lines = [*chance_lines(chance)]
-    for each in lines:
-        figures = (*each.final, each.final_real)
-        made.add_row("return", each.drawn, *(f"{figure:.2f}" for figure in figures))
-    for each in lines:
-        figures = (*each.drawdown, each.drawdown_real)
-        made.add_row("drawdown", each.drawn, *(f"{figure:.2f}" for figure in figures))
-    return made
 
 
 def _fold_rows(study: FoldStudy, lines: Sequence[FoldLine]) -> Table | Text:

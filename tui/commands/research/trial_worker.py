@@ -28,6 +28,7 @@ from engine.config.schema import DeskConfig
 from engine.errors import DataError, PatangError
 from engine.history.bar_series import day_number
 from engine.research.sweep_run import NamedTrial
+from engine.research.trial_chance import closed_returns
 from engine.research.trials import (
     PORTFOLIO,
     SweepTrial,
@@ -86,10 +87,9 @@ class TrialWorker:
         run, outcome = self._run_trial(trial)
         calendar = [day_number(day) for day in self._prepared_window(trial.window).market.days]
         # Symbols have holes of their own, and trials are compared day by day.
-        cash = outcome.manifest.start_cash
         daily = calendar_returns(
             outcome.daily.equity,
-            cash,
+            outcome.manifest.start_cash,
             days=outcome.daily.day,
             calendar=np.array(calendar),
         )
@@ -98,15 +98,11 @@ class TrialWorker:
             for each in statistics(outcome)
             if not isinstance(each.value, str)
         }
-        closed = sorted(
-            (each for each in outcome.trades if not each.is_open),
-            key=lambda each: (each.exit_ts, each.number),
-        )
         return TrialResult(
             trial="",
             metrics=metrics,
             returns=pack_returns(daily),
-            trades=pack_returns(np.array([each.net for each in closed]) / cash),
+            trades=pack_returns(closed_returns(outcome)),
             digest=run.digest,
         )
 
