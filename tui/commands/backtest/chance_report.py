@@ -1,4 +1,4 @@
-"""What else could have come of the same trades and days: a table for a terminal."""
+"""Table for a terminal of what else could have come of the same trades and days."""
 
 from rich.table import Table
 
