@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from compiled.model.values import MINUTE, paise
 from compiled.trading.order_states import CORRECTION
 from engine.backtest.parity.day_records import (
+    CLOSED,
     FAILED,
     GAP,
     HAND,
@@ -27,12 +28,14 @@ from engine.backtest.parity.day_records import (
     TripLeg,
     rung_place,
 )
+from engine.board.event_log import FEED_CONNECTED, FEED_LOST
 from engine.board.strategy_failures import ACT
 from engine.day.dead_letters import WORDS
-from engine.day.opening import RAN
+from engine.day.opening import OPENED, RAN
 from engine.errors import NothingFound
 from engine.history.bar_series import BarSeries
 from engine.market.calendar import DAY, ist_day, midnight
+from engine.numbers import time_of_day
 from store.database_integrity import open_for_reading
 from store.journal_orders import JournalOrders
 from store.schema import connect
@@ -122,8 +125,10 @@ def kept_day(path: Path, day: date, bars: Mapping[str, BarSeries]) -> KeptDay:
             *_kill_latches(database, start, end),
             *_limit_changes(database, day, end),
             *_operator_acts(database, start, end),
+            *_closed_stretches(database, start, end),
         ]
         incidents += _feed_gaps(database, start, end)
+        incidents += _lost_feeds(database, start, end)
         incidents += _dead_letters(database, start, end)
         ended = database.execute(
             "SELECT max(ts) FROM events WHERE ts >= ? AND ts < ?", (start, end)
@@ -335,6 +340,57 @@ def _symbol_of(database: sqlite3.Connection, detail: str) -> str:
     return str(row["symbol"]) if row is not None else ""
 
 
+def _closed_stretches(database: sqlite3.Connection, start: int, end: int) -> list[DayIncident]:
+    """Return when the desk was not running: between two openings, and from before the day's end.
+
+    It was running until the last line that it has written.
+    """
+    opened = database.execute(
+        "SELECT ts FROM audit WHERE act = ? AND ts >= ? AND ts < ? ORDER BY ts",
+        (OPENED, start, end),
+    ).fetchall()
+    over = database.execute(
+        "SELECT 1 FROM events WHERE name = 'day_over' AND ts >= ? AND ts < ?", (start, end)
+    ).fetchone()
+    found: list[DayIncident] = []
+    for until in [*(row["ts"] for row in opened[1:]), *([] if over else [end])]:
+        last = database.execute(
+            "SELECT max(ts) FROM (SELECT ts FROM events UNION ALL SELECT ts FROM order_events "
+            "UNION ALL SELECT last FROM decisions) WHERE ts >= ? AND ts < ?",
+            (start, until),
+        ).fetchone()[0]
+        if last is not None:
+            stretch = _clock_stretch(last, until) if until < end else f"after {time_of_day(last)}"
+            found.append(
+                DayIncident(CLOSED, last + 1, until, f"the desk was not running {stretch}")
+            )
+    return found
+
+
+def _lost_feeds(database: sqlite3.Connection, start: int, end: int) -> list[DayIncident]:
+    """Return when no connection of the feed stood, until one did again."""
+    found: list[DayIncident] = []
+    since = database.execute(
+        "SELECT min(ts) FROM audit WHERE act = ? AND ts >= ? AND ts < ?", (OPENED, start, end)
+    ).fetchone()[0]
+    for row in database.execute(
+        "SELECT ts, text FROM events WHERE name = 'feed' AND ts >= ? AND ts < ? ORDER BY seq",
+        (start, end),
+    ):
+        if row["text"] == FEED_LOST:
+            since = row["ts"]
+        elif row["text"] == FEED_CONNECTED and since is not None:
+            if row["ts"] > since:
+                text = f"the feed was not connected {_clock_stretch(since, row['ts'])}"
+                found.append(DayIncident(GAP, since, row["ts"], text))
+            since = None
+    return found
+
+
+def _clock_stretch(since: int, until: int) -> str:
+    return f"from {time_of_day(since)} to {time_of_day(until)}"
+
+
 def _feed_gaps(database: sqlite3.Connection, start: int, end: int) -> list[DayIncident]:
     symbols = {
         row["token"]: row["symbol"]
@@ -350,7 +406,7 @@ def _feed_gaps(database: sqlite3.Connection, start: int, end: int) -> list[DayIn
             GAP,
             row["began"],
             row["ended"],
-            f"the feed was not heard: gap {row['state']}",
+            f"the feed was not heard {_clock_stretch(row['began'], row['ended'])}: {row['state']}",
             symbol=symbols[row["token"]],
         )
         for row in rows

@@ -11,6 +11,7 @@ from engine.backtest.parity.order_courses import OrderCourse
 ORDERS: Final = """
 SELECT i.intent, i.rung, i.side, i.order_type, i.quantity, i.filled, i.price, i.status, i.reason,
     i.created,
+    (SELECT min(e.ts) FROM order_events e WHERE e.intent = i.intent AND e.status = 'SENT') AS sent,
     (SELECT min(e.ts) FROM order_events e WHERE e.intent = i.intent AND e.order_id <> '') AS taken,
     (SELECT max(e.ts) FROM order_events e WHERE e.intent = i.intent
         AND e.status IN ('COMPLETE', 'CANCELLED', 'REJECTED', 'LOST')) AS ended,
@@ -42,6 +43,7 @@ class JournalOrders:
                 status=row["status"],
                 reason=row["reason"] or "",
                 asked=row["created"],
+                sent=row["sent"] or 0,
                 taken=row["taken"] or 0,
                 ended=row["ended"] or 0,
                 first=row["first"] or 0,

@@ -16,6 +16,8 @@ The longest wait between two requests is shorter.
 # Texts name symbols and orders: without a bound the table would grow all day.
 REMEMBERED = 500
 """States beyond which those that are over are forgotten."""
+FEED_CONNECTED = "feed connected"
+FEED_LOST = "feed lost"
 FIGURES = re.compile(r"\d[\d,.]*")
 
 

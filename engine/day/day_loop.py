@@ -25,7 +25,7 @@ from compiled.model.values import SECOND, Bar, Tick, stamp_ticks
 from compiled.trading.kernel import Kernel
 from compiled.trading.order_store import BookedFill
 from compiled.trading.reports.gtt_reports import DISABLED, FIRED_AWAY
-from engine.board.event_log import EventLog
+from engine.board.event_log import FEED_CONNECTED, FEED_LOST, EventLog
 from engine.board.kernel_view import KernelView
 from engine.board.risk_view import RiskView
 from engine.board.strategy_failures import StrategyFailures
@@ -237,7 +237,7 @@ class DayLoop:
             self.log.add_event("info", "feed", "feed let go until the next day")
         else:
             self.log.add_event(
-                "info" if up else "warn", "feed", "feed connected" if up else "feed lost"
+                "info" if up else "warn", "feed", FEED_CONNECTED if up else FEED_LOST
             )
         # Everything may have happened while the stream was away: look, and compare.
         self.has_hint = self.has_hint or up

@@ -25,6 +25,8 @@ PRODUCTS = (Product.CNC, Product.MIS, Product.MTF)
 MINUTE_SPAN, DAY_SPAN = 60, 86_400
 RAN = "ran:"
 """What the settings are called in `meta` that a day was opened with, by day and time (ns)."""
+OPENED = "opened"
+"""What the opening of a day is called in `audit`."""
 DAYS_BACK = 400
 """Calendar days of history for strategies on days: some 270 sessions."""
 
@@ -108,7 +110,11 @@ def keep_start_cash(journal: Journal, day: date, cash: int) -> None:
 
 
 def keep_settings(journal: Journal, day: date, now: int, ran: str) -> None:
-    """Write down the settings (JSON) of the day, where they differ from its last opening's."""
+    """Write down that the day was opened, and by which settings (JSON).
+
+    They are left out where they are those of its last opening.
+    """
+    journal.append("audit", {"ts": now, "who": "desk", "act": OPENED, "detail": str(day)})
     opened = {
         key: value for key, value in _meta_values(journal).items() if key.startswith(f"{RAN}{day}:")
     }

@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from engine.backtest.parity.day_records import FAILED, GAP, HAND, KILL, LIMIT, TripLeg
+from engine.backtest.parity.day_records import CLOSED, FAILED, GAP, HAND, KILL, LIMIT, TripLeg
 from engine.errors import NothingFound
 from store.journal_day import kept_day, last_day
 from tests.engine.backtest.made_up import at
@@ -247,8 +247,37 @@ def test_what_happened(path):
         (HAND, when("11:40"), end, "SBIN"),
         (HAND, when("11:41"), end, "SBIN"),
         (FAILED, when("11:50"), end, "told"),
+        (CLOSED, when("15:00") + 1, end, ""),
         (GAP, when("11:30"), when("11:31"), "INFY"),
     ]
+
+
+def test_a_desk_that_was_closed_for_a_while_and_a_feed_that_was_lost(journal, database):
+    journal.append("meta", {"key": f"start_cash:{TUESDAY}", "value": "100"})
+    for clock in ("09:10", "11:00"):
+        journal.append("audit", {"ts": when(clock), "who": "desk", "act": "opened"})
+    for clock, text in (
+        ("09:12", "feed connected"),
+        ("10:00", "feed lost"),
+        ("10:05", "feed connected"),
+        ("10:30", "feed lost"),
+        ("11:00", "feed connected"),
+        ("15:30", "feed lost"),
+    ):
+        event = {"ts": when(clock), "level": "info", "name": "feed", "text": text}
+        journal.append("events", event)
+    journal.append("order_events", {"ts": when("10:31"), "intent": 1, "status": "OPEN"})
+    journal.close()
+    kept = kept_day(database, TUESDAY, {})
+    assert [(each.what, each.began, each.ended) for each in kept.day.incidents] == [
+        (CLOSED, when("10:31") + 1, when("11:00")),
+        (CLOSED, when("15:30") + 1, when("00:00", WEDNESDAY)),
+        (GAP, when("09:10"), when("09:12")),
+        (GAP, when("10:00"), when("10:05")),
+        (GAP, when("10:30"), when("11:00")),
+    ]
+    assert kept.day.incidents[0].text == "the desk was not running from 10:31:00 to 11:00:00"
+    assert kept.ended == when("15:30")
 
 
 def test_a_day_on_which_the_desk_was_not_open_is_refused_with_those_it_was(path):

@@ -44,8 +44,8 @@ class StrategySignal(NamedTuple):
 
     @property
     def refused(self) -> OrderCourse | None:
-        """Return its order, where the broker did not take it."""
-        return next((order for order in self.orders if order.is_refused), None)
+        """Return its order, where the broker did not take it, or the desk gave it up."""
+        return next((each for each in self.orders if each.is_refused or each.is_unsent), None)
 
 
 def rung_place(kind: str, reason: str) -> int:
@@ -117,6 +117,8 @@ KILL: Final = "kill"
 """The kill switch was latched, by the operator or for him."""
 LIMIT: Final = "limit"
 """A limit was changed for the day."""
+CLOSED: Final = "closed"
+"""The desk was not running."""
 HAND: Final = "hand"
 """An order was changed or cancelled by hand."""
 GAP: Final = "gap"
@@ -130,8 +132,8 @@ FAILED: Final = "failed"
 class DayIncident(NamedTuple):
     """A recorded incident with an effect of its own, in [began, ended).
 
-    `what` is one of `KILL`, `LIMIT`, `HAND`, `GAP`, `LETTER`, `FAILED`; `symbol` and `strategy` are
-    empty where it was of all. `about` names the limit that was changed.
+    `what` is one of `KILL`, `LIMIT`, `CLOSED`, `HAND`, `GAP`, `LETTER`, `FAILED`; `symbol` and
+    `strategy` are empty where it was of all. `about` names the limit that was changed.
     """
 
     what: str

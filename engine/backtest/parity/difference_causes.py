@@ -19,6 +19,7 @@ from compiled.trading.risk import REFUSING, LimitScope, rupees
 from compiled.trading.strategy import OPERATOR as BY_HAND
 from compiled.venue.intrabar import path_point
 from engine.backtest.parity.day_records import (
+    CLOSED,
     ENTER,
     FAILED,
     GAP,
@@ -66,6 +67,8 @@ OF_ACCOUNT: Final = frozenset(
 )
 """Answers that depend on everything that was done before, in whatever instrument."""
 CLOCK: Final = "timer"
+HELD_BACK: Final = "holds entries back"
+"""Words of the gateway as long as the books are not the broker's, or he does not answer."""
 UNHEARD: Final = frozenset({"STALE_DATA", "WARMING"})
 FORCED: Final[Mapping[str, tuple[str, str]]] = {
     "flatten": (OPERATOR, "flattened"),
@@ -181,6 +184,8 @@ class CauseFinder:
         )
         if of.strategy == BY_HAND:
             return DifferenceCause(OPERATOR, "by hand")
+        for each in self._incidents_at(CLOSED, decision.ts):
+            return DifferenceCause(OPERATOR, each.text)
         if (
             forced := self._forced_cause(decision.trip, decision.other)
             if decision.kind == LEAVE
@@ -204,6 +209,10 @@ class CauseFinder:
         refused = mine.refused if mine is not None and trip is None else None
         if refused is not None and DRY_RUN in refused.reason:
             return DifferenceCause(OPERATOR, "a dry run sends nothing")
+        if refused is not None and refused.is_unsent:
+            # It is the desk's own doing, but not its will: his books, or the rate that he allows.
+            cause = BROKER if HELD_BACK in refused.reason else TIMING
+            return DifferenceCause(cause, f"not sent: {refused.reason}")
         if refused is not None and refused.is_of_band:
             return DifferenceCause(FILL, f"band: {refused.reason}")
         if refused is not None:

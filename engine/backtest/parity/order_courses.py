@@ -15,9 +15,9 @@ OF_BAND: Final = ("circuit limit", "price band", "price range")
 class OrderCourse(NamedTuple):
     """One order of the desk, as its records tell it: times are ns UTC, 0 where it did not happen.
 
-    It was `asked` for, `taken` by the broker, filled from `first` to `last` in as many `trades`,
-    and `ended`. `price` (₹) is its limit, or how far its protection went. A GTT has no course: the
-    order that it sends has one.
+    It was `asked` for, `sent`, `taken` by the broker, filled from `first` to `last` in as many
+    `trades`, and `ended`. `price` (₹) is its limit, or how far its protection went. A GTT has no
+    course: the order that it sends has one.
     """
 
     kind: str
@@ -27,6 +27,7 @@ class OrderCourse(NamedTuple):
     status: str
     reason: str
     asked: int
+    sent: int
     taken: int
     ended: int
     first: int = 0
@@ -36,7 +37,12 @@ class OrderCourse(NamedTuple):
     @property
     def is_refused(self) -> bool:
         """Return whether the broker did not take it."""
-        return self.status in REFUSED
+        return self.status in REFUSED and self.sent > 0
+
+    @property
+    def is_unsent(self) -> bool:
+        """Return whether the desk itself gave it up before it was sent."""
+        return self.status in REFUSED and not self.sent
 
     @property
     def is_of_band(self) -> bool:
@@ -58,6 +64,8 @@ def _order_remarks(order: OrderCourse) -> list[str]:
     found: list[str] = []
     if order.is_refused:
         return [f"refused: {order.refusal}"]
+    if order.is_unsent:
+        return [f"not sent: {order.reason}"]
     if (late := _whole_seconds(order.asked, order.taken)) > 0:
         found.append(f"latency: taken {late} s after it was asked for")
     waited = _whole_seconds(order.taken, order.first)

@@ -58,13 +58,13 @@ def signal(clock, seconds=0, rung=1, **fields):
     return StrategySignal(ts=when(clock, seconds), rung=rung, **(usual | fields))
 
 
-def course(clock="10:00", taken=0, first=0, last=0, ended=0, **fields):
+def course(clock="10:00", sent=0, taken=0, first=0, last=0, ended=0, **fields):
     """Return an order that was asked for at a time; other times are seconds later, 0 is at once.
 
     Without `first` it is filled as a whole at once.
     """
     usual = {"kind": "MARKET", "quantity": 10, "filled": 10, "price": 0.0, "status": "COMPLETE"}
-    times = {"taken": taken, "first": first, "last": last or first, "ended": ended}
+    times = {"sent": sent, "taken": taken, "first": first, "last": last or first, "ended": ended}
     asked = when(clock)
     made = usual | {"reason": "", "trades": 1} | fields
     moments = {name: asked + seconds * SECOND for name, seconds in times.items()}

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from compiled.model.values import MINUTE
 from engine.backtest.parity.attribution import compare_days, split_parity
 from engine.backtest.parity.day_records import (
+    CLOSED,
     FAILED,
     GAP,
     HAND,
@@ -479,6 +480,25 @@ def test_the_kill_switch_is_whose_who_latched_it():
     for who, cause in (("broker", BROKER), ("watchdog", CODE), ("limit", OPERATOR)):
         latched = kill._replace(text=f"kill switch, halt: it was ({who})")
         assert made(one_sided(False, incidents=[latched])) == {cause: -9.0}
+
+
+def test_what_a_desk_missed_that_was_not_running_is_the_operators():
+    closed = DayIncident(CLOSED, when("09:58"), when("10:02"), "the desk was not running")
+    assert made(one_sided(False, incidents=[closed])) == {OPERATOR: -9.0}
+    assert made(one_sided(False, incidents=[closed._replace(ended=when("10:00"))])) == {
+        UNEXPLAINED: -9.0
+    }
+
+
+@pytest.mark.parametrize(
+    ("reason", "cause"),
+    [("the desk holds entries back", BROKER), ("it waited too long to be sent", TIMING)],
+)
+def test_an_order_that_the_desk_gave_up_itself_is_not_the_brokers_refusal(reason, cause):
+    given_up = course(filled=0, status="REJECTED", reason=reason)._replace(sent=0)
+    mine = desk([signal("10:00", orders=(given_up,))])
+    parity = compare_days(mine, backtest([signal("10:00")], [BOUGHT]))
+    assert whys(parity)[0] == ("enter", cause, f"not sent: {reason}")
 
 
 # what the orders tell
