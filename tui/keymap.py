@@ -38,7 +38,10 @@ def check_keymap(keymap: Mapping[str, str]) -> dict[str, str]:
 def _scopes_meet(a: KeyAction, b: KeyAction) -> bool:
     """Return whether two actions can be within reach of one key press."""
     # only one pane has the focus: its keys and those of another never meet
-    apart = {"positions", "orders", "differences", "limits", "chart"}
+    apart = {"positions", "orders", "blotter", "differences", "limits", "chart"}
+    # the blotter lists orders: its keys and theirs are one pane's
+    if {a.scope, b.scope} == {"orders", "blotter"}:
+        return True
     # the chart has no panes and no lists: there only the keys of anywhere are within reach
     if "chart" in {a.scope, b.scope}:
         return {a.scope, b.scope} <= {"chart", "anywhere"}

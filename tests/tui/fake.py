@@ -98,6 +98,12 @@ class FakeDesk:
             "14:30:00.000              caused      by a bar [of] INFY at 1624.55",
         ]
 
+    def earlier_orders(self, now):
+        return [
+            row._replace(key=f"{900 + k}", ts=row.ts - 86_400 * SECOND)
+            for k, row in enumerate(self.board.orders.rows)
+        ]
+
     def submit(self, request):
         self.commands.append(request)
         return len(self.commands)

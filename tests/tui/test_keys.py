@@ -13,13 +13,23 @@ from tui.app.panes.orders_pane import OrdersTable
 from tui.app.panes.positions_pane import PositionsTable
 from tui.app.screens.chart_screen import ChartScreen
 from tui.app.screens.desk_screen import DeskScreen
+from tui.app.screens.orders_screen import OrdersScreen
 from tui.app.screens.risk_screen import RiskScreen
 from tui.app.widgets.live_table import LiveTable
 from tui.key_actions import ACTIONS, SCOPES
 from tui.keymap import check_keymap, keys_page
 
 ROOT = Path(__file__).resolve().parents[2]
-OWNERS = (PatangApp, DeskScreen, RiskScreen, ChartScreen, LiveTable, PositionsTable, OrdersTable)
+OWNERS = (
+    PatangApp,
+    DeskScreen,
+    RiskScreen,
+    ChartScreen,
+    OrdersScreen,
+    LiveTable,
+    PositionsTable,
+    OrdersTable,
+)
 
 
 def test_the_page_of_keys_is_the_registry():

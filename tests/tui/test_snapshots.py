@@ -75,6 +75,7 @@ SHOTS = {
     "chart": ((120, 40), "REPLAY", None, ("2",)),
     "chart-80x24": ((80, 24), "LIVE", None, ("2", "b", "h", "h", "h", "k")),
     "chart-near-200x60": ((200, 60), "PAPER", None, ("2", "plus", "i", "i", "i", "i", "w")),
+    "orders": ((120, 40), "PAPER", None, ("4", "wait", "wait", "wait", "wait")),
     "exit-question": ((120, 40), "LIVE", None, ("x",)),
     "quit-guard-killed": ((80, 24), "SANDBOX", killed, ("ctrl+q",)),
     "help": ((120, 40), "SANDBOX", None, ("f1",)),

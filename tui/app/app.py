@@ -101,6 +101,7 @@ class PatangApp(App[None]):
         self._operator = OperatorActions(self, face, self.dialogs)
         self._chart: Any = None
         self._risk: FullScreen | None = None
+        self._orders: FullScreen | None = None
 
     def get_driver_class(self) -> type[Driver]:
         """Drive a terminal in a way that survives its loss."""
@@ -396,6 +397,8 @@ class PatangApp(App[None]):
             self.push_screen(self._chart_screen())
         elif name == "risk":
             self.push_screen(self._risk_screen())
+        elif name == "orders":
+            self.push_screen(self._orders_screen())
         self.call_after_refresh(self.frame)
 
     def action_chart(self, symbol: str = "") -> None:
@@ -412,6 +415,14 @@ class PatangApp(App[None]):
             self._risk = RiskScreen(self.face.board.header.mode, self.tones, self.dialogs)
             self.install_screen(self._risk, "risk")
         return self._risk
+
+    def _orders_screen(self) -> FullScreen:
+        from tui.app.screens.orders_screen import OrdersScreen  # noqa: PLC0415 - not before the first paint
+
+        if self._orders is None:
+            self._orders = OrdersScreen(self.face.board.header.mode, self.tones, self.face)
+            self.install_screen(self._orders, "orders")
+        return self._orders
 
     def _chart_screen(self) -> Any:
         from tui.app.screens.chart_screen import ChartScreen  # noqa: PLC0415 - not before the first paint

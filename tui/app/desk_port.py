@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from engine.board_rows import Board
+from engine.board_rows import Board, OrderRow
 from engine.operator_requests import EngineRequest, OperatorOutcome
 
 
@@ -31,6 +31,13 @@ class DeskPort(Protocol):
         Read from disk.
 
         Raises `PatangError` where nothing is on record.
+        """
+        ...
+
+    def earlier_orders(self, now: int) -> list[OrderRow]:
+        """Return the orders on record of the days before a time (ns UTC), oldest first.
+
+        Read from disk. Raises `PatangError` where it cannot be.
         """
         ...
 

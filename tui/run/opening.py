@@ -5,9 +5,12 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from engine.board_rows import OrderRow
+from engine.market.calendar import ist_day, midnight
 from engine.operator_requests import EngineRequest, OperatorOutcome, refused
 from engine.orders.killswitch import FLATTEN, HALT
 from store.decision_trace import trace_decision
+from store.order_blotter import earlier_orders
 from tui.run.session import DeskSession
 from tui.trace_text import trace_lines
 
@@ -98,6 +101,10 @@ class OpeningDesk:
         A foreign one (key "x…") goes by the broker's id.
         """
         return trace_lines(trace_decision(self._station.database, key.removeprefix("x")))
+
+    def earlier_orders(self, now: int) -> list[OrderRow]:
+        """Return the orders of the days before, as the journal has them."""
+        return earlier_orders(self._station.database, midnight(ist_day(now)))
 
     def stop(self) -> None:
         """Begin an orderly stop."""

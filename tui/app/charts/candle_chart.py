@@ -123,6 +123,7 @@ def draw_chart(
     if axis is None:
         return ChartDrawing(canvas, columns, axis=None)
     painter = _ChartPainter(canvas, content, seen, columns=columns, stride=stride)
+    # What gives way comes first: candles cover levels, and lines pass between candles.
     painter.draw_days(rows)
     painter.draw_levels(axis)
     painter.draw_candles(axis)
@@ -148,6 +149,7 @@ def _price_axis(content: ChartContent, bars: Sequence[BarRow], rows: range) -> P
     if not prices:
         return None
     low, high = min(prices), max(prices)
+    # A stop far below would press a minute's candles into one row.
     reach = (high - low) / 5.0
     near = [level.price for level in content.levels if low - reach <= level.price <= high + reach]
     return axis_for([*prices, *near], rows.start, len(rows))
@@ -347,6 +349,7 @@ class _ChartPainter:
                 off = "" if axis.shows(value) else "▴" if value > axis.high else "▾"
                 text = f"{off + name:<{_TAG}}{price(round(value, 4)):>{self._figures}}"
                 self._canvas.write(self._columns + 1, row, text, tone, backdrop)
+        # A name is more than a round number: these stand where nothing else does.
         for mark in round_prices(axis, max(axis.rows // 3, 1)):
             if axis.row(mark) not in rows:
                 self._write_figure(axis.row(mark), price(round(mark, 4)))

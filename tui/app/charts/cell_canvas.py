@@ -26,6 +26,7 @@ class CellCanvas:
         self.width = width
         self.height = height
         self._glyphs: list[dict[int, Glyph]] = [{} for _ in range(height)]
+        # Kept apart from the glyphs: a line that crosses a wick replaces it, and not the body.
         self._soft: set[tuple[int, int]] = set()
         self._dots: list[dict[int, tuple[int, str]]] = [{} for _ in range(height)]
 
@@ -111,6 +112,7 @@ class CellCanvas:
             if (lit or at == column) and not backdrop:
                 backdrop = "cursor"
             wanted = tones.style(tone, backdrop)
+            # One segment for a run of one style: the terminal is sent far less.
             if wanted is not style and run:
                 segments.append(Segment("".join(run), style))
                 run = []

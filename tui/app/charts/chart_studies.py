@@ -154,6 +154,7 @@ def _part_lines(part: StudyPart, bars: Sequence[BarRow]) -> list[StudyLine]:
     indicator = part.make()
     names = indicator.names()
     lines = [StudyLine(label, tone, []) for _, label, tone in part.lines]
+    # Looked up once: an indicator is asked for its outputs at every bar.
     places = [names.index(output) for output, _, _ in part.lines]
     day = None
     for bar in bars:

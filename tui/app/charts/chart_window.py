@@ -67,6 +67,7 @@ class ChartWindow:
         """Move the window by so many bars; at the newest it follows again."""
         if not bars:
             return
+        # The window would go back to a cross-hair that it has left.
         self.cursor_time = self.level = None
         last = self.seen(bars, columns).last + by
         last = max(last, min(self.room(columns), len(bars)))

@@ -69,6 +69,11 @@ class OrdersPaneView(View[OrderRow]):
         """Return the orders as they came."""
         return board.orders.rows
 
+    def search_text(self, row: OrderRow) -> str:
+        """Return the texts of an order, its state in words, and whether it is at work."""
+        state = order_state(row)
+        return f"{super().search_text(row)} {state} {'' if state in ENDED else 'working'}"
+
     def attention(self, row: OrderRow) -> bool:
         """Return whether an order was refused, or its outcome is unknown."""
         # in each of these something that was wanted is not there, or nobody knows

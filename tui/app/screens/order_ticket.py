@@ -128,6 +128,7 @@ class TicketDialog(ModalDialog[EngineRequest | None]):
         form, changes = self._form, bool(self._form.modifies)
         title = f"Change order {form.modifies}" if changes else "Order"
         self.query_one("#title", Static).update(Text(plain_text(title)))
+        # Texts that are put in are no typing of the operator's.
         self._filling = True
         for name in _LABELS:
             fixed = changes and name not in _CHANGED
@@ -231,6 +232,7 @@ class TicketDialog(ModalDialog[EngineRequest | None]):
 
     def _note_change(self) -> None:
         self._changed_at = self._frame
+        # An answer on its way is to an order that stands here no longer.
         self._asked = None
         button = self.query_one("#yes", Button)
         try:

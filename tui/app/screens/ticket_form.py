@@ -58,6 +58,7 @@ class TicketForm:
             return own
         if row is None:
             return 0.0
+        # At the open one side of the book may be empty still.
         return (row.ask if self.side == "BUY" else row.bid) or row.ltp
 
     def shares(self, row: WatchRow | None) -> int:
@@ -143,6 +144,7 @@ class TicketForm:
             return
         if value <= 0.0:
             value, steps = (row.ltp if row is not None else 0.0), 0
+        # By whole ticks: sums of 0.05 would drift off the grid.
         grid = round(value / tick) + steps
         setattr(self, name, f"{max(grid, 1) * tick:.2f}")
 

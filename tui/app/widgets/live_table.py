@@ -22,6 +22,7 @@ from tui.app.widgets.pane_view import (
     View,
     fit_columns,
     fit_text,
+    meets_filter,
     widened_columns,
     widths_of,
 )
@@ -140,7 +141,7 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         return self._rows[self.cursor] if self.cursor < len(self._rows) else None
 
     def filter(self, wanted: str) -> None:
-        """Show only rows with `wanted` in one of their texts, whatever the case; "" shows all."""
+        """Show only rows that meet a filter (`meets_filter`), whatever the case; "" shows all."""
         self.wanted = wanted.strip().lower()
         self._take_rows(self._all)
         self.refresh()
@@ -168,11 +169,7 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         at_end = self.cursor >= len(self._rows) - 1
         self._all = rows
         if self.wanted:
-            rows = [
-                row
-                for row in rows
-                if any(isinstance(x, str) and self.wanted in x.lower() for x in row)
-            ]
+            rows = [row for row in rows if meets_filter(self.wanted, self.view.search_text(row))]
         before, self._rows = self._rows, rows
         columns = widened_columns(self._columns, rows)
         if columns != self._columns:

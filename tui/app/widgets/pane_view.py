@@ -80,6 +80,10 @@ class View(Generic[Row]):
         del row, now
         return 0
 
+    def search_text(self, row: Row) -> str:
+        """Return what a filter looks at, in lower case."""
+        return " ".join(text for text in row if isinstance(text, str)).lower()
+
     def attention(self, row: Row) -> bool:
         """Return whether a row needs the operator; `n` goes from one to the next."""
         del row
@@ -94,6 +98,23 @@ class View(Generic[Row]):
 _MOST_GAP: Final = 3
 _MIDDLE: Final = 6
 """Cells from which on a name can be cut in its middle."""
+
+
+def meets_filter(wanted: str, text: str) -> bool:
+    """Return whether a text has every word of a filter; both are in lower case.
+
+    `!word` must not be there, `~letters` stand in this order with anything between them.
+    """
+    return all(_meets_word(word, text) for word in wanted.split())
+
+
+def _meets_word(word: str, text: str) -> bool:
+    if word.startswith("!"):
+        return len(word) == 1 or not _meets_word(word[1:], text)
+    if word.startswith("~"):
+        rest = iter(text)
+        return all(letter in rest for letter in word[1:])
+    return word in text
 
 
 def widened_columns(columns: Sequence[PaneColumn], rows: Sequence[Row]) -> list[PaneColumn]:
