@@ -138,6 +138,6 @@ class ComposedStrategy(Strategy):
             self.execution.leave(ctx, bar, intent)
         elif intent is not None:
             quantity = int(self.sizer.quantity(ctx, bar, intent))
-            # a sizer says no by 0; the desk would refuse such an order with an alarm
+            # a sizer says no by 0; to the desk no number of shares means a size by capital
             if quantity > 0:
                 self.execution.enter(ctx, bar, intent, quantity)

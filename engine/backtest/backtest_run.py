@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, cast, final
 
 import numpy as np
@@ -19,6 +20,7 @@ from compiled.trading.risk import RiskLimits
 from compiled.trading.strategy import Strategy
 from compiled.venue.slippage import Slippage
 from compiled.venue.venue import SimulatedVenue
+from engine.backtest.member_strategy import MemberStrategy, Times
 from engine.backtest.run_bars import ReplayBars
 from engine.backtest.traded_market import TradedMarket
 from engine.day.opening import DAY_SPAN, DAYS_BACK, fold_minutes
@@ -37,7 +39,8 @@ class RunSettings(NamedTuple):
     """The settings of a run besides its data.
 
     They are the first cash (paise), the limits, and a fill's cost beyond its price. `warm_up` is
-    how many sessions before the first are shown to the strategies.
+    how many sessions before the first are shown to the strategies, `members` when symbols
+    may be entered (`MemberStrategy`), none: always.
     """
 
     cash: int
@@ -46,6 +49,7 @@ class RunSettings(NamedTuple):
     exits: ExitEscalation = DEFAULT_ESCALATION
     modifies: int = 24
     warm_up: int = 5
+    members: Mapping[str, Times] = MappingProxyType({})
 
 
 class StrategyFailure(NamedTuple):
@@ -88,9 +92,11 @@ class BacktestRun:
         # A symbol with bars in the warm-up alone has no price to be traded at.
         traded = [each for symbol, each in instruments.items() if len(self.series[symbol].start)]
         names = [each.symbol for each in traded]
+        times = {tokens[name]: spans for name, spans in settings.members.items() if name in tokens}
         slots = [
             StrategyState(
-                each, [tokens[name] for name in symbols.get(each.name) or names if name in names]
+                MemberStrategy(each, times) if times else each,
+                [tokens[name] for name in symbols.get(each.name) or names if name in names],
             )
             for each in strategies
         ]

@@ -124,6 +124,8 @@ class RunManifest(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it was stopped before its last session."""
     compiled: list[str] = []
     """The user's own strategies that ran compiled; `sources` has the hashes of what they were."""
+    universe: dict[str, str] = {}
+    """The file that the symbols are of, and its hash."""
     parts: dict[str, dict[str, str]] = {}
     """What an author has replaced (slippage, fees, feed, STRATEGY.sizer): class and hash."""
     warnings: list[str] = []

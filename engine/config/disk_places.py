@@ -39,6 +39,12 @@ def own_cache_folder(environ: Mapping[str, str]) -> Path:
     return _xdg_folder("XDG_CACHE_HOME", ".cache", environ) / "patang"
 
 
+def index_file(name: str, environ: Mapping[str, str]) -> Path:
+    """Return the user's file of what an index was made of."""
+    folder = _xdg_folder("XDG_CONFIG_HOME", ".config", environ) / "patang" / "indices"
+    return folder / f"{Path(name).name}.csv"
+
+
 def find_config(explicit: Path | None, cwd: Path, environ: Mapping[str, str]) -> Path | None:
     """Return the file to read: the one asked for, ./config.toml, the user's own, or None."""
     if explicit is not None:

@@ -13,6 +13,7 @@ from compiled.trading.strategy import Strategy
 from engine.backtest.bias.bias_bench import BiasBench, BiasResult
 from engine.backtest.bias.changed_futures import bars_known_on, moves_prices
 from engine.backtest.bias.request_trace import (
+    BiasSubject,
     Change,
     RequestTrace,
     TracedRequest,
@@ -24,6 +25,7 @@ from engine.backtest.bias.request_trace import (
 from engine.day.opening import DAY_SPAN
 from engine.history.bar_series import day_number, ist_days
 from engine.market.calendar import midnight
+from engine.texts import first_names
 
 T = TypeVar("T")
 SHARE: Final = 0.1
@@ -257,3 +259,29 @@ def _requests_and_fills(trace: RequestTrace, names: Mapping[int, str]) -> list[T
 
 def _reversed_mapping(of: Mapping[str, T]) -> dict[str, T]:
     return dict(reversed(list(of.items())))
+
+
+def check_survivorship(subject: BiasSubject) -> BiasResult:
+    """Hold the symbols against those that their list had on each day."""
+    universe, days = subject.universe, subject.market.days
+    if universe is None:
+        return BiasResult("not run", "nobody told which symbols there were on which day")
+    if not universe.is_dated:
+        return BiasResult("warn", f"{universe.name} has no dates: whoever is there today survived")
+    there = universe.on_days(days[0], days[-1])
+    if missing := [symbol for symbol in there if symbol not in subject.market.instruments]:
+        return BiasResult(
+            "fail",
+            f"{universe.name}: {len(missing)} of {len(there)} have no bars: {first_names(missing)}",
+        )
+    gone = universe.gone_by(days[0], days[-1])
+    years = (days[-1] - days[0]).days / 365.25
+    # every index of the exchanges is reviewed twice a year
+    if not gone and years >= 1.0:
+        return BiasResult("warn", f"nobody left {universe.name} in {years:.1f} years")
+    came = [symbol for symbol in there if universe.members[symbol][0][0] > days[0]]
+    return BiasResult(
+        "pass",
+        f"{len(there)} symbols of {universe.name}, {len(came)} came and {len(gone)} left in "
+        "these days, each traded while it belonged",
+    )

@@ -15,6 +15,7 @@ from compiled.trading.order_store import BookedFill
 from compiled.trading.strategy import Context, Strategy, StrategyRequest
 from compiled.trading.strategy_host import error_text
 from engine.backtest.backtest_run import BacktestRun, RunSettings, StrategyFailure
+from engine.backtest.dated_symbols import DatedSymbols
 from engine.backtest.run_bars import replay_bars
 from engine.backtest.traded_market import TradedMarket
 from engine.history.bar_series import BarSeries
@@ -69,6 +70,7 @@ class BiasSubject(NamedTuple):
     suspects: Sequence[str] = ()
     newer: Series = NO_BARS
     vintages: tuple[str, str] = ("", "")
+    universe: DatedSymbols | None = None
 
 
 class TracedRequest(NamedTuple):

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from compiled.venue.slippage import FixedTicks, Slippage, SpreadFraction, VolumeShare
+from engine.backtest.dated_symbols import DatedSymbols, read_dated_symbols
 from engine.config.schema import DeskConfig
 from engine.errors import ConfigError
 from strategies.replaced_models import is_part, named_part
-from tui.commands.shared.typed_values import symbol_list
+from tui.commands.shared.typed_values import symbol_list, symbols_file
 from tui.run.settings import StrategyTable, strategy_table, strategy_tables
 
 MOST_CASH = 10**10
@@ -20,7 +21,7 @@ class BacktestRequest(NamedTuple):
     """Request for a backtest: `strategy` is a name, empty texts are as configured.
 
     `cash` in rupees, `span` and `warm_up` in seconds and sessions, `bars` a version; `settings` are
-    KEY=VALUE texts.
+    KEY=VALUE texts, `universe` the file that the symbols are of.
     """
 
     strategy: str = ""
@@ -35,6 +36,7 @@ class BacktestRequest(NamedTuple):
     fees: str = ""
     feed: str = ""
     warm_up: int = 5
+    universe: DatedSymbols | None = None
     folder: Path | None = None
 
 
@@ -75,6 +77,7 @@ def read_request(
         fees=fees,
         feed=feed,
         warm_up=warm_up,
+        universe=read_dated_symbols(listed) if (listed := symbols_file(symbols)) else None,
         folder=folder,
     )
     return request, file

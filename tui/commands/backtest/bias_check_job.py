@@ -146,6 +146,7 @@ class BiasCheckJob:
             suspects=unadjusted_splits(prepared.loaded.series) if actions is None else (),
             newer=newer,
             vintages=vintages,
+            universe=self.request.universe,
         )
 
     def _raw_bars(

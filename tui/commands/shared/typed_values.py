@@ -1,9 +1,12 @@
 """Values of a command line as they are typed: days and lists of symbols."""
 
+import os
 from datetime import date, datetime
 from pathlib import Path
 
-from engine.errors import ConfigError, DataError, in_words
+from engine.backtest.dated_symbols import read_dated_symbols
+from engine.config.disk_places import index_file
+from engine.errors import ConfigError
 from engine.indian_time import INDIA
 
 END_OF_TIME = 2**62
@@ -24,13 +27,21 @@ def symbol_set(symbols: str) -> set[str]:
     return {*symbol_list(symbols)}
 
 
-def symbol_list(symbols: str) -> list[str]:
-    """Return the names, in their order; `@FILE` stands for the lines of a file."""
+def symbols_file(symbols: str) -> Path | None:
+    """Return the file that `@FILE`, or the name of an index in the user's folder, stands for."""
     if symbols.startswith("@"):
-        try:
-            # lists of thousands of names do not fit on a command line
-            symbols = ",".join(Path(symbols[1:]).read_text(encoding="utf-8").split())
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"{symbols[1:]}: {in_words(error)}") from None
+        return Path(symbols[1:])
+    named = symbols.strip().upper()
+    # an index of that name has no bars to trade: its file is what is meant
+    file = index_file(named, os.environ) if named and "," not in named else None
+    return file if file is not None and file.is_file() else None
+
+
+def symbol_list(symbols: str) -> list[str]:
+    """Return the names, in their order; `@FILE` and an index stand for the lines of a file."""
+    file = symbols_file(symbols)
+    if file is not None:
+        # lists of thousands of names do not fit on a command line
+        return [*read_dated_symbols(file).members]
     # in the order they were given, each once
     return list(dict.fromkeys(name.strip().upper() for name in symbols.split(",") if name.strip()))
