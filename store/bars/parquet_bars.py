@@ -74,6 +74,7 @@ class ParquetBars:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._waiting: tuple[list[object], dict[str, BarSeries]] = ([], {})
 
     def write(self, bars: Sequence[Bar], symbols: dict[int, str], version: str) -> None:
         """Store bars of any spans, durably; the same bar (token, span, start) again replaces it."""
@@ -103,7 +104,7 @@ class ParquetBars:
         start, end = max(start, -LAST), min(end, LAST)
         with _storage_errors(folder):
             # the batches first: one that is folded in meanwhile is then found in the files
-            recent = _recent_series(folder)
+            recent = self._waiting_series(folder)
             first, last = str(_file_period(start, span)), str(_file_period(end, span))
             found = {}
             for symbol in symbols:
@@ -124,9 +125,7 @@ class ParquetBars:
         """Return the symbols that have bars, in order."""
         folder = self._span_folder(version, span)
         found = {unquote(path.name.removeprefix("symbol=")) for path in folder.glob("symbol=*")}
-        for batch in _read_batches(folder):
-            found.update(batch.column("symbol").unique().to_pylist())
-        return sorted(found)
+        return sorted(found | self._waiting_series(folder).keys())
 
     def identity(self, symbols: Sequence[str], span: int, version: str) -> str:
         """Return a hash of names, sizes and times of the files: each is replaced, never changed."""
@@ -170,9 +169,9 @@ class ParquetBars:
         """
         folder = self._span_folder(version, span)
         with _storage_errors(folder):
-            recent = [_symbol_series(batch, symbol).start for batch in _read_batches(folder)]
+            recent = self._waiting_series(folder).get(symbol, _empty_series()).start
             stored = [_read_starts(path) for path in _parquet_files(_symbol_folder(folder, symbol))]
-            there: Ints = np.unique(np.concatenate([np.zeros(0, np.int64), *stored, *recent]))
+            there: Ints = np.unique(np.concatenate([recent, *stored]))
         return there
 
     def write_columns(self, symbol: str, span: int, version: str, columns: BarSeries) -> None:
@@ -203,14 +202,14 @@ class ParquetBars:
         first, last = str(_file_period(start, span)), str(_file_period(end, span))
         with _storage_errors(folder):
             # the batches first: one that is folded in meanwhile is then found in the files
-            recent = [_symbol_series(batch, symbol) for batch in _read_batches(folder)]
+            recent = self._waiting_series(folder).get(symbol, _empty_series())
             years = [
                 path
                 for path in _parquet_files(_symbol_folder(folder, symbol))
                 if first <= path.stem <= last
             ]
             found = merge(
-                [_empty_series(), *(_read_between(path, start, end) for path in years), *recent]
+                [_empty_series(), *(_read_between(path, start, end) for path in years), recent]
             )
         low, high = np.searchsorted(found.start, [start, end])
         return found.pick(slice(int(low), int(high)))
@@ -309,6 +308,20 @@ class ParquetBars:
             for folder in sorted(self._root.glob("version=*/span=*")):
                 _fold_batches(folder, int(folder.name.removeprefix("span=")))
 
+    def _waiting_series(self, folder: Path) -> dict[str, BarSeries]:
+        """Return what waits in the batches, by symbol: they are read once for many symbols."""
+        there: list[object] = []
+        for path in _parquet_files(folder / "recent"):
+            with contextlib.suppress(FileNotFoundError):
+                at = path.stat()
+                # a number is used again after a fold
+                there.append((path, at.st_mtime_ns, at.st_ctime_ns, at.st_ino))
+        known, found = self._waiting
+        if there != known:
+            found = _recent_series(folder)
+            self._waiting = there, found
+        return found
+
     def _add_batch(self, folder: Path, batch: pa.Table) -> None:
         waiting = _parquet_files(folder / "recent")
         number = int(waiting[-1].stem) + 1 if waiting else 1
@@ -386,7 +399,6 @@ def _read_batches(folder: Path) -> Iterator[pa.Table]:
 
 
 def _recent_series(folder: Path) -> dict[str, BarSeries]:
-    """Return what waits in the batches, by symbol."""
     batches = list(_read_batches(folder))
     if not batches:
         return {}
@@ -402,10 +414,6 @@ def _by_symbol(names: npt.NDArray[np.str_], columns: BarSeries) -> dict[str, Bar
         str(name): columns.pick(order[first:last])
         for name, (first, last) in zip(found, bounds, strict=True)
     }
-
-
-def _symbol_series(batch: pa.Table, symbol: str) -> BarSeries:
-    return decode_bars(batch).pick(packed_texts(batch.column("symbol")) == symbol)
 
 
 def _empty_series() -> BarSeries:

@@ -66,6 +66,19 @@ def test_a_bar_each_of_many_symbols_is_one_batch_and_many_bars_go_into_files(tmp
     assert [len(store.starts(name, 60, "imported")) for name in "ABC"] == [60, 60, 60]
 
 
+def test_a_batch_is_read_once_for_many_symbols_and_the_next_one_is_seen(tmp_path, monkeypatch):
+    store, reads = ParquetBars(tmp_path), []
+    read = parquet_bars._recent_series
+    monkeypatch.setattr(parquet_bars, "_recent_series", lambda at: reads.append(at) or read(at))
+    for minute in range(3):
+        ParquetBars(tmp_path).write([bar(minute, token=1)], {1: "INFY"}, "live")
+        for _ in range(4):
+            assert len(store.starts("INFY", 60, "live")) == minute + 1
+            assert len(store.read("INFY", 60, 0, FOREVER, "live")) == minute + 1
+            assert store.symbols(60, "live") == ["INFY"]
+        assert len(reads) == minute + 1
+
+
 def test_a_year_ends_at_midnight_in_india(store, tmp_path):
     midnight = 1_704_047_400_000_000_000  # 2024-01-01 00:00 IST, still 2023 in UTC
     bars = [
