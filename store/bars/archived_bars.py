@@ -38,9 +38,9 @@ from store.bars.bar_encoding import decode_bars, encode_bars
 from store.bars.parquet_bars import write_table
 from store.object_archive import AT_ONCE, ObjectArchive, StoredObject
 
-SHELF: Final = "bars/history"
+HISTORY: Final = "history"
 _STEM: Final = re.compile(
-    rf"{SHELF}/version=(?P<version>[^/]+)/span=(?P<span>\d+)/symbol=(?P<symbol>[^/]+)/(?P<period>\d{{4}}(-\d{{2}})?)-(?P<part>\d{{4,}})"
+    r"bars/[^/]+/version=(?P<version>[^/]+)/span=(?P<span>\d+)/symbol=(?P<symbol>[^/]+)/(?P<period>\d{4}(-\d{2})?)-(?P<part>\d{4,})"
 )
 LAST: Final = 2**62
 FAR: Final = LAST - IST
@@ -79,11 +79,14 @@ class ArchivedBars:
     """A `BarStore` that reads from `local` and from the archive, and writes to `local`.
 
     Nothing that starts at `young` (ns UTC) or later is looked for in the archive: it takes only
-    what is older.
+    what is older. Each store has a `shelf` of its own there.
     """
 
-    def __init__(self, local: BarStore, archive: ObjectArchive, young: int = LAST) -> None:
+    def __init__(
+        self, local: BarStore, archive: ObjectArchive, young: int = LAST, shelf: str = HISTORY
+    ) -> None:
         self.local, self.archive, self._young = local, archive, young
+        self._shelf = f"bars/{shelf}"
         self._parts: dict[Key, list[PeriodPart]] = {}
         self._seen: int | None = None
 
@@ -195,7 +198,7 @@ class ArchivedBars:
         count = self.local.removals()
         if count != self._seen:
             found: defaultdict[Key, list[PeriodPart]] = defaultdict(list)
-            for stored in self.archive.objects(SHELF):
+            for stored in self.archive.objects(self._shelf):
                 if match := _STEM.fullmatch(stored.stem):
                     key = unquote(match["version"]), int(match["span"]), unquote(match["symbol"])
                     found[key].append(PeriodPart(match["period"], int(match["part"]), stored))
@@ -265,9 +268,8 @@ class ArchivedBars:
     ) -> int:
         """Archive parts of a symbol's bars, read them back, return the bytes of their objects."""
         version, span, symbol = key
-        folder = (
-            f"{SHELF}/version={quote(version, safe='')}/span={span}/symbol={quote(symbol, safe='')}"
-        )
+        kept, whose = quote(version, safe=""), quote(symbol, safe="")
+        folder = f"{self._shelf}/version={kept}/span={span}/symbol={whose}"
 
         def put(each: tuple[str, BarSeries]) -> StoredObject:
             period, bars = each

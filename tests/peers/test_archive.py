@@ -114,6 +114,36 @@ def test_old_bars_and_recordings_go_and_every_command_reads_them_as_before(desk,
     assert not list(desk.rglob("*.feed")), "nothing has read the recording yet"
 
 
+@pytest.mark.parametrize("bars_dir", ["", "own"])
+def test_bars_that_desks_keep_beside_their_runs_go_to_a_shelf_of_their_own(
+    desk, storage, capfd, bars_dir
+):
+    folder = desk / "own" if bars_dir else desk / "state" / "patang" / "live" / "bars"
+    archive = f'bucket = "{storage.BUCKET}"\nendpoint = "{storage.endpoint}"\n'
+    configured(
+        desk,
+        f'{archive}prefix = "{desk.name}"\n',
+        f'[store]\nbars_dir = "{desk / "own" if bars_dir else ""}"\n',
+    )
+    filled(desk)
+    kept = ParquetBars(folder)
+    kept.write(BARS[:3], NAMES, "live")
+    export = ("export", "bars", "--mode", "live", "--database", "any.db")
+    code, exported, _ = patang(capfd, *export)
+    assert (code, exported.count("\n")) == (0, 4)
+    assert patang(capfd, "bars", "archive", "push")[0] == 0
+    assert kept.contents() == []
+    assert patang(capfd, *export)[:2] == (0, exported)
+    found = json.loads(patang(capfd, "bars", "archive", "list", "--json")[1])
+    shelf = "desk" if bars_dir else "live"
+    assert {row["what"] for row in found} == {
+        f"bars live 60 s ({shelf})",
+        "bars live 60 s",
+        "recordings live/2024-06-04",
+    }
+    assert len(json.loads(patang(capfd, "bars", "list", "--json")[1])) == 2
+
+
 def test_a_golden_version_is_verified_when_it_lies_in_the_archive(desk, capfd):
     filled(desk)
     assert patang(capfd, "bars", "golden", "build")[0] == 0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem
 
 from engine.config import addresses
+from engine.config.desk_modes import MODES
 from engine.config.disk_places import desk_paths
 from engine.config.schema import DeskConfig
 from engine.errors import ConfigError, OperatorError
@@ -42,6 +43,22 @@ def history_store(config: DeskConfig, folder: Path | None) -> BarStore:
         return local_store(config)
     # nothing younger can be there: a question about the last days costs no look over the network
     return ArchivedBars(local_store(config), archive, time.time_ns() - LEAST_DAYS * DAY)
+
+
+def desk_store(config: DeskConfig, folder: Path) -> BarStore:
+    """Return the bars in a folder that desks write, with what of them is archived."""
+    shelf = next((name for name, kept in desk_folders(config).items() if kept == folder), "")
+    archive = archive_of(config) if shelf else None
+    if archive is None:
+        return ParquetBars(folder)
+    return ArchivedBars(ParquetBars(folder), archive, time.time_ns() - LEAST_DAYS * DAY, shelf)
+
+
+def desk_folders(config: DeskConfig) -> dict[str, Path]:
+    """Return the folders in which desks keep the bars of all days, by their shelf in an archive."""
+    if config.store.bars_dir:
+        return {"desk": desk_paths(config, os.environ).bars}
+    return {mode: state_folder(config, mode) / "bars" for mode in MODES}
 
 
 def local_store(config: DeskConfig) -> BarStore:

@@ -21,8 +21,8 @@ from engine.ports import BarStore
 from store.bars.bar_writer import WARM_UP
 from store.bars.parquet_bars import ParquetBars
 from store.bars.registry import FILES
+from tui.run.bar_stores import desk_store, local_store
 from tui.run.bar_stores import history_store as shelf
-from tui.run.bar_stores import local_store
 from tui.run.run_records import bars_folder
 from tui.run.settings import actions_of, calendar_of
 
@@ -162,7 +162,7 @@ def desk_bars(config: DeskConfig, mode: str, path: Path) -> BarStore:
         return ParquetBars(own)
     if config.store.backend != FILES:
         return local_store(config)
-    return ParquetBars(bars_folder(config, mode, path))
+    return desk_store(config, bars_folder(config, mode, path))
 
 
 def kept_bars(store: BarStore, day: date) -> dict[str, BarSeries]:

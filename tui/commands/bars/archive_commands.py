@@ -19,13 +19,22 @@ from engine.config.schema import DeskConfig
 from engine.errors import ConfigError, DataError, NothingFound, OperatorError, in_words
 from engine.exit_codes import DONE, FAILED
 from engine.market.calendar import ist_day
+from engine.ports import BarStore
 from engine.system.file_hold import FileHold
 from engine.texts import plain_text
-from store.bars.archived_bars import ArchivedBars
+from store.bars.archived_bars import HISTORY, ArchivedBars
+from store.bars.parquet_bars import ParquetBars
 from store.object_archive import AT_ONCE
 from tui.commands.shared.options import ConfigFile, RowsAsJson
 from tui.commands.shared.text_tables import print_table
-from tui.run.bar_stores import KEYS, archive_of, archive_secret, archived_recordings, local_store
+from tui.run.bar_stores import (
+    KEYS,
+    archive_of,
+    archive_secret,
+    archived_recordings,
+    desk_folders,
+    local_store,
+)
 from tui.run.configured import configuration
 
 if TYPE_CHECKING:
@@ -60,24 +69,30 @@ def push(
         _exclusive_lock(desk_paths(values, os.environ).state / "archive.lock"),
         _terminal_progress() as tell,
     ):
-        store = ArchivedBars(local_store(values), there)
-        bars = store.push(
-            # a day counts whole: what is exactly so old stays
-            today - timedelta(days=settings.days - 1),
-            keep=keep,
-            dry=dry_run,
-            tell=tell,
-        )
-        rows += [
-            {
-                "what": f"bars {each.version} {each.span} s",
-                "series": each.symbols,
-                "periods": each.periods,
-                "bars": each.bars,
-                "bytes": each.bytes,
-            }
-            for each in bars
-        ]
+        stores: dict[str, BarStore] = {HISTORY: local_store(values)}
+        stores |= {
+            shelf: ParquetBars(folder)
+            for shelf, folder in desk_folders(values).items()
+            if folder.is_dir()
+        }
+        for shelf, local in stores.items():
+            bars = ArchivedBars(local, there, shelf=shelf).push(
+                # a day counts whole: what is exactly so old stays
+                today - timedelta(days=settings.days - 1),
+                keep=keep,
+                dry=dry_run,
+                tell=tell,
+            )
+            rows += [
+                {
+                    "what": _bars_name(shelf, each.version, str(each.span)),
+                    "series": each.symbols,
+                    "periods": each.periods,
+                    "bars": each.bars,
+                    "bytes": each.bytes,
+                }
+                for each in bars
+            ]
         for mode in MODES:
             before = today - timedelta(days=settings.recording_days - 1)
             rows += [
@@ -202,8 +217,12 @@ def _shelf_name(stem: str) -> str:
     """Return what an object belongs to: a version and span of bars, or a day of recordings."""
     kind, shelf, *parts = stem.split("/")
     if kind == "bars":
-        return f"bars {parts[0].removeprefix('version=')} {parts[1].removeprefix('span=')} s"
+        return _bars_name(shelf, parts[0].removeprefix("version="), parts[1].removeprefix("span="))
     return f"recordings {shelf}/{parts[0]}"
+
+
+def _bars_name(shelf: str, version: str, span: str) -> str:
+    return f"bars {version} {span} s{'' if shelf == HISTORY else f' ({shelf})'}"
 
 
 @contextlib.contextmanager

@@ -126,9 +126,9 @@ def export_table(
 
     Raise `NothingFound` where it has no row; the empty table is written then.
     """
-    from store.bars.parquet_bars import ParquetBars
     from store.export import BarRange
     from store.export import export_table as write
+    from tui.run.bar_stores import desk_store
 
     if actions and what != "bars":
         raise ConfigError(f"--actions adjusts bars, not {what}")
@@ -139,7 +139,7 @@ def export_table(
         count = write(source, what, out, format)
     else:
         folder = bars_folder(config, mode, source)
-        store = ParquetBars(folder)
+        store = desk_store(config, folder)
         there = store.symbols(MINUTE_SPAN, "live")
         if symbol and there and symbol not in there:
             raise DataError(f"no bars of {symbol} in {folder}; there are {', '.join(there)}")
