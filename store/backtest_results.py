@@ -304,11 +304,10 @@ class ResultStore:
             )
             _insert_rows(database, "parity_days", days)
 
-    def parity_days(self, mode: str = "", strategy: str | None = "") -> list[ParityDay]:
+    def parity_days(self, mode: str = "", strategy: str = "") -> list[ParityDay]:
         """Return the days that were compared, the newest first.
 
-        They are those of one mode or of all, and of the whole desk, of a strategy, or of both
-        (None).
+        They are those of one mode or of all, and of the whole desk or of a strategy.
         """
         if not self.path.exists():
             return []
@@ -316,11 +315,7 @@ class ResultStore:
         with closing(self._open_file(write=True)):
             rows = self._read_rows("parity_days", ParityDay._fields, "date DESC, mode")
         found = map(ParityDay._make, rows)
-        return [
-            day
-            for day in found
-            if mode in {"", day.mode} and (strategy is None or strategy == day.strategy)
-        ]
+        return [day for day in found if (day.mode, day.strategy) == (mode or day.mode, strategy)]
 
     def remove(self, runs: Sequence[str]) -> None:
         """Remove runs by their whole numbers."""

@@ -81,6 +81,6 @@ def run_ticks(
 
     With 0 there is none. Raises `ValueError` for a tick outside every session.
     """
-    replay = TickReplay(kernel, venue, ticks, sessions)
-    replay.run(every)
+    replay = TickReplay(kernel, venue, ticks.tokens, sessions, every)
+    replay.run(ticks)
     return ReplayResult(kernel, replay, ticks.count)

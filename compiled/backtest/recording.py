@@ -11,6 +11,8 @@ from compiled.model.values import SECOND, TradingHours
 
 WORD: Final[i64] = 8
 DEPTH: Final[i64] = 120
+STALE: Final[i64] = -2
+"""The volume of a tick whose last price is of an earlier day."""
 
 
 @final
@@ -84,12 +86,16 @@ class BarColumns:
 
 @final
 class TickColumns:
-    """Ticks in order of time, as columns of little-endian 8-byte values.
+    """Messages of ticks in order of time, as columns of little-endian 8-byte values.
 
-    `depth` is empty or 120 bytes a tick.
+    `slots`, `prices`, `volumes` and `stamps` have a row for each tick, `times` and `ends` one for
+    each message: when it came (ns UTC), and the row behind its last tick. A message without ticks
+    is a timer of the desk that heard them. Without `ends` each tick is a message, and there are no
+    timers; without `stamps` the exchange's time is that of the message. `depth` is empty or 120
+    bytes a tick, a block of ten levels.
 
-    A slot is an index into `tokens`. Times are ns UTC, last prices rupees (f64), volumes the day's
-    cumulative shares (i64, -1: unknown); depth is a block of ten levels.
+    A slot is an index into `tokens`. Last prices are rupees (f64), volumes the day's cumulative
+    shares (i64, -1: unknown, 0: nothing has traded yet, `STALE`: the price is of an earlier day).
     """
 
     def __init__(
@@ -100,6 +106,8 @@ class TickColumns:
         prices: bytes,
         volumes: bytes,
         depth: bytes = b"",
+        stamps: bytes = b"",
+        ends: bytes = b"",
     ) -> None:
         """Raise `ValueError` naming the first row that is out of order, or of no known slot."""
         self.tokens = tokens
@@ -108,22 +116,42 @@ class TickColumns:
         self.prices = prices
         self.volumes = volumes
         self.depth = depth
+        self.stamps = stamps
+        self.ends = ends
         self.deep = len(depth) > 0
-        self.count: i64 = len(times) // WORD
-        for column in (slots, times, prices, volumes):
-            if len(column) != len(times) or len(column) % WORD:
+        self.stamped = len(stamps) > 0
+        self.timed = len(ends) > 0
+        self.count: i64 = len(slots) // WORD
+        self.messages: i64 = len(times) // WORD
+        for column in (prices, volumes, stamps if self.stamped else slots):
+            if len(column) != len(slots) or len(column) % WORD:
                 raise ValueError("the columns differ in length")
+        if len(times) != (len(ends) if self.timed else len(slots)):
+            raise ValueError("the columns differ in length")
         if self.deep and len(depth) != self.count * DEPTH:
             raise ValueError(f"{len(depth)} bytes of depth for {self.count} ticks")
+        self._check_rows()
+
+    def _check_rows(self) -> None:
         before: i64 = -1
-        for row in range(self.count):
-            ts = read_i64_le(times, row * WORD)
-            slot = read_i64_le(slots, row * WORD)
+        reached: i64 = 0
+        for row in range(self.messages):
+            ts = read_i64_le(self.times, row * WORD)
             if ts < before:
                 raise ValueError(f"row {row}: older than the one before")
-            if slot < 0 or slot >= len(tokens):
-                raise ValueError(f"row {row}: no token for slot {slot}")
             before = ts
+            end = self.end_of(row)
+            if end < reached or end > self.count:
+                raise ValueError(f"message {row}: ends with row {end}")
+            reached = end
+        for row in range(self.count):
+            slot = read_i64_le(self.slots, row * WORD)
+            if slot < 0 or slot >= len(self.tokens):
+                raise ValueError(f"row {row}: no token for slot {slot}")
+
+    def end_of(self, message: i64) -> i64:
+        """Return the row behind a message's last tick."""
+        return read_i64_le(self.ends, message * WORD) if self.timed else message + 1
 
 
 @final

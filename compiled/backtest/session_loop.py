@@ -8,6 +8,7 @@ from mypy_extensions import i64
 from compiled.accounting.charges import ChargeRates
 from compiled.backtest.recording import RecordedSessions
 from compiled.model.events import KernelCommand, OperatorAct, OperatorInstruction, TimerEvent
+from compiled.model.values import NEVER
 from compiled.trading.desk_state import InstrumentState
 from compiled.trading.kernel import Kernel
 from compiled.trading.ladder import Rung, RungState
@@ -58,21 +59,21 @@ class SessionLoop:
         self.rungs: list[RungRecord] = []
         """Of every rung that has bought; of one that stands there twice the later counts."""
 
-    def begin_session(self, index: i64) -> None:
-        """Begin the session of that index.
+    def begin_session(self, index: i64, since: i64 = NEVER) -> None:
+        """Begin the session of that index, at its open or earlier, `since` (ns UTC).
 
         The operator is there, and lifts a halt of the day before.
         """
         sessions = self.sessions
-        opened = sessions.opens[index]
+        opened = min(sessions.opens[index], since)
         self.close = sessions.closes[index]
         sessions.index = index
         # Days with the same charges share one object, so identity tells whether they have changed.
         if sessions.rates and sessions.rates[index] is not self.rates:
             self.rates = sessions.rates[index]
             self.reprice(sessions.rates[index])
-        self.kernel.begin_session(opened, self.close, sessions.hours[index])
-        self.venue.begin_session(opened, self.close)
+        self.kernel.begin_session(sessions.opens[index], self.close, sessions.hours[index])
+        self.venue.begin_session(sessions.opens[index], self.close)
         if self.kernel.state.halted:
             self.send_commands(
                 self.kernel.handle(OperatorInstruction(opened, OperatorAct.RESUME)), opened

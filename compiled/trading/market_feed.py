@@ -55,7 +55,7 @@ class MarketFeed:
                 ticks, self._instruments, self.order_store.now, self.state.today
             )
         for tick in ticks:
-            self._take_tick(tick)
+            self.take_tick(tick)
 
     def close_bars(self) -> None:
         """Close the bars whose time is over, and show them."""
@@ -63,7 +63,8 @@ class MarketFeed:
         self.bars.advance(self.order_store.now - self.grace)
         self.show_closed_bars()
 
-    def _take_tick(self, tick: Tick) -> None:
+    def take_tick(self, tick: Tick) -> None:
+        """Take in a tick that may be true."""
         market = self.state.markets.get(int(tick.token))
         if market is None:
             return
@@ -209,13 +210,14 @@ class MarketFeed:
         return self.order_store.commands
 
     def step_tick(
-        self, ts: i64, market: InstrumentState, ltp: float, bid: float, ask: float, volume: i64
-    ) -> list[KernelCommand]:
-        """Take in a tick for an instrument whose strategies follow bars only."""
-        self.order_store.begin_moment(ts)
+        self, market: InstrumentState, ts: i64, ltp: float, bid: float, ask: float, volume: i64
+    ) -> None:
+        """Take in a tick, stamped `ts`, for an instrument whose strategies follow bars only."""
         self.update_quote(market, ltp, bid, ask, volume)
+        if self.state.late_after > 0:
+            self._update_stamp(market, ts)
         self._build_bars(market, ts, ltp, volume)
-        if market.ladders:
+        if market.ladders and not market.is_late:
             if not market.idle_at_any_price:
                 market.idle_at_any_price = self.is_idle_at_any_price(market)
             if market.idle_at_any_price:
@@ -223,7 +225,6 @@ class MarketFeed:
                     raise_high(ladder, ltp)
             else:
                 self._follow_price(market)
-        return self.order_store.commands
 
     def is_idle_between(self, market: InstrumentState, high: float, low: float) -> bool:
         """Return whether a bar between these prices has no effect on an instrument's ladders."""

@@ -22,6 +22,7 @@ from compiled.model.exchange_rules import (
 )
 from compiled.model.order_terms import OrderChange, Variety
 from compiled.model.values import GttStatus, Instrument, Order, OrderStatus, OrderType
+from compiled.venue.latency import LatencyJitter
 from compiled.venue.resting_orders import UNKNOWN, ReportQueue, RestingGtt, RestingOrder
 from compiled.venue.slippage import Slippage
 
@@ -52,8 +53,9 @@ class VenueRules:
     """The rules of the simulated exchange; the dated numbers come from `engine/market`.
 
     `shares` and `options` hold the automatic market protection in percent. `to_exchange` and
-    `from_exchange` are the latencies in ns. `touch` lets a resting order trade when the price only
-    reaches its limit. A GTT's trigger stands at least `trigger_distance` from the last price.
+    `from_exchange` are the latencies in ns, the least where there is `jitter`. `touch` lets a
+    resting order trade when the price only reaches its limit. A GTT's trigger stands at least
+    `trigger_distance` from the last price.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class VenueRules:
         from_exchange: i64 = 0,
         touch: bool = False,
         trigger_distance: TriggerDistance | None = None,
+        jitter: LatencyJitter | None = None,
     ) -> None:
         self.shares = shares
         self.options = options
@@ -71,6 +74,7 @@ class VenueRules:
         self.from_exchange = from_exchange
         self.touch = touch
         self.trigger_distance = TriggerDistance() if trigger_distance is None else trigger_distance
+        self.jitter = jitter
 
 
 @final

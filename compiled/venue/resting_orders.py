@@ -18,6 +18,7 @@ from compiled.model.values import (
     Side,
     Validity,
 )
+from compiled.venue.latency import LatencyJitter
 
 UNKNOWN: Final[i64] = -1
 
@@ -119,16 +120,19 @@ class RestingGtt:
 class ReportQueue:
     """The exchange's reports in the order of their arrival, each `delay` ns after its event.
 
-    `due` is when the next one arrives, `NEVER` while there is none. Order, trade and GTT ids are
-    counted from `first` on, and are never used again.
+    With `jitter` it is more than that, and a report is never ahead of the one before. `due` is when
+    the next one arrives, `NEVER` while there is none. Order, trade and GTT ids are counted from
+    `first` on, and are never used again.
     """
 
-    def __init__(self, delay: i64, first: i64) -> None:
+    def __init__(self, delay: i64, first: i64, jitter: LatencyJitter | None = None) -> None:
         self.delay = delay
+        self.jitter = jitter
         self.next_id = first
         self.due: i64 = NEVER
         self._events: list[object] = []
         self._due = vec[i64]()
+        self._latest: i64 = 0
         self._head: i64 = 0
 
     def take_number(self) -> i64:
@@ -137,11 +141,17 @@ class ReportQueue:
         self.next_id = number + 1
         return number
 
-    def add_report(self, ts: i64, event: object) -> None:
-        """Add the report of an event at `ts`; times never go back."""
+    def due_of(self, ts: i64) -> i64:
+        """Return when the report of an event at `ts` comes; times never go back."""
+        if self.jitter is None:
+            return ts + self.delay
+        self._latest = max(self._latest, ts + self.delay + self.jitter.draw())
+        return self._latest
+
+    def add_report(self, due: i64, event: object) -> None:
+        """Add a report that comes when it is due (`due_of`)."""
         at: i64 = len(self._events)
         self._events.append(event)
-        due = ts + self.delay
         if at == 0:
             self.due = due
         # The vector is kept when the queue empties, and written over: most reports then cost no
@@ -168,9 +178,9 @@ class ReportQueue:
     ) -> None:
         """Report an order's state."""
         instrument = order.instrument
-        heard = ts + self.delay
+        heard = self.due_of(ts)
         self.add_report(
-            ts,
+            heard,
             OrderUpdate(
                 heard,
                 order.order_id,
@@ -192,7 +202,7 @@ class ReportQueue:
         instrument = order.instrument
         trade_id = "T" + str(self.take_number())
         self.add_report(
-            ts,
+            self.due_of(ts),
             BrokerTrade(
                 ts,
                 trade_id,
@@ -213,9 +223,9 @@ class ReportQueue:
         reason: str = "",
     ) -> None:
         """Report a GTT's state."""
-        heard = ts + self.delay
+        heard = self.due_of(ts)
         self.add_report(
-            ts,
+            heard,
             GttUpdate(
                 heard,
                 waiting.gtt_id,

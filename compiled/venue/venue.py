@@ -74,7 +74,7 @@ class SimulatedVenue:
     def __init__(
         self, instruments: list[Instrument], rules: VenueRules, slippage: Slippage, first: i64 = 1
     ) -> None:
-        self.reports = ReportQueue(rules.from_exchange, first)
+        self.reports = ReportQueue(rules.from_exchange, first, rules.jitter)
         self.instrument_venues: IntMap[InstrumentVenue] = IntMap()
         for instrument in instruments:
             self.instrument_venues[instrument.token] = InstrumentVenue(
@@ -84,6 +84,8 @@ class SimulatedVenue:
         self.close: i64 = 0
         self.today: i64 = 0
         self._delay = rules.to_exchange
+        self._jitter = rules.jitter
+        self._latest: i64 = 0
         self._sent: list[VenueRequest] = []
         self._arrival = vec[i64]()
         self._head: i64 = 0
@@ -113,7 +115,7 @@ class SimulatedVenue:
             if isinstance(command, PlaceOrder):
                 # Without latency an order needs no request of its own: an object less for each
                 # order of a backtest.
-                if self._delay == 0:
+                if self._delay == 0 and self._jitter is None:
                     self._place_order(command.order, now)
                 else:
                     self._send_request(VenueRequest(PLACE, command.order, None), now)
@@ -129,12 +131,16 @@ class SimulatedVenue:
                 self._send_request(VenueRequest(CANCEL, None, command.gtt), now)
 
     def _send_request(self, errand: VenueRequest, now: i64) -> None:
-        if self._delay == 0:
+        arrival = now + self._delay
+        if self._jitter is not None:
+            arrival += self._jitter.draw()
+        elif self._delay == 0:
             self._deliver_request(errand, now)
             return
-        # One delay for all, so the queue is in order of arrival without sorting.
+        # None passes the one before, as on one connection: the queue needs no sorting.
+        self._latest = max(self._latest, arrival)
         self._sent.append(errand)
-        self._arrival = append(self._arrival, now + self._delay)
+        self._arrival = append(self._arrival, self._latest)
 
     def advance(self, now: i64) -> None:
         """Let every request arrive that is due by `now`."""
@@ -171,10 +177,11 @@ class SimulatedVenue:
         self, ts: i64, intent: i64, verb: RequestVerb, broker_id: str, reason: str = ""
     ) -> None:
         outcome = RequestOutcome.REFUSED if reason else RequestOutcome.ACCEPTED
+        heard = self.reports.due_of(ts)
         self.reports.add_report(
-            ts,
+            heard,
             BrokerAnswer(
-                ts + self.reports.delay,
+                heard,
                 intent,
                 verb=verb,
                 outcome=outcome,
@@ -296,9 +303,16 @@ class SimulatedVenue:
         """Let requests and reports take no time from here on, as a bar has no finer clock."""
         self.advance(NEVER)
         self._delay = 0
+        self._jitter = None
         self.reports.delay = 0
+        self.reports.jitter = None
 
     # reports
+
+    @property
+    def is_instant(self) -> bool:
+        """Return whether requests and reports take no time."""
+        return self._delay == 0 and self.reports.delay == 0 and self._jitter is None
 
     @property
     def has_pending(self) -> bool:

@@ -7,11 +7,9 @@ from typing import Any, Final, NamedTuple, cast, final
 
 import numpy as np
 
-from compiled.backtest.backtest import ReplayResult
-from compiled.backtest.bar_loop import BarReplay
 from compiled.backtest.session_loop import RungRecord
 from compiled.model.order_terms import DEFAULT_ESCALATION, ExitEscalation
-from compiled.model.values import Bar
+from compiled.model.values import NEVER, Bar
 from compiled.trading.decision_log import DecisionRecord
 from compiled.trading.desk_state import StrategyState
 from compiled.trading.kernel import Kernel, KernelSetup
@@ -22,6 +20,8 @@ from compiled.venue.slippage import Slippage
 from compiled.venue.venue import SimulatedVenue
 from engine.backtest.member_strategy import MemberStrategy, Times
 from engine.backtest.run_bars import ReplayBars
+from engine.backtest.run_ticks import ReplayTicks
+from engine.backtest.tick_latency import INSTANT, TickLatency
 from engine.backtest.traded_market import TradedMarket
 from engine.day.opening import DAY_SPAN, DAYS_BACK, fold_minutes
 from engine.errors import DataError
@@ -29,9 +29,6 @@ from engine.history.bar_series import BarSeries, Ints, day_number, ist_days, num
 from engine.market.calendar import Calendar, midnight
 from engine.market.order_rules import venue_rules
 
-# Small enough that ctrl-c is heeded at once.
-CHUNK: Final = 5_000
-"""Bars between two looks at whether to go on."""
 TAG: Final = "B"
 
 
@@ -40,7 +37,7 @@ class RunSettings(NamedTuple):
 
     They are the first cash (paise), the limits, and a fill's cost beyond its price. `warm_up` is
     how many sessions before the first are shown to the strategies, `members` when symbols
-    may be entered (`MemberStrategy`), none: always.
+    may be entered (`MemberStrategy`), none: always; `latency` counts on ticks.
     """
 
     cash: int
@@ -50,6 +47,7 @@ class RunSettings(NamedTuple):
     modifies: int = 24
     warm_up: int = 5
     members: Mapping[str, Times] = MappingProxyType({})
+    latency: TickLatency = INSTANT
 
 
 class StrategyFailure(NamedTuple):
@@ -61,17 +59,18 @@ class StrategyFailure(NamedTuple):
 
 @final
 class BacktestRun:
-    """Strategies on bars of `span` seconds.
+    """Strategies on bars of `span` seconds, or on ticks.
 
     `symbols` are those of each strategy by its name; none: all of them. Bars outside a session are
-    left out (`dropped_bars` counts them), prices are put on the grid of their instrument.
+    left out (`dropped_bars` counts them), prices are put on the grid of their instrument. Of ticks
+    `span` is that of the bars before them.
     """
 
     def __init__(
         self,
         strategies: Sequence[Strategy],
         symbols: Mapping[str, Sequence[str]],
-        bars: ReplayBars,
+        bars: ReplayBars | ReplayTicks,
         span: int,
         market: TradedMarket,
         calendar: Calendar,
@@ -84,13 +83,10 @@ class BacktestRun:
         sessions, instruments = market.sessions, market.instruments
         self.opens: Ints = np.array(list(sessions.opens), np.int64)
         self.closes: Ints = np.array(list(sessions.closes), np.int64)
-        self.series = bars.series
         self.dropped_bars = bars.dropped
         """Bars of the days that are replayed and lie outside their session."""
         tokens = {symbol: int(each.token) for symbol, each in instruments.items()}
-        self.columns = bars.columns
-        # A symbol with bars in the warm-up alone has no price to be traded at.
-        traded = [each for symbol, each in instruments.items() if len(self.series[symbol].start)]
+        traded = bars.traded(instruments)
         names = [each.symbol for each in traded]
         times = {tokens[name]: spans for name, spans in settings.members.items() if name in tokens}
         slots = [
@@ -105,32 +101,38 @@ class BacktestRun:
             int(self.closes[0]),
             cash=settings.cash,
             limits=settings.limits,
-            spans=sorted({each.span for each in strategies}),
+            spans=bars.spans({int(each.span) for each in strategies}),
             tag_prefix=TAG,
-            # Bars are final here: there is no late tick to wait for, as on a desk.
-            grace=0,
+            grace=bars.grace,
             hours=sessions.hours[0],
             modifies=settings.modifies,
             exits=settings.exits,
         )
         self.kernel = Kernel(setup, traded, slots, sessions.rates[0])
-        rules = venue_rules(market.days[-1])
+        rules = venue_rules(market.days[-1], settings.latency.least)
+        rules.to_exchange += settings.latency.later
+        rules.jitter = settings.latency.jitter()
         # As on a desk, or the venue would refuse stops that a desk does not ask for.
         self.kernel.order_store.trigger_distance = rules.trigger_distance.with_clearance()
         venue = SimulatedVenue(traded, rules, settings.slippage)
-        # Within one bar there is no time by which a request could be later than another.
-        venue.without_latency()
         self.warmed_sessions = self._warm_strategies(bars.warm, slots, calendar)
         """Sessions that the strategies have heard before the first."""
-        self.replay = BarReplay(self.kernel, venue, self.columns.part(0, 0), span, sessions)
-        self.replay.reserve_curve(self.columns.moments)
-        self.bars_done = 0
-        """Bars that have been replayed."""
+        self.passage = bars.passage(self.kernel, venue, market, span)
+
+    @property
+    def series(self) -> Mapping[str, BarSeries]:
+        """Return the bars that were replayed, or the minutes that ticks have made, by symbol."""
+        return self.passage.series
 
     @property
     def bars(self) -> int:
-        """Return how many bars there are."""
-        return self.columns.count
+        """Return how many bars there are, or messages of ticks."""
+        return self.passage.total
+
+    @property
+    def bars_done(self) -> int:
+        """Return how many bars or ticks have been replayed."""
+        return self.passage.done
 
     @property
     def failures(self) -> list[StrategyFailure]:
@@ -146,36 +148,27 @@ class BacktestRun:
 
         Bare positions then are positions like others.
         """
-        self.replay.keeps_decisions = True
-        # The fast path keeps bare positions in columns, without a decision for each.
-        self.replay.fast_path.enabled = False
+        self.passage.keep_decisions()
 
     def run(self, go_on: Callable[[int, int], bool] = lambda *_: True) -> bool:
-        """Replay the bars; return whether all of them were.
+        """Replay everything; return whether all of it was.
 
         `go_on` is asked between parts, with bars done and all.
         """
-        self.play(self.bars, go_on)
-        self.replay.finish()
-        self._result = ReplayResult(
-            self.kernel, self.replay, self.columns.count, self.replay.fast_path
-        )
-        return self.bars_done == self.bars
+        self.play(NEVER, go_on)
+        self._result = self.passage.finish()
+        return self.passage.is_over
 
     def play(self, until: int, go_on: Callable[[int, int], bool] = lambda *_: True) -> None:
         """Replay until so many bars are done, or a strategy fails, or `go_on` says no.
 
         The end is still to come.
         """
-        while self.bars_done < until:
-            part = self.columns.part(self.bars_done, min(self.bars_done + CHUNK, until))
-            self.replay.turn_to(part)
-            self.replay.advance(part.count, True)
-            self.bars_done += int(part.count)
+        passage = self.passage
+        while not passage.is_over and passage.done < until:
+            passage.advance(until - passage.done)
             # A backtest without one of its strategies would be a result of something else: it ends.
-            if self.failures or (
-                self.bars_done < self.bars and not go_on(self.bars_done, self.bars)
-            ):
+            if self.failures or (not passage.is_over and not go_on(passage.passed, passage.total)):
                 break
 
     # what came of it
@@ -208,7 +201,7 @@ class BacktestRun:
     @property
     def curve(self) -> tuple[Ints, Ints]:
         """Return times (ns) and P&L after charges (paise), a point for each moment with a bar."""
-        points = int(self.replay.points)
+        points = self.passage.points
         times, equity = (
             np.frombuffer(cast("Any", packed), np.int64)
             for packed in (self._result.times, self._result.equity)
@@ -223,6 +216,8 @@ class BacktestRun:
         Return their number.
         """
         wanted = {int(slot.span) for slot in slots}
+        if not series:
+            return 0
         days = np.unique(np.concatenate([ist_days(bars.start) for bars in series.values()]))
         back = (
             DAYS_BACK

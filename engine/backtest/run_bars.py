@@ -1,15 +1,19 @@
 """The bars of a backtest: a version of each symbol, adjusted if need be, on one clock."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, final
 
 import msgspec
 import numpy as np
 
-from compiled.model.values import E4
+from compiled.backtest.backtest import ReplayResult
+from compiled.backtest.bar_loop import BarReplay
+from compiled.model.values import E4, Instrument
+from compiled.trading.kernel import Kernel
+from compiled.venue.venue import SimulatedVenue
 from engine.backtest.clocked_bars import ReplayColumns, is_on_grid, on_one_clock, shared_clock
 from engine.backtest.kept_bars import KeptBars
 from engine.backtest.loaded_bars import AND, LoadedBars
@@ -304,6 +308,87 @@ class ReplayBars(NamedTuple):
     columns: ReplayColumns
     warm: dict[str, BarSeries]
     dropped: int
+
+    @property
+    def grace(self) -> int:
+        """Return 0: bars are final, there is no late tick to wait for, as on a desk."""
+        return 0
+
+    def traded(self, instruments: Mapping[str, Instrument]) -> list[Instrument]:
+        """Return the instruments with a price to be traded at, not in the warm-up alone."""
+        return [each for symbol, each in instruments.items() if len(self.series[symbol].start)]
+
+    def spans(self, heard: Collection[int]) -> list[int]:
+        """Return the spans of the bars that the kernel builds."""
+        return sorted(set(heard))
+
+    def passage(
+        self, kernel: Kernel, venue: SimulatedVenue, market: TradedMarket, span: int
+    ) -> "BarPassage":
+        """Return the loop over these bars, about to begin."""
+        return BarPassage(self, kernel, venue, market, span)
+
+
+# Small enough that ctrl-c is heeded at once.
+CHUNK: Final = 5_000
+"""Bars between two looks at whether to go on."""
+
+
+@final
+class BarPassage:
+    """The loop over bars, a part at a time: of `total` bars so many are `done`."""
+
+    def __init__(
+        self,
+        bars: ReplayBars,
+        kernel: Kernel,
+        venue: SimulatedVenue,
+        market: TradedMarket,
+        span: int,
+    ) -> None:
+        # Within one bar there is no time by which a request could be later than another.
+        venue.without_latency()
+        self._kernel = kernel
+        self._columns = bars.columns
+        self._replay = BarReplay(kernel, venue, bars.columns.part(0, 0), span, market.sessions)
+        self._replay.reserve_curve(bars.columns.moments)
+        self.series = bars.series
+        self.remarks: list[str] = []
+        self.total = bars.columns.count
+        self.done = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Return whether every bar is done."""
+        return self.done == self.total
+
+    @property
+    def points(self) -> int:
+        """Return how many points the curve has so far."""
+        return int(self._replay.points)
+
+    def keep_decisions(self) -> None:
+        """Let every decision be kept; bare positions then are positions like others."""
+        self._replay.keeps_decisions = True
+        # The fast path keeps bare positions in columns, without a decision for each.
+        self._replay.fast_path.enabled = False
+
+    def advance(self, most: int) -> None:
+        """Replay some bars more, not more than so many but those of one start together."""
+        part = self._columns.part(self.done, min(self.done + min(CHUNK, most), self.total))
+        self._replay.turn_to(part)
+        self._replay.advance(part.count, True)
+        self.done += int(part.count)
+
+    @property
+    def passed(self) -> int:
+        """Return how far it is, of `total`."""
+        return self.done
+
+    def finish(self) -> ReplayResult:
+        """End the last session; return the result."""
+        self._replay.finish()
+        return ReplayResult(self._kernel, self._replay, self.total, self._replay.fast_path)
 
 
 def replay_bars(

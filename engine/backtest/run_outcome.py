@@ -120,6 +120,10 @@ class RunManifest(msgspec.Struct, frozen=True, kw_only=True):
     """Hash over every command and fill."""
     seconds: float
     """What the run took, without reading and reporting."""
+    feeds: dict[str, str] = {}
+    """Hash of each recording and file of ticks by its name; none: it ran on bars."""
+    latency: str = ""
+    """Of orders, reports and ticks; empty on bars, which have none."""
     partial: bool = False
     """Whether it was stopped before its last session."""
     compiled: list[str] = []
@@ -137,7 +141,7 @@ class RunOutcome(NamedTuple):
 
     `times` and `curve` are the account after charges at every moment with a bar. `costs` are the
     parts of the charges by name, in the order of a contract note; `refused` counts refusals by
-    reason code. `bars` counts the replayed ones, `orders` the sent ones.
+    reason code. `bars` counts the replayed ones, or ticks, `orders` the sent ones.
     """
 
     manifest: RunManifest

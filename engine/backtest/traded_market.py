@@ -73,15 +73,28 @@ def instruments_of(
     An instrument missing in the list gets a token of its own, above all that an exchange gives.
     Raises `DataError` for a contract: the desk trades shares.
     """
+    prices = {symbol: bars[1:5] for symbol, bars in series.items()}
+    return instruments_by_prices(prices, listed, day, adjusted=adjusted, grids=grids)
+
+
+def instruments_by_prices(
+    prices: Mapping[str, Sequence[Floats]],
+    listed: InstrumentList | None,
+    day: date,
+    *,
+    adjusted: Collection[str] = (),
+    grids: Mapping[str, int] | None = None,
+) -> dict[str, Instrument]:
+    """Return instruments as `instruments_of` does, of columns of prices (₹), the newest last."""
     found: dict[str, Instrument] = {}
     rules = OrderRules.load()
     limits = rules.order_limits(max(day, rules.begins))
-    for number, (symbol, bars) in enumerate(series.items(), start=1):
+    for number, (symbol, columns) in enumerate(prices.items(), start=1):
         if CONTRACT.search(symbol):
             raise DataError(
                 f"{symbol} is a contract: the desk trades shares, and so do its backtests"
             )
-        usual = rules.tick_size(max(day, rules.begins), float(bars.close[-1]))
+        usual = rules.tick_size(max(day, rules.begins), float(columns[-1][-1]))
         row = listed.find("NSE", symbol) if listed is not None else None
         if row is not None:
             token, tick, lot, kind, name = row.token, row.tick, row.lot, row.kind, row.name
@@ -93,7 +106,7 @@ def instruments_of(
                 "INDEX" if symbol in INDEX_NAMES else "EQ",
                 "",
             )
-        tick = usual if symbol in adjusted else tick_of(bars, tick, (grids or {}).get(symbol, 0))
+        tick = usual if symbol in adjusted else tick_of(columns, tick, (grids or {}).get(symbol, 0))
         found[symbol] = Instrument(
             token, "NSE", symbol=symbol, tick=tick, lot=lot, kind=kind, name=name
         )
@@ -102,13 +115,13 @@ def instruments_of(
     return found
 
 
-def tick_of(bars: BarSeries, usual: float, grid: int = 0) -> float:
-    """Return the grid (₹) of prices, whose `price_grid` may be known.
+def tick_of(prices: Sequence[Floats], usual: float, grid: int = 0) -> float:
+    """Return the grid (₹) of columns of prices, whose `price_grid` may be known.
 
     It is the usual one where they all stand on it, or the coarsest finer one on which they do.
     """
     for tick in (usual, *(each for each in TICKS if each < usual)):
-        if is_on_grid(grid, tick) or all(_are_on_grid(column, tick) for column in bars[1:5]):
+        if is_on_grid(grid, tick) or all(_are_on_grid(column, tick) for column in prices):
             return tick
     return TICKS[-1]
 
@@ -131,8 +144,8 @@ def market_of(
 
     `early` (ns) as `InstrumentHours.trading` has it. Intraday positions are left with a bar of
     `span` seconds that begins before the broker squares them off: where none does, as with bars of
-    days, there are none. A day unknown to the calendar or the table of charges is left out and
-    named.
+    days, there are none; with ticks (0) it is `early` alone that says when. A day unknown to the
+    calendar or the table of charges is left out and named.
     """
     hours = InstrumentHours(calendar, TradingSafeguards.load(), derivatives)
     traded = [each for each in instruments.values() if each.kind != "INDEX"]
@@ -150,7 +163,7 @@ def market_of(
         except (DataError, LookupError, ValueError) as error:
             left[day] = str(error.args[0])
             continue
-        for each in one.hours[0].values():
+        for each in one.hours[0].values() if span else ():
             each.square_off = min(int(each.square_off), _last_bar_start(each, span))
         opens.append(int(one.opens[0]))
         closes.append(int(one.closes[0]))

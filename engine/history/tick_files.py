@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from compiled.market_data.bar_builder import BarBuilder
 from compiled.model.values import NEVER, Bar
 from engine.errors import DataError, in_words
-from engine.history.bar_series import Ints, ist_days
+from engine.history.bar_series import Floats, Ints, ist_days
 from engine.history.column_layouts import symbol_of
 from engine.history.time_stamps import read_stamps
 from engine.indian_time import IST
@@ -36,12 +36,25 @@ class TickReport(NamedTuple):
     dipped: int
 
 
-def bars_of(file: Path, symbol: str, calendar: Calendar) -> Iterator[tuple[TickReport, list[Bar]]]:
-    """Yield the minutes of each symbol in a file, its ticks in order of time.
+class SymbolTicks(NamedTuple):
+    """The ticks of a symbol in a file, in order of time.
 
-    The rules are those of `docs/bars.md`. Columns are `timestamp` (IST where it names no zone) and
-    `ltp`, and where there are any `volume` (the day's so far), `token` and `symbol`; without that,
-    `symbol` or the file's name says it. Raises `DataError` for another file.
+    Times are ns UTC, prices rupees (0.0: none), volumes the day's so far (-1: not known).
+    """
+
+    symbol: str
+    times: Ints
+    prices: Floats
+    volumes: Ints
+    tokens: Ints
+
+
+def ticks_of(file: Path, symbol: str) -> Iterator[SymbolTicks]:
+    """Yield the ticks of each symbol in a file.
+
+    Columns are `timestamp` (IST where it names no zone) and `ltp`, and where there are any `volume`
+    (the day's so far), `token` and `symbol`; without that, `symbol` or the file's name says it.
+    Raises `DataError` for another file.
     """
     table = _read_ticks(file)
     stamps = read_stamps(table[TIME], f"{file}: column {TIME}")
@@ -56,45 +69,31 @@ def bars_of(file: Path, symbol: str, calendar: Calendar) -> Iterator[tuple[TickR
     )
     for name in [symbol or symbol_of(file)] if names is None else np.unique(names).tolist():
         rows = order if names is None else order[names[order] == name]
-        report, bars = _build_bars(
-            str(name).replace("_", " "),
-            times[rows],
-            prices=prices[rows],
-            volumes=volumes[rows],
-            tokens=tokens[rows],
-            calendar=calendar,
-        )
-        yield report, bars
+        called = str(name).replace("_", " ")
+        yield SymbolTicks(called, times[rows], prices[rows], volumes[rows], tokens[rows])
 
 
-def _build_bars(
-    symbol: str,
-    times: Ints,
-    prices: "np.ndarray[tuple[int], np.dtype[np.float64]]",
-    volumes: Ints,
-    tokens: Ints,
-    calendar: Calendar,
-) -> tuple[TickReport, list[Bar]]:
+def bars_of(ticks: SymbolTicks, calendar: Calendar) -> tuple[TickReport, list[Bar]]:
+    """Return the minutes of a symbol's ticks, by the rules of `docs/bars.md`.
+
+    Raise `DataError` for a day that the calendar does not know.
+    """
     built, made, away = BarBuilder([SPAN]), list[Bar](), 0
-    days = ist_days(times)
+    days = ist_days(ticks.times)
     for day in np.unique(days):
         rows = days == day
-        session = calendar.session(ist_day(int(times[rows][0])))
+        session = calendar.session(ist_day(int(ticks.times[rows][0])))
         if session is None:
             away += int(np.count_nonzero(rows))
             continue
         built.begin_session(session.open, session.close)
-        built.feed(
-            tokens[rows].tobytes(),
-            times[rows].tobytes(),
-            prices[rows].tobytes(),
-            volumes[rows].tobytes(),
-        )
+        columns = ticks.tokens, ticks.times, ticks.prices, ticks.volumes
+        built.feed(*(column[rows].tobytes() for column in columns))
         # The last bar of a day has no later tick that would close it.
         built.advance(NEVER)
         made += built.take_bars()
     counts = int(built.outside) + away, int(built.unpriced), int(built.dipped)
-    return TickReport(symbol, len(times), len(made), *counts), made
+    return TickReport(ticks.symbol, len(ticks.times), len(made), *counts), made
 
 
 def _read_ticks(file: Path) -> pa.Table:

@@ -244,16 +244,17 @@ def replay_subject(
     names = {int(each.token): symbol for symbol, each in subject.market.instruments.items()}
     with subject.make(change) as strategies:
         witnesses = [WitnessStrategy(each, names, asks) for each in strategies]
+        bars = replay_bars(change(subject.series), subject.market)
         backtest = BacktestRun(
             witnesses,
             subject.symbols,
-            bars=replay_bars(change(subject.series), subject.market),
+            bars=bars,
             span=subject.span,
             market=subject.market,
             calendar=subject.calendar,
             settings=subject.settings,
         )
-        starts = backtest.columns.bars.starts
+        starts = bars.columns.bars.starts
         reported = 0
 
         def tell(done: int, _all: int) -> bool:

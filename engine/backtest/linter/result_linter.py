@@ -36,14 +36,17 @@ def lint_outcome(
     bars: Mapping[str, BarSeries] | None = None,
     ticks: Mapping[str, float] | None = None,
     seed: int = 1,
+    delayed: int | None = None,
 ) -> list[LinterFinding]:
     """Return each rule's finding: failures, then warnings, passes, and rules not run, by severity.
 
     `metrics` are those of `statistics`. `bars` are those that were replayed, by symbol, `ticks`
     tick sizes in rupees: rules without their data are "not run" and say so. `seed` is of the
-    resampling.
+    resampling, `delayed` the net (paise) with every order a quarter of a second later.
     """
-    case = LinterCase(outcome, {metric.key: metric.value for metric in metrics}, bars, ticks, seed)
+    case = LinterCase(
+        outcome, {metric.key: metric.value for metric in metrics}, bars, ticks, seed, delayed
+    )
     return sorted(
         (_rule_finding(rule, case) for rule in RULES),
         key=lambda each: (STATUSES.index(each.status), -each.severity),

@@ -51,6 +51,8 @@ def most_parameters(case: LinterCase) -> MeasuredValue:
 
 def not_golden(case: LinterCase) -> MeasuredValue:
     """Measure whether some bars were not golden."""
+    if case.outcome.manifest.feeds:
+        return MeasuredValue(None, "ticks are what came; bars alone are made golden")
     is_golden = case.outcome.manifest.golden
     return MeasuredValue(
         float(not is_golden),
@@ -76,9 +78,16 @@ def warm_up(case: LinterCase) -> MeasuredValue:
     )
 
 
-def latency(_: LinterCase) -> MeasuredValue:
-    """Measure nothing, as bars do not show it."""
-    return MeasuredValue(None, "bars do not tell what a quarter of a second costs")
+def latency(case: LinterCase) -> MeasuredValue:
+    """Measure what a quarter of a second more takes, percent of the net."""
+    if not case.outcome.manifest.feeds:
+        return MeasuredValue(None, "bars do not tell what a quarter of a second costs")
+    if case.outcome.net <= 0:
+        return MeasuredValue(None, "there is no profit to lose")
+    if case.delayed is None:
+        return MeasuredValue(None, "it was not run again a quarter of a second later")
+    value = 100.0 * (case.outcome.net - case.delayed) / case.outcome.net
+    return MeasuredValue(value, f"orders 250 ms later take {value:.1f} % of the net")
 
 
 def charges_of_turnover(case: LinterCase) -> MeasuredValue:

@@ -126,10 +126,12 @@ def _page_header(outcome: RunOutcome, findings: Sequence[LinterFinding]) -> list
     facts = (
         f"{held.first} to {held.last}, {count(len(outcome.daily.day))} sessions",
         symbols,
-        report_sections.span_text(held.span),
+        "ticks" if held.feeds else report_sections.span_text(held.span),
         ", ".join(held.strategies),
         f"slippage {held.slippage}",
-        "golden bars" if held.golden else "bars that are not all golden",
+        f"latency {held.latency}"
+        if held.feeds
+        else ("golden bars" if held.golden else "bars that are not all golden"),
     )
     notices = (
         ["stopped before its last session: this is a part of the run"] if held.partial else []

@@ -256,6 +256,16 @@ def metrics_cards(listed: Sequence[RunMetric]) -> HtmlMarkup:
     return joined_markup([tag("div", *cards, class_="metrics"), tag("div", defined, class_="card")])
 
 
+def _data_facts(outcome: RunOutcome) -> list[tuple[str, str]]:
+    """Return on what a run ran: bars, or ticks with what they were read of."""
+    held = outcome.manifest
+    if held.feeds:
+        feeds = [(f"Ticks of {name}", f"SHA-256 {sha}") for name, sha in held.feeds.items()]
+        return [("Ticks", count(outcome.bars)), *feeds, ("Latency", held.latency)]
+    golden = "all golden" if held.golden else "not all golden"
+    return [("Bars", f"{count(outcome.bars)} {span_text(held.span)}, {golden}")]
+
+
 def manifest_tables(outcome: RunOutcome) -> HtmlMarkup:
     """Return the ingredients of the run."""
     held = outcome.manifest
@@ -267,13 +277,7 @@ def manifest_tables(outcome: RunOutcome) -> HtmlMarkup:
         *((f"Source of {name}", source) for name, source in held.sources.items()),
         ("Symbols", ", ".join(held.symbols)),
         ("Sessions", f"{held.first} to {held.last}, {count(len(outcome.daily.day))}"),
-        (
-            "Bars",
-            (
-                f"{count(outcome.bars)} {span_text(held.span)}, "
-                f"{'all golden' if held.golden else 'not all golden'}"
-            ),
-        ),
+        *_data_facts(outcome),
         ("Orders", count(outcome.orders)),
         ("Refused", _pairs_text(outcome.refused) or "none"),
         ("Cash at the beginning", money(held.start_cash)),

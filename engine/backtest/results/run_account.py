@@ -139,6 +139,8 @@ def _depository_fee(day: date) -> int:
 def _closing_prices(bars: BarSeries, closes: Ints) -> Floats:
     """Return the last close before each session's end, NaN before the first bar."""
     at = np.searchsorted(bars.start, closes, side="left") - 1
+    if not len(bars.start):
+        return np.full(len(closes), np.nan)
     found: Floats = np.where(at >= 0, bars.close[np.maximum(at, 0)], np.nan)
     return found
 

@@ -23,7 +23,7 @@ from compiled.backtest.sample_strategy import SmaCross
 from compiled.market_data.depth_block import pack_depth
 from compiled.model.events import OperatorAct, OperatorInstruction, TickBatch, TimerEvent
 from compiled.model.exchange_rules import TriggerDistance
-from compiled.model.values import MINUTE, SECOND, Instrument, Product, Side, Tick
+from compiled.model.values import MINUTE, NEVER, SECOND, Instrument, Product, Side, Tick
 from compiled.trading.desk_state import StrategyState
 from compiled.trading.kernel import Kernel, KernelSetup
 from compiled.trading.ladder import LadderPlan, RungPlan
@@ -631,7 +631,9 @@ def by_events(kernel, venue, rows):
     hear(OPEN + LENGTH)
     tell(TimerEvent(OPEN + LENGTH), OPEN + LENGTH)
     venue.end_session(OPEN + LENGTH)
-    hear(OPEN + LENGTH)
+    hear(NEVER - 1)
+    tell(TimerEvent(OPEN + LENGTH + SECOND), OPEN + LENGTH + SECOND)
+    hear(NEVER - 1)
 
 
 @pytest.mark.parametrize("depth", [True, False])

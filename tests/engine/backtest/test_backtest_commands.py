@@ -313,8 +313,8 @@ def show(self, done):
     os.kill(os.getpid(), signal.SIGINT)
     return told(self, done)
 backtesting.ProgressLine.show_progress = show
-import engine.backtest.backtest_run
-engine.backtest.backtest_run.CHUNK = 500
+import engine.backtest.run_bars
+engine.backtest.run_bars.CHUNK = 500
 from tui.commands.cli import main
 main(["backtest", "moving_average_cross", "--json"])
 """

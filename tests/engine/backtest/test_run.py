@@ -279,7 +279,7 @@ def test_parts_of_any_size_give_the_same_run(monkeypatch):
     orders = {at(TUESDAY, "09:15") + k * 17 * MINUTE: 0 if k % 2 else 10 for k in range(20)}
     digests = set()
     for size in (1, 7, 1_000, 10**9):
-        monkeypatch.setattr("engine.backtest.backtest_run.CHUNK", size)
+        monkeypatch.setattr("engine.backtest.run_bars.CHUNK", size)
         backtest = made(series, [Told(orders)], days)
         assert backtest.run()
         trades, account = reckoned(backtest)
@@ -296,7 +296,7 @@ def test_parts_of_any_size_give_the_same_run(monkeypatch):
 
 
 def test_a_run_that_is_stopped_keeps_what_was_done(monkeypatch):
-    monkeypatch.setattr("engine.backtest.backtest_run.CHUNK", 300)
+    monkeypatch.setattr("engine.backtest.run_bars.CHUNK", 300)
     days = (TUESDAY, WEDNESDAY)
     series = {"INFY": walk(days, 1)}
     orders = {

@@ -114,9 +114,8 @@ class Desk:
             "sources": {each.name: each.origin.code for each in strategies},
         }
 
-    def keep_parity(self, day, percent, decisions=4, database=None, parts=None):
-        """Keep a day's parity: of the whole desk, and of each strategy that took a decision."""
-        whole = dict.fromkeys(ParityDay._fields, 0) | {
+    def keep_parity(self, day, percent, decisions=4, database=None):
+        kept = dict.fromkeys(ParityDay._fields, 0) | {
             "mode": "paper",
             "date": str(day),
             "percent": percent,
@@ -128,10 +127,7 @@ class Desk:
             "database": str(database or self.database),
             "strategy": "",
         }
-        own = {NAME: percent} if parts is None and decisions else parts or {}
-        rows = [whole] + [whole | {"strategy": name, "percent": own[name]} for name in own]
-        store = ResultStore(self.home / "state" / "patang" / "results.db")
-        store.keep_parity([ParityDay(**row) for row in rows])
+        ResultStore(self.home / "state" / "patang" / "results.db").keep_parity([ParityDay(**kept)])
 
     def run(self, *arguments, code=0):
         self.capsys.readouterr()
@@ -297,25 +293,6 @@ def test_parity_counts_of_this_journal_and_of_days_with_decisions(desk):
     desk.keep_parity(DAYS[3], 89.0)
     (found,) = desk.found(code=1)
     assert (rule(found, "parity")["value"], found["broken"]) == (79.5, ["parity"])
-
-
-def test_parity_is_a_strategy_s_own_and_not_that_of_the_whole_desk(desk):
-    one, two = cross(NAME), cross(OTHER, "SBIN", trades_a_day=0.1)
-    desk.configure(SETTINGS + "min_sessions = 2\n")
-    desk.promote(one, two)
-    desk.trade(one, ran=desk.ran(one, two))
-    desk.keep_parity(DAYS[0], 80.0, parts={NAME: 60.0, OTHER: 100.0})
-    desk.keep_parity(DAYS[1], 70.0, parts={NAME: 70.0})
-    desk.keep_parity(DAYS[2], 100.0, parts={OTHER: 100.0})
-    desk.keep_parity(DAYS[3], 50.0, parts={})  # of an earlier patang
-    first, second = desk.found(code=1)
-    assert (rule(first, "parity")["value"], first["broken"]) == (65.0, ["parity"])
-    assert (rule(second, "parity")["value"], second["broken"]) == (100.0, [])
-    assert first["without_parity"] == second["without_parity"] == [str(day) for day in DAYS[3:]]
-    sessions = {each["date"]: each for each in second["sessions"]}
-    quiet = sessions[str(DAYS[1])]
-    assert (quiet["parity"], quiet["delta"]) == (100.0, 0.0)
-    assert set(quiet["causes"].values()) == {0}
 
 
 def test_what_breaks_a_rule_is_named_and_taken_out_when_asked_and_a_rollback_brings_it_back(desk):

@@ -16,6 +16,8 @@ from engine.texts import plain_text
 from tui.commands.backtest.backtest_options import (
     BarsVersion,
     Cash,
+    FeedLatency,
+    OrderLatency,
     ReplayedSpan,
     Settings,
     StrategyName,
@@ -61,7 +63,7 @@ def backtest(
     symbols: TradedSymbols = "",
     since: From = "",
     until: To = "",
-    span: ReplayedSpan = 0,
+    span: ReplayedSpan = "0",
     settings: Settings = None,
     bars: BarsVersion = "",
     cash: Cash = 0,
@@ -80,6 +82,8 @@ def backtest(
     feed: Annotated[
         str, Parameter(help="FILE.py:CLASS that brings the bars, in place of the history.")
     ] = "",
+    latency: OrderLatency = "",
+    feed_latency: FeedLatency = 0.0,
     warm_up: WarmUp = 5,
     report: ReportFile = None,
     trades: DrawnTrades = "",
@@ -109,6 +113,8 @@ def backtest(
         slippage=slippage,
         fees=fees,
         feed=feed,
+        latency=latency,
+        feed_latency=feed_latency,
     )
     values = configuration(file or config)
     chosen = trade_numbers(trades)

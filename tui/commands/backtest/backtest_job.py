@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, final
 import msgspec
 import numpy as np
 
-from compiled.model.values import SECOND
+from compiled.model.values import SECOND, Instrument
 from compiled.trading.strategy import Strategy
 from compiled.venue.slippage import Slippage
 from engine.backtest import run_identity
@@ -22,8 +22,16 @@ from engine.backtest.kept_bars import KeptBars
 from engine.backtest.linter.result_linter import LinterFinding, lint_outcome, overall_verdict
 from engine.backtest.loaded_bars import LoadedBars
 from engine.backtest.results.run_reckoning import outcome_of, reckon_run
-from engine.backtest.run_bars import BarSource, BarVersions, days_of, replay_bars, span_for
-from engine.backtest.run_outcome import SCHEMA, RunManifest, RunOutcome
+from engine.backtest.run_bars import (
+    BarSource,
+    BarVersions,
+    days_of,
+    replay_bars,
+    span_for,
+    unadjusted_splits,
+)
+from engine.backtest.run_outcome import SCHEMA, DataManifest, RunManifest, RunOutcome
+from engine.backtest.run_ticks import ReplayTicks, tick_instruments
 from engine.backtest.statistics.run_metrics import RunMetric
 from engine.backtest.statistics.run_statistics import statistics
 from engine.backtest.traded_market import INDEX_NAMES, TradedMarket, instruments_of, market_of
@@ -35,6 +43,7 @@ from engine.errors import ConfigError, DataError, NothingFound
 from engine.exit_codes import FAILED
 from engine.history.bar_series import BarSeries
 from engine.history.expected_bars import DAY_S
+from engine.history.golden_bars import series_digest
 from engine.market.calendar import DAY, Calendar, ist_day, midnight
 from engine.market.charges import ChargeSource
 from engine.market.corporate_actions.action_list import CorporateActions
@@ -53,7 +62,14 @@ from strategies.replaced_models import (
     named_part,
     paper_charges,
 )
-from tui.commands.backtest.backtest_request import BacktestRequest, chosen_strategies, slippage_of
+from tui.commands.backtest.backtest_request import (
+    TICKS,
+    BacktestRequest,
+    chosen_strategies,
+    latency_of,
+    slippage_of,
+)
+from tui.commands.backtest.tick_days import rates_of, tick_days
 from tui.commands.shared.progress_line import ProgressLine, interruptible, narrate
 from tui.commands.shared.typed_values import END_OF_TIME, read_day
 from tui.run.settings import (
@@ -69,6 +85,8 @@ if TYPE_CHECKING:
     from store.backtest_results import ResultStore
 
 MINUTE_S = 60
+QUARTER_SECOND = SECOND // 4
+"""How much later orders are in the run that the linter asks for, ns."""
 INDEX = INDICES["NIFTY"][1]
 """Index of the closes that a result is compared with, where the history has it."""
 EPOCH = date(1970, 1, 1)
@@ -101,6 +119,8 @@ class PreparedBacktest(NamedTuple):
     slippage: str
     between: tuple[int, int]
     replaced: Mapping[str, object]
+    ticks: ReplayTicks | None = None
+    latency: str = ""
 
 
 class CostModels(NamedTuple):
@@ -183,6 +203,8 @@ class BacktestJob:
 
     def prepare(self, strategies: Sequence[Strategy]) -> PreparedBacktest:
         """Return the bars, their market and the settings of a run; raise `PatangError`."""
+        if self.request.ticks:
+            return self._prepare_ticks(max(each.span for each in strategies))
         span = self.bar_span(strategies)
         return self.prepare_loaded(self.load_bars(span), span)
 
@@ -213,13 +235,17 @@ class BacktestJob:
     def _loaded_period(self, span: int) -> tuple[int, int]:
         """Return what is read, [start, end) ns UTC: the days asked for, and those before them."""
         since, until = self._days_asked_for()
-        # twice the sessions and a week and a half: weekends and a row of holidays lie between them
-        back = timedelta(
-            days=DAYS_BACK if span >= DAY_S else max(21, 2 * self.request.warm_up + 11)
-        )
+        back = self._days_before(span)
         # times before 1970 would be negative
         begin = midnight(max(since, EPOCH + back) - back) if since else 0
         return begin, min(midnight(until) + DAY, END_OF_TIME) if until else END_OF_TIME
+
+    def _days_before(self, span: int) -> timedelta:
+        """Return how long before the first day bars are read that only warm up."""
+        # twice the sessions and a week and a half: weekends and a row of holidays lie between them
+        return timedelta(
+            days=DAYS_BACK if span >= DAY_S else max(21, 2 * self.request.warm_up + 11)
+        )
 
     def cut_bars(self, loaded: LoadedBars, span: int) -> LoadedBars:
         """Return of bars those that `load_bars` returns for these days, without what was said."""
@@ -233,7 +259,7 @@ class BacktestJob:
 
     def prepare_loaded(self, loaded: LoadedBars, span: int) -> PreparedBacktest:
         """Return the market and the settings of a run on bars; raise `PatangError`."""
-        config, request = self.config, self.request
+        config = self.config
         since, until = self._days_asked_for()
         last = until or max(ist_day(int(bars.start[-1])) for bars in loaded.series.values())
         first = since or min(ist_day(int(bars.start[0])) for bars in loaded.series.values())
@@ -249,40 +275,63 @@ class BacktestJob:
             adjusted=adjusted,
             grids=loaded.grids,
         )
+        named = {table.name: table.symbols for table in self.tables}
         cost = self.cost_models()
-        calendar, early = calendar_of(config), int(config.risk.square_off_before_s * SECOND)
+        market = self._market_of(instruments, days, last, cost.charges, loaded, span)
+        loaded.warnings.extend(self._universe_remarks(loaded, first, last))
+        return self._run_terms(named, loaded, span, market, cost)
+
+    def _market_of(
+        self,
+        instruments: Mapping[str, Instrument],
+        days: Sequence[date],
+        last: date,
+        table: ChargeSource,
+        loaded: LoadedBars,
+        span: int,
+    ) -> TradedMarket:
+        """Return the market of some days, as known on the `last`; what is left out is warned of."""
+        config = self.config
         market = market_of(
             instruments,
             days,
-            calendar=calendar,
-            table=cost.charges,
+            calendar=calendar_of(config),
+            table=table,
             derivatives=with_derivatives(config, last),
-            early=early,
+            early=int(config.risk.square_off_before_s * SECOND),
             span=span,
         )
         for day, why in list(market.left.items())[:DAYS_LEFT_OUT]:
             loaded.warnings.append(f"{day} is left out: {why}")
         if len(market.left) > DAYS_LEFT_OUT:
             loaded.warnings.append(f"{len(market.left) - DAYS_LEFT_OUT} more days are left out")
-        cash = (request.cash or config.paper.cash) * 100
+        return market
+
+    def _run_terms(
+        self,
+        named: dict[str, tuple[str, ...]],
+        loaded: LoadedBars,
+        span: int,
+        market: TradedMarket,
+        cost: CostModels,
+    ) -> PreparedBacktest:
+        """Return what a run takes besides its ticks, on the configured terms."""
+        config, request = self.config, self.request
         settings = RunSettings(
-            cash,
+            (request.cash or config.paper.cash) * 100,
             configured_limits(config.risk, config.feed.stale_after_s),
             slippage=cost.slippage,
             exits=exits_of(config),
             modifies=config.governor.modifies_per_order,
             warm_up=request.warm_up,
-            members=request.universe.times([*loaded.series]) if request.universe else {},
+            members=request.universe.times([*market.instruments]) if request.universe else {},
         )
-        for remark in self._universe_remarks(loaded, first, last):
-            loaded.warnings.append(remark)
-        named = {table.name: table.symbols for table in self.tables}
         return PreparedBacktest(
             named,
             loaded,
             span=span,
             market=market,
-            calendar=calendar,
+            calendar=calendar_of(config),
             settings=settings,
             slippage=cost.slippage_name,
             between=self._loaded_period(span),
@@ -310,6 +359,63 @@ class BacktestJob:
         if self._feed is not None:
             replaced["feed"] = self._feed
         return CostModels(table, slippage, name, replaced)
+
+    def _prepare_ticks(self, longest: int) -> PreparedBacktest:
+        """Return the ticks of the days asked for, their market and the settings of a run.
+
+        `longest` is the longest span of bars (seconds) that a strategy hears.
+        """
+        config, request = self.config, self.request
+        latency, text = latency_of(request, config.paper.latency_ms)
+        wanted = self._named_symbols() if all(t.symbols for t in self.tables) else request.symbols
+        for remark in build_remarks(self.tables):
+            narrate(remark)
+        narrate(f"{self.name} on ticks: looking for them")
+        days = tick_days(config, self.folder, request.bars, wanted, *self._days_asked_for())
+        instruments = tick_instruments(days)
+        strange = [each for each in request.symbols if each not in instruments]
+        if strange and not request.universe:
+            raise NothingFound(f"no ticks of {first_names(strange)} in these days")
+        loaded = self._warm_up_bars([*instruments], days[0].day, longest)
+        if missing := [each for each in wanted if each not in instruments]:
+            loaded.warnings.append(f"without ticks, and left out: {first_names(missing)}")
+        cost = self.cost_models()
+        traded = [each.day for each in days]
+        market = self._market_of(instruments, traded, traded[-1], cost.charges, loaded, 0)
+        # in the order of the instruments, as a desk subscribes its strategies
+        named = {
+            table.name: tuple(
+                symbol
+                for symbol, each in instruments.items()
+                if (symbol in table.symbols if table.symbols else each.kind != "INDEX")
+            )
+            for table in self.tables
+        }
+        prepared = self._run_terms(named, loaded, MINUTE_S, market, cost)
+        return prepared._replace(
+            settings=prepared.settings._replace(latency=latency),
+            ticks=ReplayTicks(days, loaded.series, latency.feed, rates_of(config)),
+            latency=text,
+        )
+
+    def _warm_up_bars(self, symbols: Sequence[str], first: date, longest: int) -> LoadedBars:
+        """Return minutes of before the first day, of what the history has some of."""
+        there = {*self.versions.symbols(MINUTE_S)} if self.request.warm_up else set()
+        warned: list[str] = []
+        if missing := [each for each in symbols if there and each not in there]:
+            warned.append(f"no warm-up bars of {first_names(missing)}")
+        try:
+            loaded = self.versions.load(
+                [each for each in symbols if each in there],
+                MINUTE_S,
+                start=midnight(first - self._days_before(longest)),
+                end=midnight(first),
+                version="",
+                actions=actions_of(self.config),
+            )
+        except NothingFound:
+            return LoadedBars({}, {}, warned)
+        return loaded._replace(warnings=warned + loaded.warnings)
 
     def bar_span(self, strategies: Sequence[Strategy]) -> int:
         """Return the length of the replayed bars; raise `ConfigError` where there are none."""
@@ -345,19 +451,21 @@ class BacktestJob:
         return [each for each in there if each in named or each not in INDEX_NAMES]
 
     def make_backtest(
-        self, prepared: PreparedBacktest, strategies: Sequence[Strategy]
+        self, prepared: PreparedBacktest, strategies: Sequence[Strategy], *, tell: bool = True
     ) -> BacktestRun:
         """Return a run that is about to begin, what it lacks among the warnings of its bars."""
         loaded = prepared.loaded
         backtest = BacktestRun(
             strategies,
             prepared.symbols,
-            bars=replay_bars(loaded.series, prepared.market, known=loaded),
+            bars=prepared.ticks or replay_bars(loaded.series, prepared.market, known=loaded),
             span=prepared.span,
             market=prepared.market,
             calendar=prepared.calendar,
             settings=prepared.settings,
         )
+        if not tell:
+            return backtest
         if backtest.dropped_bars:
             loaded.warnings.append(
                 f"{backtest.dropped_bars:,} bars outside the sessions of their days are left out"
@@ -377,6 +485,10 @@ class BacktestJob:
         # half the trades of a strategy that fell are no result of it
         if failures := backtest.failures:
             raise strategy_failure(failures)
+        prepared.loaded.warnings.extend(backtest.passage.remarks)
+        # Of bars it is told when they are loaded; ticks are known when they have been played.
+        if prepared.ticks is not None:
+            prepared.loaded.warnings.extend(unadjusted_splits(backtest.series))
         came_to = reckon_run(backtest, self._index_bars(prepared.span))
         if kept := came_to.over_night:
             why = "intraday, and held over night for want of a bar to leave with"
@@ -386,12 +498,31 @@ class BacktestJob:
             came_to,
             self.make_manifest(prepared, strategies, backtest, seconds, whole=whole),
         )
+        delayed = self._delayed_net(prepared) if whole and outcome.net > 0 else None
         metrics = statistics(outcome)
         ticks = {symbol: float(each.tick) for symbol, each in backtest.market.instruments.items()}
-        findings = lint_outcome(outcome, metrics, backtest.series, ticks)
+        findings = lint_outcome(outcome, metrics, backtest.series, ticks, delayed=delayed)
         return BacktestResult(
             outcome, metrics, findings, overall_verdict(findings), backtest.series
         )
+
+    def _delayed_net(self, prepared: PreparedBacktest) -> int | None:
+        """Return the net (paise) of a run on ticks with every order a quarter of a second later.
+
+        It is None on bars, and where it was stopped.
+        """
+        if prepared.ticks is None:
+            return None
+        narrate("again, with every order 250 ms later")
+        settings = prepared.settings
+        latency = settings.latency._replace(later=QUARTER_SECOND)
+        # a model of the author's own may remember what it was asked
+        settings = settings._replace(latency=latency, slippage=self.cost_models().slippage)
+        later = prepared._replace(settings=settings)
+        backtest = self.make_backtest(later, self.strategies(), tell=False)
+        if not self._run_with_progress(backtest):
+            return None
+        return int(reckon_run(backtest).account.daily.equity[-1]) - settings.cash
 
     def _index_bars(self, span: int) -> BarSeries | None:
         """Return the bars of the index that results are compared with, None without any."""
@@ -405,11 +536,13 @@ class BacktestJob:
 
     def _run_with_progress(self, backtest: BacktestRun) -> bool:
         """Run it with a progress line; the first ctrl-c ends it in order, and its part counts."""
-        line = ProgressLine(backtest.bars)
+        line = ProgressLine(backtest.bars, "messages" if self.request.ticks else "bars")
         with interruptible() as interruption:
             try:
                 return backtest.run(
-                    lambda done, _all: line.show_progress(done) and not interruption.has_come
+                    lambda done, _all: (
+                        line.show_progress(max(done, 1)) and not interruption.has_come
+                    )
                 )
             finally:
                 line.close()
@@ -448,7 +581,7 @@ class BacktestJob:
             "modifies": config.governor.modifies_per_order,
             "confirmed": config.market.confirmed,
             "symbols": prepared.symbols,
-        }
+        } | ({"latency": prepared.latency} if prepared.ticks is not None else {})
         return RunManifest(
             run=run_identity.run_number(now, backtest.digest),
             made=now.isoformat(timespec="seconds"),
@@ -457,12 +590,14 @@ class BacktestJob:
                 (table.name, table.parameters) for table in self.tables
             ),
             sources={each.name: run_identity.source_hash(each) for each in strategies},
-            symbols=list(loaded.series),
+            symbols=list(loaded.series if prepared.ticks is None else backtest.series),
             first=str(days[0]),
             last=str(days[-1]),
             span=prepared.span,
-            data=loaded.manifests,
-            golden=loaded.is_golden,
+            data=loaded.manifests
+            if prepared.ticks is None
+            else {name: _minutes_manifest(bars) for name, bars in backtest.series.items()},
+            golden=loaded.is_golden and prepared.ticks is None,
             slippage=prepared.slippage,
             # results with equal hashes differ by strategies, bars or code alone
             config=run_identity.settings_hash(settings),
@@ -476,6 +611,12 @@ class BacktestJob:
             limits=limits,
             digest=backtest.digest,
             seconds=round(seconds, 3),
+            feeds={
+                name: sha
+                for day in (prepared.ticks.days if prepared.ticks is not None else ())
+                for name, sha in day.hashes.items()
+            },
+            latency=prepared.latency,
             partial=not whole,
             warnings=loaded.warnings,
             command=" ".join(["patang", *sys.argv[1:]]),
@@ -492,6 +633,18 @@ def _part_identities(
     }
     parts = dict(replaced) | composed
     return {name: run_identity.part_identity(part) for name, part in parts.items()}
+
+
+def _minutes_manifest(bars: BarSeries) -> DataManifest:
+    """Return which minutes ticks have made, by which pictures of them are known again."""
+    there = len(bars.start) > 0
+    return DataManifest(
+        version=TICKS,
+        bars=len(bars.start),
+        first=int(bars.start[0]) if there else 0,
+        last=int(bars.start[-1]) if there else 0,
+        sha256=series_digest(bars),
+    )
 
 
 def strategy_failure(failures: Sequence[StrategyFailure]) -> BaseException:

@@ -17,14 +17,42 @@ TradedSymbols = Annotated[
     ),
 ]
 ReplayedSpan = Annotated[
-    int, Parameter(help="Length of the bars in seconds; 0: the shortest every strategy can hear.")
+    str,
+    Parameter(
+        help=(
+            "Length of the bars in seconds, 0: the shortest every strategy can hear; or ticks, "
+            "recorded or imported."
+        )
+    ),
 ]
 Settings = Annotated[
     list[str] | None,
     Parameter(name="--set", help="PARAMETER=VALUE of the strategy; may be given several times."),
 ]
 BarsVersion = Annotated[
-    str, Parameter(help="Version of the bars; empty: golden where there are any, else raw.")
+    str,
+    Parameter(
+        help=(
+            "Version of the bars; empty: golden where there are any, else raw. Of ticks: imported, "
+            "a mode, or a recording."
+        )
+    ),
+]
+OrderLatency = Annotated[
+    str,
+    Parameter(
+        name="--latency",
+        help=(
+            "On ticks, milliseconds of an order's way, and of a report back: MS, "
+            "uniform:LEAST:MOST:SEED or tail:LEAST:MEAN:SEED; empty: paper's."
+        ),
+    ),
+]
+FeedLatency = Annotated[
+    float,
+    Parameter(
+        name="--feed-latency", help="On ticks, milliseconds that they take longer to the desk."
+    ),
 ]
 Cash = Annotated[int, Parameter(help="Rupees to begin with; 0: paper.cash.")]
 WarmUp = Annotated[int, Parameter(help="Sessions before the first that the strategies hear.")]

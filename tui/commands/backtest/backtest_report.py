@@ -158,10 +158,12 @@ def verdict_line(findings: Sequence[LinterFinding]) -> Text:
 def _run_remarks(outcome: RunOutcome) -> "RunRemarks":
     held = outcome.manifest
     part = "; stopped before its last session" if held.partial else ""
+    bars = "golden bars" if held.golden else "bars not all golden"
+    data = f"ticks, latency {held.latency}" if held.feeds else bars
     return RunRemarks(
         f"{held.name}: {held.first} to {held.last}, {count(len(outcome.daily.day))} sessions, "
         f"{count(len(held.symbols))} symbols, "
-        f"slippage {held.slippage}, {'golden bars' if held.golden else 'bars not all golden'}, "
+        f"slippage {held.slippage}, {data}, "
         f"digest {held.digest[:12]}{part}",
         held.warnings,
     )

@@ -27,7 +27,7 @@ def check(
     symbols: TradedSymbols = "",
     since: From = "",
     until: To = "",
-    span: ReplayedSpan = 0,
+    span: ReplayedSpan = "0",
     settings: Settings = None,
     bars: BarsVersion = "",
     cash: Cash = 0,
@@ -67,6 +67,7 @@ def check(
         warm_up=warm_up,
         folder=folder,
     )
+    request.want_bars("patang check")
     # random numbers take no negative seed
     checking = BiasCheckJob(configuration(file or config), request, moments, abs(seed))
     found = checking.execute()

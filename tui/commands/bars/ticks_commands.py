@@ -1,6 +1,7 @@
 """Recordings of the feed from the command line: see, check, replay and export them."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -12,11 +13,13 @@ from cyclopts import App, Parameter
 from compiled.model.events import BandUpdate, TickBatch, TimerEvent
 from compiled.model.values import SECOND, Bar
 from engine.config.desk_modes import Mode
+from engine.config.disk_places import desk_paths
 from engine.errors import DataError, NothingFound
 from engine.exit_codes import DONE, FAILED
 from engine.history.bar_files import files_in
 from engine.history.bar_series import from_bars
-from engine.history.tick_files import SPAN, bars_of
+from engine.history.kept_ticks import keep_ticks
+from engine.history.tick_files import SPAN, bars_of, ticks_of
 from engine.market.calendar import Calendar
 from engine.texts import plain_text
 from store.export import ColumnKind, ist_text, write_rows
@@ -35,7 +38,9 @@ from tui.run.recordings import (
     all_runs,
     find_run,
     play_run,
-    ticks_of,
+)
+from tui.run.recordings import (
+    ticks_of as recorded_ticks,
 )
 
 MB = 1_000_000
@@ -206,15 +211,18 @@ def import_(
     config: ConfigFile = None,
     as_json: RowsAsJson = False,
 ) -> int:
-    """Make bars of one minute of the tick files of others, and put them into the history."""
+    """Keep the ticks of others, and put the bars of one minute they make into the history."""
     store, calendar = store_of(folder, config), Calendar.load()
+    history = folder or desk_paths(configuration(config), os.environ).history
     rows: list[dict[str, object]] = []
     refused = 0
     for file in files_in(path):
         try:
-            for report, bars in bars_of(file, symbol.upper(), calendar):
+            for found in ticks_of(file, symbol.upper()):
+                report, bars = bars_of(found, calendar)
                 if bars:
                     store.write_columns(report.symbol, SPAN, version, from_bars(bars))
+                keep_ticks(history, found)
                 rows.append({"file": file.name, **report._asdict()})
         except DataError as error:
             # of a folder the other files are still wanted
@@ -316,7 +324,7 @@ def _chosen_tokens(reading: RecordedRunReader, symbols: str) -> dict[int, str]:
 def _tick_rows(
     reading: RecordedRunReader, names: dict[int, str], start: int, end: int
 ) -> Iterator[Sequence[object]]:
-    for event in ticks_of(reading, start, end):
+    for event in recorded_ticks(reading, start, end):
         for t in event.ticks:
             token = int(t.token)
             if token in names:

@@ -128,7 +128,7 @@ class EvaluationJob:
         if self._today in self._journals and self._is_open(now):
             del self._journals[self._today]
             self.warnings.append(f"the session of {self._today} is not over: it is left out")
-        self._parities: dict[tuple[str, Path], dict[str, ParityDay]] = {}
+        self._parities: dict[tuple[str, Path], ParityDay] = {}
         self._read_parities()
 
     def evaluate(
@@ -161,19 +161,8 @@ class EvaluationJob:
         return session is not None and now < session.close
 
     def _read_parities(self) -> None:
-        self._parities = {}
-        for each in results_of(self._config).parity_days(self._mode, strategy=None):
-            day = self._parities.setdefault((each.date, Path(each.database)), {})
-            day[each.strategy] = each
-
-    def _parity_of(self, strategy: str, day: date) -> ParityDay | None:
-        """Return how a strategy's part of a day compared; None where nobody has compared it."""
-        parts = self._parities.get((str(day), self._journals[day].path), {})
-        whole = parts.get("")
-        if whole is None or strategy in parts:
-            return parts.get(strategy)
-        # An earlier patang has kept the whole desk alone. Without a decision there is no part.
-        return None if whole.decisions and len(parts) == 1 else quiet_part(whole, strategy)
+        kept = results_of(self._config).parity_days(self._mode)
+        self._parities = {(each.date, Path(each.database)): each for each in kept}
 
     def _evaluation(
         self,
@@ -196,7 +185,9 @@ class EvaluationJob:
         budget = each.budget * 100
         figures = realised_figures(sessions, budget)
         compared = {
-            found.day: row for found in sessions if (row := self._parity_of(each.name, found.day))
+            found.day: row
+            for found in sessions
+            if (row := self._parities.get((str(found.day), self._journals[found.day].path)))
         }
         promise = _promise_check(each, records, figures, [found.net for found in sessions])
         facts = EvaluatedFacts(
@@ -272,17 +263,6 @@ class EvaluationJob:
                 sum(ist_day(trip.entry.ts) == day for trip in own),
             )
             net, left = total, left | set(closed)
-
-
-def quiet_part(whole: ParityDay, strategy: str) -> ParityDay:
-    """Return the part of a strategy that took no decision on a day that was compared."""
-    # All whole numbers are counts and paise.
-    quiet: dict[str, Any] = {
-        key: 0 if isinstance(had, int) else had for key, had in whole._asdict().items()
-    }
-    return ParityDay(**quiet)._replace(
-        percent=100.0, correlation=None, distance=0.0, strategy=strategy
-    )
 
 
 def gone_strategies(file: NextDayFile, records: Sequence[PromotionRecord]) -> list[GoneStrategy]:

@@ -118,7 +118,7 @@ def sweep(
         symbols,
         since=since,
         until=until,
-        span=0,
+        span="0",
         settings=None,
         bars=bars,
         cash=cash,

@@ -47,20 +47,20 @@ class StatusLine:
 
 
 class ProgressLine(StatusLine):
-    """Says how far a run over bars is: percent, bars a second, time left."""
+    """Says how far a run over bars, or others, is: percent, bars a second, time left."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, what: str = "bars") -> None:
         super().__init__(TOLD_S, 10 * TOLD_S)
-        self.total = total
+        self.total = max(total, 1)
+        self._what = what
 
     def show_progress(self, done: int) -> bool:
         """Report, where it is time again; return True."""
         if self.is_due:
             took = self.elapsed_s
             left = took / done * (self.total - done)
-            self.write_status(
-                f"{100 * done // self.total} %, {done / took:,.0f} bars a second, {left:.0f} s left"
-            )
+            pace = f"{done / took:,.0f} {self._what} a second"
+            self.write_status(f"{100 * done // self.total} %, {pace}, {left:.0f} s left")
         return True
 
 
