@@ -37,7 +37,7 @@ class MemberStrategy(Strategy):
         if follows is None or follows.step(bar.high, bar.low, bar.close, float(bar.volume)):
             self.own.on_bar(ctx, bar)
             self._drop_entries(ctx)
-        if not self._belongs(token, int(ctx.now)):
+        if not self._is_member(token, int(ctx.now)):
             for order in ctx.orders(token):
                 ctx.cancel(order)
             if ctx.position(token):
@@ -59,9 +59,9 @@ class MemberStrategy(Strategy):
                 each
                 for each in ctx.requests
                 # only an entry has a plan
-                if each.plan is None or self._belongs(int(each.token), int(ctx.now))
+                if each.plan is None or self._is_member(int(each.token), int(ctx.now))
             ]
 
-    def _belongs(self, token: int, now: int) -> bool:
+    def _is_member(self, token: int, now: int) -> bool:
         # a bar of days ends at the close of its day: the moment before belongs to it
         return any(first < now <= last for first, last in self.times.get(token, ((0, now),)))

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 
 from engine.history.bar_series import Floats, Ints
 
+NO_SHARES: Floats = np.zeros(0)
 SCHEMA = 1
 """Of a result as JSON: raised with every change that a reader has to know of."""
 
@@ -141,7 +143,8 @@ class RunOutcome(NamedTuple):
 
     `times` and `curve` are the account after charges at every moment with a bar. `costs` are the
     parts of the charges by name, in the order of a contract note; `refused` counts refusals by
-    reason code. `bars` counts the replayed ones, or ticks, `orders` the sent ones.
+    reason code. `bars` counts the replayed ones, or ticks, `orders` the sent ones. `volume_shares`
+    are what was traded in each bar with a fill, as a part of its volume; a kept result has none.
     """
 
     manifest: RunManifest
@@ -153,6 +156,7 @@ class RunOutcome(NamedTuple):
     refused: Mapping[str, int]
     bars: int
     orders: int
+    volume_shares: Floats = NO_SHARES
 
     @property
     def net(self) -> int:

@@ -89,6 +89,23 @@ def fill_columns(
     return columns
 
 
+def volume_shares(fills: FillColumns, series: Sequence[BarSeries]) -> Floats:
+    """Return the shares traded in each bar that has a fill, as a part of the bar's volume.
+
+    Bars without a volume are left out.
+    """
+    found = [np.zeros(0)]
+    for number, bars in enumerate(series):
+        mine = fills.symbol == number
+        if mine.any():
+            at = np.searchsorted(bars.start, fills.ts[mine], side="right") - 1
+            # several orders of one bar trade against the same volume
+            traded = np.bincount(at, fills.quantity[mine], len(bars.start))
+            known = (traded > 0) & (bars.volume > 0)
+            found.append(traded[known] / bars.volume[known])
+    return np.concatenate(found)
+
+
 def kept_overnight(fills: FillColumns, names: Sequence[str]) -> list[str]:
     """Name the intraday positions without a bar to be left with, as "INFY on 2024-06-04"."""
     days, moved = ist_days(fills.ts), fills.side * fills.quantity

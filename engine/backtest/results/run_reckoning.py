@@ -3,7 +3,13 @@
 from typing import NamedTuple
 
 from engine.backtest.backtest_run import BacktestRun
-from engine.backtest.results.round_trips import FillColumns, fill_columns, kept_overnight, trades_of
+from engine.backtest.results.round_trips import (
+    FillColumns,
+    fill_columns,
+    kept_overnight,
+    trades_of,
+    volume_shares,
+)
 from engine.backtest.results.run_account import RunAccount, account_of, with_debits
 from engine.backtest.run_outcome import RoundTrip, RunManifest, RunOutcome
 from engine.history.bar_series import BarSeries
@@ -62,4 +68,5 @@ def outcome_of(backtest: BacktestRun, came_to: RunReckoning, manifest: RunManife
         refused=dict(backtest.kernel.decisions.refusals),
         bars=backtest.bars_done,
         orders=len({int(fill.order.intent) for fill in backtest.fills}),
+        volume_shares=volume_shares(came_to.fills, list(backtest.series.values())),
     )

@@ -413,6 +413,14 @@ METRICS: Final = (
         "All charges and slippage / value bought and sold.",
     ),
     MetricDefinition(
+        "capacity",
+        "Capacity",
+        "₹",
+        COSTS,
+        "Starting cash × 1 % / 95th percentile of shares traded in a bar / its volume, over bars "
+        "with a fill: with more money more than one bar in twenty takes a hundredth of its volume.",
+    ),
+    MetricDefinition(
         "charges_of_gross",
         "Charges of Gross",
         "%",

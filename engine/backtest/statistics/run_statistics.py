@@ -32,6 +32,10 @@ RUPEE: Final = 100
 Figures = dict[str, float | int | str | None]
 
 
+CAPACITY_SHARE: Final = 0.01
+"""Of a bar's volume, which a fill may take without being the market."""
+
+
 def statistics(
     outcome: RunOutcome, risk_free: float = 0.0, trials: int = 1, deviation: float | None = None
 ) -> list[RunMetric]:
@@ -324,7 +328,15 @@ def _cost_figures(outcome: RunOutcome, every: RoundTripColumns) -> Figures:
         "break_even_turnover": _ratio_or_none(
             100.0 * (charges + slippage), _sum_in_rupees(outcome.daily.turnover)
         ),
+        "capacity": _money_of_volume(outcome),
     }
+
+
+def _money_of_volume(outcome: RunOutcome) -> float | None:
+    shares = outcome.volume_shares
+    if not len(shares):
+        return None
+    return CAPACITY_SHARE * outcome.manifest.start_cash / 100.0 / float(np.percentile(shares, 95))
 
 
 def _benchmark_figures(outcome: RunOutcome, daily: Floats, rate: float) -> Figures:

@@ -68,6 +68,7 @@ def test_every_metric_is_defined_for_a_run_that_has_everything():
         charges=[10] * 90,
         times=[at(day, "10:30") for day in days],
     )
+    made = made._replace(volume_shares=np.array([0.001, 0.002]))
     up = outcome([*EQUITY[:-1], 2 * CASH], left, market=market, turnover=[1000_00] * 90)
     missing = {
         key for key, value in figures(made).items() if value is None and figures(up)[key] is None

@@ -354,6 +354,8 @@ class SweepJob:
             "warm_up": asked.warm_up,
             "span": span,
         }
+        if asked.universe:
+            settings["universe"] = asked.universe.sha256
         if replaced := self.backtest.cost_models().replaced:
             settings["parts"] = {
                 name: run_identity.part_identity(part) for name, part in replaced.items()
