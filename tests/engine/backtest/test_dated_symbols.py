@@ -45,7 +45,7 @@ def place(tmp_path, monkeypatch):
 def result(symbols):
     nothing = dict.fromkeys(("since", "until", "bars"), "")
     request, _ = read_request(
-        "buyer", symbols, **nothing, span=0, settings=None, cash=0, warm_up=0, folder=None
+        "buyer", symbols, **nothing, span="0", settings=None, cash=0, warm_up=0, folder=None
     )
     return BacktestJob(configuration(None), request).execute().outcome
 
