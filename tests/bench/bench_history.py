@@ -23,18 +23,36 @@ import pyarrow.parquet as pq
 from contender import OWN, ROOT, surroundings, timed
 from report import goal, plural, section, table
 
-from compiled.model.values import MINUTE
+from compiled.model.values import MINUTE, SECOND
 from engine.backtest.backtest_run import CHUNK
 from engine.backtest.clocked_bars import ReplayColumns, on_one_clock
 from engine.backtest.kept_bars import KeptBars
 from engine.backtest.loaded_bars import LoadedBars
 from engine.backtest.run_bars import BarVersions, prices_on_grid
 from engine.history.bar_series import BarSeries
+from engine.history.feed_recording import RecordKind
 from engine.market.calendar import Calendar
 from store.bars.parquet_bars import ParquetBars
+from store.recordings.feed_writer import FeedWriter, RecordingBounds
+from store.recordings.recording_blocks import recording_parts
 
 FIRST = date(2024, 4, 22)
 PER_DAY = 375
+INSTRUMENTS, FASTER, BLOCK_S = 3_000, 10, 5
+PACKET = np.dtype(
+    [
+        ("length", ">i2"),
+        *(
+            (name, ">i4")
+            for name in (
+                *("token", "price", "last", "average", "volume", "bought", "sold"),
+                *("open", "high", "low", "close", "traded", "oi", "oi_high", "oi_low", "at"),
+            )
+        ),
+        ("depth", [("quantity", ">i4"), ("price", ">i4"), ("orders", ">i2"), ("", ">i2")], 10),
+    ]
+)
+"""A full packet of Kite's, after its length."""
 STRATEGIES = ("moving_average_cross", "momentum_ladder")
 
 
@@ -114,6 +132,7 @@ def run(*, quick: bool = False) -> dict[str, object]:
         # the server's user has to enter it
         with tempfile.TemporaryDirectory(prefix="patang-postgres-") as own:
             served, served_goals = _postgres(Path(own), dict(list(series.items())[:10]))
+        records, record_goals = _recorded(folder, 20 if quick else 120)
         ends, end_goals = _backtests(
             folder, min(symbols, 20), days, dict(list(series.items())[:20])
         )
@@ -128,9 +147,10 @@ def run(*, quick: bool = False) -> dict[str, object]:
             table("Bars out of the store", disk),
             table("Files in", files),
             table("Postgres", served),
+            table("Recording of the feed", records),
             table("From the command line to the report", ends),
         ],
-        [*disk_goals, *file_goals, *served_goals, *end_goals],
+        [*disk_goals, *file_goals, *served_goals, *record_goals, *end_goals],
     )
 
 
@@ -267,6 +287,75 @@ def _postgres(
         goal("Postgres, bars in, rows/s", "≥ 300,000", written, written >= 3e5),
         goal("Postgres, bars out, rows/s", "≥ 500,000", read, read >= 5e5),
         goal("Postgres, one symbol's month, ms", "≤ 30", one, one <= 30.0),
+    ]
+
+
+def frames_of(seconds: int, count: int) -> list[list[bytes]]:
+    """Return the full packets of so many instruments, each of every second, in frames of 200.
+
+    Prices walk, six of ten have traded since the second before, three of ten quantities at a level
+    of the depth are others.
+    """
+    rng = np.random.default_rng(5)
+    rows = np.zeros(count, PACKET)
+    rows["length"], rows["token"] = PACKET.itemsize - 2, np.arange(count) * 256 + 1
+    price = rng.integers(5_000, 400_000, count) // 5 * 5
+    rows["open"] = rows["high"] = rows["low"] = rows["close"] = price
+    quantities, orders = (rng.integers(1, most, (count, 10)) for most in (5_000, 40))
+    away = np.concatenate([-5 * np.arange(1, 6), 5 * np.arange(1, 6)])
+    volume, made = rng.integers(10_000, 5_000_000, count), []
+    for second in range(seconds):
+        traded = rng.random(count) < 0.6
+        price = price + 5 * rng.integers(-1, 2, count) * traded
+        last = rng.integers(1, 500, count)
+        volume = volume + last * traded
+        rows["last"] = np.where(traded, last, rows["last"])
+        rows["traded"] = np.where(traded, second, rows["traded"])
+        rows["price"], rows["volume"], rows["at"], rows["average"] = price, volume, second, price
+        moved = rng.random((count, 10)) < 0.3
+        quantities = np.where(moved, rng.integers(1, 5_000, (count, 10)), quantities)
+        orders = np.where(moved, rng.integers(1, 40, (count, 10)), orders)
+        depth = rows["depth"]
+        depth["quantity"], depth["orders"] = quantities, orders
+        depth["price"] = price[:, None] + away
+        rows["bought"], rows["sold"] = quantities[:, :5].sum(1), quantities[:, 5:].sum(1)
+        parts = (rows[low : low + 200] for low in range(0, count, 200))
+        made.append([len(part).to_bytes(2, "big") + part.tobytes() for part in parts])
+    return made
+
+
+def _recorded(
+    folder: Path, seconds: int
+) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+    """Return what the recorder takes of a core and of a disk, ten times as fast as the market."""
+    feed = frames_of(seconds, INSTRUMENTS)
+    told: list[str] = []
+    bounds = RecordingBounds(seconds=BLOCK_S / FASTER, spare=0)
+    before = time.process_time()
+    writer = FeedWriter(folder / "feed", bounds, told.append)
+    opened = sessions(1)[0]
+    writer.put(RecordKind.META, 0, opened, b"{}")
+    for second, frames in enumerate(feed):
+        for frame in frames:
+            writer.put(RecordKind.FRAME, 0, opened + second * SECOND, frame)
+        time.sleep(1 / FASTER)
+    writer.close()
+    share = (time.process_time() - before) / seconds * 100
+    assert not told, told
+    size = sum(each.path.stat().st_size for each in recording_parts(folder / "feed"))
+    came = sum(len(frame) for frames in feed for frame in frames)
+    gigabytes = size / seconds * PER_DAY * 60 / 1e9
+    return [
+        {
+            "instruments": INSTRUMENTS,
+            "packets/s": INSTRUMENTS,
+            "% of a core": share,
+            "GB a day": gigabytes,
+            "of what came": size / came,
+        }
+    ], [
+        goal("recording 3,000 full packets a second, % of a core", "≤ 3", share, share <= 3.0),
+        goal("the same, GB a day", "≤ 2.5", gigabytes, gigabytes <= 2.5),
     ]
 
 
