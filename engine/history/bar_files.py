@@ -34,7 +34,7 @@ from engine.history.column_layouts import (
     layout_of,
     normal_name,
 )
-from engine.history.time_stamps import TimeStamps, join_date_and_time, read_stamps
+from engine.history.time_stamps import TimeStamps, iso_kind, join_date_and_time, read_stamps
 from engine.market.arrow_columns import packed_numbers, packed_texts
 
 ENDINGS = (".csv", ".csv.gz", ".parquet", ".pq", ".txt")
@@ -178,7 +178,9 @@ def _read_csv(file: Path, given: Mapping[str, str]) -> pa.Table:
                 names[0] = cells[last][0]
     names = [name or f"column {number + 1}" for number, name in enumerate(names)]
     if not tickers:
-        return _read_columns(file, mark, names, skipped, layout_of(names, given, file).column)
+        column = layout_of(names, given, file).column
+        first = dict(zip(names, cells[skipped] if skipped < len(cells) else [], strict=False))
+        return _read_columns(file, mark, names, skipped, column, _stamp_kind(column, first))
     parts = []
     for ticker in dict.fromkeys(tickers):
         own = [
@@ -198,13 +200,25 @@ def _is_index_line(cells: list[str]) -> bool:
     )
 
 
+def _stamp_kind(column: Mapping[str, str], first: Mapping[str, str]) -> dict[str, pa.DataType]:
+    """Return the column of times that are read as such, as the first row has them; else none."""
+    name = column.get(STAMP) or column.get(DATE, "")
+    kind = None if TIME in column and STAMP not in column else iso_kind(first.get(name, ""))
+    return {} if kind is None else {name: kind}
+
+
 def _read_columns(
-    file: Path, mark: str, names: list[str], skipped: int, column: Mapping[str, str]
+    file: Path,
+    mark: str,
+    names: list[str],
+    skipped: int,
+    column: Mapping[str, str],
+    stamps: Mapping[str, pa.DataType] | None = None,
 ) -> pa.Table:
     """Read the columns of roles; numbers with thousands apart, "1,23,456.50", where any are."""
     numbers = {column[role] for role in (*PRICES, VOLUME, INTEREST) if role in column}
 
-    def read(kind: pa.DataType) -> pa.Table:
+    def read(kind: pa.DataType, times: Mapping[str, pa.DataType]) -> pa.Table:
         packing = "gzip" if _begins_with(file, GZIP) else None
         with pa.input_stream(str(file), compression=packing) as source:
             return pacsv.read_csv(
@@ -215,7 +229,8 @@ def _read_columns(
                 parse_options=pacsv.ParseOptions(delimiter=mark),
                 convert_options=pacsv.ConvertOptions(
                     column_types={
-                        name: kind if name in numbers else pa.string() for name in column.values()
+                        name: kind if name in numbers else times.get(name, pa.string())
+                        for name in column.values()
                     },
                     include_columns=list(column.values()),
                     strings_can_be_null=True,
@@ -235,23 +250,29 @@ def _read_columns(
                 ),
             )
 
-    try:
-        return read(pa.float64())
-    except pa.ArrowInvalid as error:
-        # Read as text a second time only where numbers were the fault.
-        if "conversion error" not in str(error):
-            raise
-        table = read(pa.string())
-        for number, name in enumerate(table.column_names):
-            if name in numbers:
-                text = pc.utf8_trim_whitespace(table[name])
-                apart = pc.match_substring_regex(text, THOUSANDS)
-                whole = pc.if_else(apart, pc.replace_substring(text, ",", ""), text)
-                try:
-                    table = table.set_column(number, name, whole.cast(pa.float64()))
-                except pa.ArrowInvalid:
-                    raise error from None
-        return table
+    for times in [stamps, {}] if stamps else [{}]:
+        try:
+            return read(pa.float64(), times)
+        except pa.ArrowInvalid as error:
+            # Read again, as text, only where times or numbers were the fault.
+            if "conversion error" not in str(error):
+                raise
+            fault = error
+    return _without_thousands(read(pa.string(), {}), numbers, fault)
+
+
+def _without_thousands(table: pa.Table, numbers: set[str], fault: pa.ArrowInvalid) -> pa.Table:
+    """Return a table of texts with its numbers as such; raise `fault` where they are none."""
+    for number, name in enumerate(table.column_names):
+        if name in numbers:
+            text = pc.utf8_trim_whitespace(table[name])
+            apart = pc.match_substring_regex(text, THOUSANDS)
+            whole = pc.if_else(apart, pc.replace_substring(text, ",", ""), text)
+            try:
+                table = table.set_column(number, name, whole.cast(pa.float64()))
+            except pa.ArrowInvalid:
+                raise fault from None
+    return table
 
 
 def _first_lines(file: Path) -> Iterator[str]:

@@ -93,12 +93,12 @@ def read_stamps(column: pa.ChunkedArray, where: str) -> TimeStamps:
             )
         except pa.ArrowInvalid:
             raise DataError(f"{where}: not all of it are numbers, as {first!r} is") from None
-    if first is not None and _iso_kind(first) is not None:
+    if first is not None and iso_kind(first) is not None:
         row, wrong = next(
             (
                 (n, value.as_py())
                 for n, value in enumerate(text)
-                if value.is_valid and _iso_kind(value.as_py()) != _iso_kind(first)
+                if value.is_valid and iso_kind(value.as_py()) != iso_kind(first)
             ),
             (0, first),
         )
@@ -116,7 +116,7 @@ def join_date_and_time(dates: pa.ChunkedArray, times: pa.ChunkedArray) -> pa.Chu
     return pc.binary_join_element_wise(dates.cast(pa.string()), clock, " ")
 
 
-def _iso_kind(text: str) -> pa.DataType | None:
+def iso_kind(text: str) -> pa.DataType | None:
     """Return as which of the two a text is ISO, without or with a zone."""
     for kind in (pa.timestamp("ns"), pa.timestamp("ns", "UTC")):
         try:
