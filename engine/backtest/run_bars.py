@@ -352,7 +352,7 @@ class BarPassage:
         self._columns = bars.columns
         self._replay = BarReplay(kernel, venue, bars.columns.part(0, 0), span, market.sessions)
         self._replay.reserve_curve(bars.columns.moments)
-        self.series = bars.series
+        self.series = self.met_series = bars.series
         self.remarks: list[str] = []
         self.total = bars.columns.count
         self.done = 0

@@ -16,6 +16,7 @@ from compiled.model.events import BandUpdate
 from compiled.model.values import MINUTE, SECOND, Bar, Instrument
 from compiled.trading.kernel import Kernel
 from compiled.venue.venue import SimulatedVenue
+from engine.backtest.quoted_ranges import QuotedRanges
 from engine.backtest.traded_market import TradedMarket
 from engine.errors import ConfigError
 from engine.history.bar_series import BarSeries, from_bars, merge
@@ -117,6 +118,9 @@ class TickPassage:
         self._days = [each for each in ticks.days if each.day in market.days]
         self.series: dict[str, BarSeries] = {}
         """The minutes that the ticks have made, by symbol, when all is over."""
+        self.met_series: dict[str, BarSeries] = {}
+        """The same, with lows and highs as far as orders could have met somebody."""
+        self._ranges = QuotedRanges(self._instruments)
         self._made: dict[str, list[BarSeries]] = {each.symbol: [] for each in self._instruments}
         self._bars: list[Bar] = []
         self._heard = 0
@@ -151,6 +155,7 @@ class TickPassage:
         self.series = {
             symbol: merge(parts or [from_bars([])]) for symbol, parts in self._made.items()
         }
+        self.met_series = self._ranges.widen(self.series)
         if self._dead:
             of = ", ".join(f"{why} {number:,}" for why, number in sorted(self._dead.items()))
             self.remarks.append(
@@ -187,6 +192,7 @@ class TickPassage:
                         self._open_session(index, day, np.frombuffer(columns.times, np.int64)[0])
                         begun = True
                     holes.look(columns)
+                    self._ranges.add_ticks(columns)
                     self._replay.play(columns, 0, columns.messages)
                     self._bars += self._replay.take_bars(SPAN)
                 self.done += int(columns.count)
@@ -231,6 +237,7 @@ class TickPassage:
         for bar in self._bars:
             by_token.setdefault(int(bar.token), []).append(bar)
         self._bars = []
+        # Not kept as objects: a month of two hundred shares has more than a million of them.
         for each in self._instruments:
             if bars := by_token.get(int(each.token)):
                 self._made[each.symbol].append(from_bars(bars))

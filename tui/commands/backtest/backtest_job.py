@@ -501,7 +501,9 @@ class BacktestJob:
         delayed = self._delayed_net(prepared) if whole and outcome.net > 0 else None
         metrics = statistics(outcome)
         ticks = {symbol: float(each.tick) for symbol, each in backtest.market.instruments.items()}
-        findings = lint_outcome(outcome, metrics, backtest.series, ticks, delayed=delayed)
+        findings = lint_outcome(
+            outcome, metrics, backtest.passage.met_series, ticks, delayed=delayed
+        )
         return BacktestResult(
             outcome, metrics, findings, overall_verdict(findings), backtest.series
         )
