@@ -38,9 +38,10 @@ class QuotedRanges:
         # An order that takes meets the book, whose prices need not trade in that minute.
         if columns.deep:
             book = np.frombuffer(columns.depth, LEVEL).reshape(-1, LEVELS)
-            there, scales = book["quantity"] > 0, self._scales[slots]
-            low = np.minimum(low, np.where(there, book["price"], HIGHEST).min(axis=1) / scales)
-            high = np.maximum(high, np.where(there, book["price"], 0).max(axis=1) / scales)
+            there, prices = book["quantity"] > 0, book["price"].astype(np.int64)
+            scales = self._scales[slots]
+            low = np.minimum(low, np.where(there, prices, HIGHEST).min(axis=1) / scales)
+            high = np.maximum(high, np.where(there, prices, 0).max(axis=1) / scales)
         came = np.frombuffer(columns.times, np.int64)
         if columns.timed:
             ends = np.frombuffer(columns.ends, np.int64)
