@@ -158,11 +158,13 @@ def free(segment: str = "EQ_DELIVERY", percent: float = 0.03) -> ChargeRates:
     return ChargeRates(ChargeRow("brokerage", segment, "NSE", 0, 99991231, rate, rate), *rows)
 
 
-def desk(tokens: list[int], strategies: list[Strategy], end: int) -> tuple[Kernel, SimulatedVenue]:
+def desk(
+    tokens: list[int], strategies: list[Strategy], end: int, charged: ChargeRates | None = None
+) -> tuple[Kernel, SimulatedVenue]:
     """Return a kernel with these strategies on all instruments, and a venue without slippage."""
     instruments = [Instrument(token, "NSE", f"S{token}", 0.05) for token in tokens]
     setup = KernelSetup(START, end, CASH, RiskLimits(), [60], grace=0)
-    rates = {8 * token + Product.CNC: free() for token in tokens}
+    rates = {8 * token + Product.CNC: charged or free() for token in tokens}
     kernel = Kernel(
         setup, instruments, [StrategyState(strategy, tokens) for strategy in strategies], rates
     )
@@ -173,10 +175,12 @@ def desk(tokens: list[int], strategies: list[Strategy], end: int) -> tuple[Kerne
     return kernel, SimulatedVenue(instruments, rules, Slippage())
 
 
-def bars(work: Workload, strategy: Callable[[], Strategy]) -> tuple[float, ReplayResult]:
+def bars(
+    work: Workload, strategy: Callable[[], Strategy], charged: ChargeRates | None = None
+) -> tuple[float, ReplayResult]:
     """Return seconds and result of one run."""
     columns, sessions = work.columns(), work.sessions()
-    kernel, venue = desk(work.tokens, [strategy()], START + work.bars * MINUTE)
+    kernel, venue = desk(work.tokens, [strategy()], START + work.bars * MINUTE, charged)
     begun = time.perf_counter()
     result = run_bars(kernel, venue, columns, 60, sessions)
     return time.perf_counter() - begun, result

@@ -1,12 +1,14 @@
 """Benchmark of one strategy in patang and in the backtesters of `backtest_peers.py`."""
 
+import shutil
 import tempfile
 from pathlib import Path
 from statistics import median
 
+import cross_floor
 import depth_peers
 import numpy as np
-from bench_backtest import Tape, Workload, quoting, ticks
+from bench_backtest import Tape, Workload, cross, quoting, ticks
 from contender import OWN, PEERS, contend, passes, ratio
 from report import goal, plural, section, table
 
@@ -145,6 +147,31 @@ def alone(count: int) -> list[dict[str, object]]:
     ]
 
 
+def beside_cpp(plans: list[tuple[int, int]], rounds: int) -> list[dict[str, object]]:
+    """Return a row for each (symbols, bars); assert that fills and account are the same."""
+    if shutil.which("g++") is None:
+        return [{"what": "loop in C++", "absent": "g++ is not installed"}]
+    made: list[dict[str, object]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        program = cross_floor.loop(Path(folder))
+        for symbols, bars in plans:
+            work = Workload(symbols, bars)
+            floor = cross_floor.by_hand(program, work, rounds)
+            ours = cross_floor.by_kernel(work, cross, rounds)
+            assert cross_floor.same_run(floor, ours), "the loop in C++ made another run"
+            count = symbols * bars
+            made.append(
+                {
+                    "what": f"{plural(symbols, 'symbol')} x {bars:,} bars",
+                    "C++ M bars/s": count / floor.seconds / 1e6,
+                    "patang M bars/s": count / ours.seconds / 1e6,
+                    "of C++": floor.seconds / ours.seconds,
+                    "fills": len(ours.fills),
+                }
+            )
+    return made
+
+
 def first_result(bars: int) -> float:
     """Return the seconds from the start of a process to its first backtest's result."""
     with tempfile.TemporaryDirectory() as folder:
@@ -189,6 +216,13 @@ def run(*, quick: bool = False) -> dict[str, object]:
     tick_rows, tick_rate = with_depth(tick_count, 1)
     tables.append(table(f"{plural(tick_count, 'tick')} with five levels a side", tick_rows))
     tables.append(table("Ticks with depth, patang alone", alone(tick_count)))
+    sizes = [plan[:2] for name, plan in plans.items() if name in {"long", "wide"}]
+    tables.append(
+        table(
+            "Beside a loop by hand in C++, delivery charges to the paisa",
+            beside_cpp(sizes, repeats),
+        )
+    )
     start = first_result(plans["short"][1])
     peers = {
         "backtesting.py": ("long", "≥ 15"),

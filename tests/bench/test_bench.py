@@ -2,6 +2,7 @@
 
 import json
 import platform
+import shutil
 from pathlib import Path
 
 import pytest
@@ -232,3 +233,16 @@ def test_patang_bench_knows_every_benchmark():
     from tui.commands.cli import Benchmark
 
     assert list(get_args(Benchmark)) == list(MODULES)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="there is no g++")
+def test_the_loop_in_cpp_makes_the_orders_and_the_account_of_the_kernel(tmp_path):
+    import cross_floor
+    from bench_backtest import Workload, cross
+
+    work = Workload(3, 900)
+    floor = cross_floor.by_hand(cross_floor.loop(tmp_path), work, 1)
+    ours = cross_floor.by_kernel(work, cross, 1)
+    assert len(floor.fills) > 50
+    assert cross_floor.same_run(floor, ours)
+    assert not cross_floor.same_run(floor, ours._replace(curve=ours.curve + 1))
