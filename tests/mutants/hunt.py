@@ -1,9 +1,9 @@
 """Break the code on purpose, one promise at a time, and see that the proofs notice: `make mutants`.
 
-Each mutant (`tests/mutants/engine_mutants.py`, `tests/mutants/core_mutants.py`) is a copy of the
-tree with one or two lines changed. First the tests of the order path run against it, those of what
-is broken before the others, then simulated days and the crash points, until something fails. A
-mutant that survives is a missing test.
+Each mutant (`tests/mutants/engine_mutants.py`, `core_mutants.py`, `promotion_mutants.py`) is a
+copy of the tree with one or two lines changed. First the tests of the order path run against it,
+those of what is broken before the others, then simulated days and the crash points, until something
+fails. A mutant that survives is a missing test.
 """
 
 import os
@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tests.mutants.core_mutants import CORE
 from tests.mutants.engine_mutants import BOOKS, ENGINE, Mutant
+from tests.mutants.promotion_mutants import PROMOTION
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = (
@@ -26,7 +27,7 @@ PARTS = (
 DAYS = 60
 PATIENCE_S = 1_800
 """A proof that takes longer decides nothing: the machine is busy, or the mutant has hung."""
-MUTANTS = (*ENGINE, *CORE)
+MUTANTS = (*ENGINE, *CORE, *PROMOTION)
 RESOLVES = "self.gateway.lookups.resolve(orders, triggers, began)"
 CONTROL = Mutant("nothing is broken", BOOKS, RESOLVES, RESOLVES)
 CORNERS, LIES = (
@@ -49,6 +50,8 @@ AWAY, CLOCKS = "tests/simulation/test_away.py", "tests/simulation/test_clocks.py
 DIVISIONS = "tests/compiled/trading/reports/test_divisions.py"
 DEPOSITORY = "tests/compiled/trading/test_depository.py"
 DRY, OWNER = "tests/compiled/trading/test_dry_run.py", "tests/compiled/trading/test_owner.py"
+PROMOTE = "tests/engine/promotion/test_promote_commands.py"
+EVALUATE = "tests/engine/promotion/test_evaluate_commands.py"
 ORDER_PATH = (
     "tests/compiled",
     "tests/engine/orders",
@@ -174,6 +177,16 @@ NEAREST = {
     "engine/books/share_register.py": ["tests/engine/orders/test_order_path_restart.py"],
     "engine/day/timekeeper.py": [CLOCKS],
     "engine/day/warm_up.py": ["tests/engine/day/test_warming.py"],
+    "engine/promotion/": [
+        "tests/engine/promotion/test_next_day_file.py",
+        "tests/engine/promotion/test_promotion_log.py",
+    ],
+    "engine/research/demotion_rules.py": ["tests/engine/research/test_demotion_rules.py"],
+    "engine/research/realised_days.py": ["tests/engine/research/test_realised_days.py"],
+    "tui/run/settings.py": [EVALUATE, "tests/desk/test_promotion.py"],
+    "tui/commands/research/trial_checks.py": [PROMOTE],
+    "tui/commands/research/promotion_job.py": [PROMOTE],
+    "tui/commands/research/evaluation_job.py": [EVALUATE],
     "store/schema.py": ["tests/store/test_whole.py"],
     "store/database_integrity.py": ["tests/store/test_whole.py"],
     "store/sqlite_journal.py": ["tests/store/test_sqlite.py"],
