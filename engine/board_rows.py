@@ -300,6 +300,34 @@ class FormingBar(NamedTuple):
     bar: BarRow
 
 
+class DepthRow(NamedTuple):
+    """One level of a book, best first; price 0.0: there is none."""
+
+    key: str
+    side: str
+    """bid or ask."""
+    price: float
+    quantity: int
+    orders: int
+    own: int
+    """Shares of ours that wait at this price."""
+    ahead: int
+    """Shares estimated ahead of the first of them; -1: none of ours, or not known."""
+
+
+class TapeRow(NamedTuple):
+    """One trade, or several between two packets; `side` is the buyer's or seller's who came to it.
+
+    It is empty where the price lay between bid and ask.
+    """
+
+    number: int
+    ts: int
+    price: float
+    quantity: int
+    side: str
+
+
 class FillMark(NamedTuple):
     """One fill, for the chart."""
 
@@ -351,6 +379,22 @@ class BoardSection(Generic[Row]):
         self.version += 1
 
 
+class BoardFocus:
+    """The instrument that a screen looks at, and the length of its bars (s); 0: none.
+
+    It is all that goes from a screen to the engine without a request: it changes nothing but what
+    is shown.
+    """
+
+    def __init__(self) -> None:
+        self.token = 0
+        self.span = 0
+
+    def look_at(self, token: int, span: int) -> None:
+        """Look at an instrument; with a span of 0 at the bars of before."""
+        self.token, self.span = token, span or self.span
+
+
 class Board:
     """The engine's face to every screen."""
 
@@ -386,12 +430,12 @@ class Board:
 
         Written for every watched token and span.
         """
-        self.charted = (0, 0)
-        """(token, span in seconds) of the bar that somebody looks at, (0, 0) for none.
-
-        The one thing here that a screen writes, and the engine reads.
-        """
+        self.focus = BoardFocus()
+        self.depth: BoardSection[DepthRow] = BoardSection()
+        """The book of the instrument in focus: five bids, five asks."""
+        self.tape: deque[TapeRow] = deque(maxlen=500)
+        """Its trades since then, oldest first."""
         self.forming: FormingBar | None = None
-        """That bar as far as it has come; None between two bars."""
+        """The bar in focus as far as it has come; None between two bars."""
         self.heartbeat = 0
         """Monotonic ns of the engine loop's last turn."""

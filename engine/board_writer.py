@@ -14,6 +14,7 @@ from engine.board_rows import (
     FormingBar,
     GovernorState,
     Row,
+    TapeRow,
 )
 
 # Bounded: an alarm whose words hold figures makes a new entry each time.
@@ -107,7 +108,18 @@ class BoardWriter:
         self._check_thread()
         self.board.bars[key] = bars
 
+    def begin_depth(self) -> None:
+        """Take book and trades off: another instrument is looked at."""
+        self._check_thread()
+        self.board.depth.keep(set())
+        self.board.tape.clear()
+
+    def add_trade(self, row: TapeRow) -> None:
+        """Show a trade of the instrument in focus."""
+        self._check_thread()
+        self.board.tape.append(row)
+
     def set_forming(self, forming: FormingBar | None) -> None:
-        """Show the charted bar as far as it has come."""
+        """Show the bar in focus as far as it has come."""
         self._check_thread()
         self.board.forming = forming

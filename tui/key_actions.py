@@ -77,6 +77,15 @@ ACTIONS: Final = (
         footer=21,
     ),
     KeyAction(
+        "depth",
+        "depth",
+        keys="3",
+        scope="anywhere",
+        run="app.depth",
+        help="Show the book of the symbol under the cursor, its trades, and our orders in it.",
+        footer=21,
+    ),
+    KeyAction(
         "blotter",
         "orders",
         keys="4",
@@ -409,6 +418,24 @@ ACTIONS: Final = (
         footer=6,
     ),
     KeyAction(
+        "book-back",
+        "previous symbol",
+        keys="left_square_bracket",
+        scope="depth",
+        run="screen.symbol(-1)",
+        help="Show the book of the previous symbol.",
+        footer=7,
+    ),
+    KeyAction(
+        "book-on",
+        "next symbol",
+        keys="right_square_bracket",
+        scope="depth",
+        run="screen.symbol(1)",
+        help="Show the book of the next symbol.",
+        footer=8,
+    ),
+    KeyAction(
         "span",
         "span",
         keys="t",
@@ -568,6 +595,7 @@ SCOPES: Final = {
     "blotter": "In the orders of all days",
     "differences": "In differences",
     "limits": "In limits",
+    "depth": "In the book",
     "chart": "On the chart",
 }
 

@@ -118,7 +118,7 @@ class KernelView:
     def _publish_forming(self) -> None:
         """Show the bar that the chart looks at."""
         # One alone: those of all that is watched would cost more than anybody reads.
-        token, span = self.board.charted
+        token, span = self.board.focus.token, self.board.focus.span
         try:
             bar = self.kernel.market_feed.bars.current(token, span) if token else None
         # A screen may ask for whatever it likes: the day goes on.

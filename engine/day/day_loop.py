@@ -25,6 +25,7 @@ from compiled.model.values import SECOND, Bar, Tick, stamp_ticks
 from compiled.trading.kernel import Kernel
 from compiled.trading.order_store import BookedFill
 from compiled.trading.reports.gtt_reports import DISABLED, FIRED_AWAY
+from engine.board.depth_view import DepthView
 from engine.board.event_log import FEED_CONNECTED, FEED_LOST, EventLog
 from engine.board.kernel_view import KernelView
 from engine.board.risk_view import RiskView
@@ -168,6 +169,7 @@ class DayLoop:
         self._weighing: set[asyncio.Task[None]] = set()
         self._remarks = ChargeRemarks(kernel, log.add_event)
         self.kernel_view = KernelView(writer, kernel, gateway, stale_after)
+        self.depth_view = DepthView(writer, kernel.order_store.orders.values)
         self.wake = asyncio.Event()
         self.requests: deque[NumberedRequest] = deque()
         self.outcomes: dict[int, OperatorOutcome] = {}
@@ -292,6 +294,7 @@ class DayLoop:
                 self.dead_letters.keep_frame(unread, self._tick_at)
             if ticks:
                 stamp_ticks(ticks, self._tick_at)
+                self.depth_view.take_ticks(ticks)
                 self.inbox.append(TickBatch(self._tick_at, ticks))
                 if self.timekeeper is not None:
                     self.timekeeper.note_stamps(tick.ts for tick in ticks)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import engine
-from engine.board_rows import Board, BoardSection, KillRow
+from engine.board_rows import Board, BoardSection, FormingBar, KillRow, TapeRow
 from engine.board_writer import BoardWriter
 
 ROOT = Path(engine.__file__).resolve().parents[1]
@@ -48,6 +48,9 @@ WRITES = {
     "put_repeat": lambda _, writer: writer.put_repeat(1, 5),
     "add_fill": lambda _, writer: writer.add_fill(None),
     "put_bars": lambda _, writer: writer.put_bars((1, 60), ()),
+    "set_forming": lambda _, writer: writer.set_forming(FormingBar(1, 60, None)),
+    "add_trade": lambda _, writer: writer.add_trade(TapeRow(1, 5, 10.0, 3, "BUY")),
+    "begin_depth": lambda _, writer: writer.begin_depth(),
 }
 
 

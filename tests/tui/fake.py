@@ -7,6 +7,7 @@ from engine.board_rows import (
     BarRow,
     Board,
     DayTrades,
+    DepthRow,
     DifferenceRow,
     EventRow,
     FailureRow,
@@ -20,6 +21,7 @@ from engine.board_rows import (
     QueueRow,
     RiskRow,
     StrategyRow,
+    TapeRow,
     TradeRow,
     WatchRow,
 )
@@ -97,6 +99,9 @@ class FakeDesk:
             f"D12  momentum_ladder  order {key}",
             "14:30:00.000              caused      by a bar [of] INFY at 1624.55",
         ]
+
+    def look_at(self, token, span):
+        self.board.focus.look_at(token, span)
 
     def earlier_orders(self, now):
         return [
@@ -417,8 +422,26 @@ class FakeDesk:
                 x = close
             self.board.bars[token, span] = tuple(rows)
 
+    def _book(self):
+        """Show the book of the charted symbol and a trade in it."""
+        board = self.board
+        row = next((row for row in board.watch.rows if row.token == board.focus.token), None)
+        if row is None:
+            return
+        for side, best, way in (("bid", row.bid, -0.05), ("ask", row.ask, 0.05)):
+            for level in range(5):
+                quantity = 120 + (row.token * 37 + level * 211 + self.steps * 13) % 900
+                own, ahead = (20, 85) if (side, level) == ("bid", 1) else (0, -1)
+                key, at = f"{side}-{level + 1}", round(best + way * level, 2)
+                board.depth.put(
+                    key, DepthRow(key, side, at, quantity, 2 + quantity // 90, own, ahead)
+                )
+        side = ("BUY", "SELL", "")[self.steps % 3]
+        board.tape.append(TapeRow(self.steps, self.now, row.ltp, 5 + self.steps % 40, side))
+
     def step(self, ns=SECOND // 10, share=0.25):
         """Move on: about `share` of the symbols tick."""
+        self._book()
         self.now += ns
         self.steps += 1
         for i, row in enumerate(list(self.board.watch.rows)):

@@ -564,7 +564,7 @@ async def test_the_chart_shows_the_bar_that_forms():
         await pilot.press("2")
         await settle(app, pilot)
         board = app.face.board
-        token, span = board.charted
+        token, span = board.focus.token, board.focus.span
         assert (token, span) == (board.watch.rows[0].token, 60)
         last = board.bars[token, span][-1]
         board.forming = FormingBar(

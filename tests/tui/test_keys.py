@@ -12,6 +12,7 @@ from tui.app.app import PatangApp
 from tui.app.panes.orders_pane import OrdersTable
 from tui.app.panes.positions_pane import PositionsTable
 from tui.app.screens.chart_screen import ChartScreen
+from tui.app.screens.depth_screen import DepthScreen
 from tui.app.screens.desk_screen import DeskScreen
 from tui.app.screens.orders_screen import OrdersScreen
 from tui.app.screens.risk_screen import RiskScreen
@@ -26,6 +27,7 @@ OWNERS = (
     RiskScreen,
     ChartScreen,
     OrdersScreen,
+    DepthScreen,
     LiveTable,
     PositionsTable,
     OrdersTable,

@@ -76,6 +76,8 @@ SHOTS = {
     "chart-80x24": ((80, 24), "LIVE", None, ("2", "b", "h", "h", "h", "k")),
     "chart-near-200x60": ((200, 60), "PAPER", None, ("2", "plus", "i", "i", "i", "i", "w")),
     "orders": ((120, 40), "PAPER", None, ("4", "wait", "wait", "wait", "wait")),
+    "depth": ((120, 40), "LIVE", None, ("j", "j", "j", "3", "wait", "step", "step", "step")),
+    "depth-80x24": ((80, 24), "LIVE", None, ("j", "j", "j", "3", "wait", "step", "step", "j", "j")),
     "exit-question": ((120, 40), "LIVE", None, ("x",)),
     "quit-guard-killed": ((80, 24), "SANDBOX", killed, ("ctrl+q",)),
     "help": ((120, 40), "SANDBOX", None, ("f1",)),
@@ -118,7 +120,11 @@ async def test_the_screen_looks_as_it_did(name):
         if change:
             change(face)
         for key in pressed:
-            if key == "wait":
+            if key == "step":
+                face.step()
+                app.frame()
+                await pilot.pause()
+            elif key == "wait":
                 await pilot.pause()
                 app.frame()
                 await pilot.pause()

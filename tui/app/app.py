@@ -102,6 +102,7 @@ class PatangApp(App[None]):
         self._chart: Any = None
         self._risk: FullScreen | None = None
         self._orders: FullScreen | None = None
+        self._depth: Any = None
 
     def get_driver_class(self) -> type[Driver]:
         """Drive a terminal in a way that survives its loss."""
@@ -307,8 +308,8 @@ class PatangApp(App[None]):
         if self.screen.is_modal:
             return
         screen = self.screen
-        symbol, at = screen.pointed_price() if isinstance(screen, FullScreen) else ("", 0.0)
-        self._operator.open_ticket(side, symbol or self._pointed_symbol(), at)
+        at = screen.pointed_price()[1] if isinstance(screen, FullScreen) else 0.0
+        self._operator.open_ticket(side, self._pointed_symbol(), at)
 
     def action_modify_order(self) -> None:
         """Open a ticket that changes the order under the cursor."""
@@ -319,9 +320,10 @@ class PatangApp(App[None]):
         self._operator.repeat_order()
 
     def _pointed_symbol(self) -> str:
-        table = self.focused
+        table, screen = self.focused, self.screen
         row = table.chosen if isinstance(table, LiveTable) else None
-        return str(getattr(row, "symbol", ""))
+        symbol = screen.pointed_price()[0] if isinstance(screen, FullScreen) else ""
+        return str(getattr(row, "symbol", symbol))
 
     def action_resume(self) -> None:
         """Ask for the reason to let a stopped desk go on."""
@@ -399,6 +401,8 @@ class PatangApp(App[None]):
             self.push_screen(self._risk_screen())
         elif name == "orders":
             self.push_screen(self._orders_screen())
+        elif name == "depth":
+            self.push_screen(self._depth_screen())
         self.call_after_refresh(self.frame)
 
     def action_chart(self, symbol: str = "") -> None:
@@ -416,6 +420,21 @@ class PatangApp(App[None]):
             self.install_screen(self._risk, "risk")
         return self._risk
 
+    def action_depth(self) -> None:
+        """Show the book of the symbol under the cursor, or of the one that is charted."""
+        symbol = self._pointed_symbol()
+        if symbol:
+            self._depth_screen().choose(symbol)
+        self.action_show("depth")
+
+    def _depth_screen(self) -> Any:
+        from tui.app.screens.depth_screen import DepthScreen  # noqa: PLC0415 - not before the first paint
+
+        if self._depth is None:
+            self._depth = DepthScreen(self.face.board.header.mode, self.face, self.tones)
+            self.install_screen(self._depth, "depth")
+        return self._depth
+
     def _orders_screen(self) -> FullScreen:
         from tui.app.screens.orders_screen import OrdersScreen  # noqa: PLC0415 - not before the first paint
 
@@ -428,7 +447,7 @@ class PatangApp(App[None]):
         from tui.app.screens.chart_screen import ChartScreen  # noqa: PLC0415 - not before the first paint
 
         if self._chart is None:
-            self._chart = ChartScreen(self.face.board.header.mode, self.face.spans, self.tones)
+            self._chart = ChartScreen(self.face.board.header.mode, self.face, self.tones)
             self.install_screen(self._chart, "chart")
         return self._chart
 

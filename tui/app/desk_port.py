@@ -34,6 +34,13 @@ class DeskPort(Protocol):
         """
         ...
 
+    def look_at(self, token: int, span: int) -> None:
+        """Have the book, the trades and the forming bar of an instrument shown.
+
+        `span` in seconds, 0: as before.
+        """
+        ...
+
     def earlier_orders(self, now: int) -> list[OrderRow]:
         """Return the orders on record of the days before a time (ns UTC), oldest first.
 

@@ -119,8 +119,10 @@ def paper_terms(station: DeskSession, *, lockstep: bool) -> PaperTerms:
 
 def part_fault(station: DeskSession, name: str) -> Callable[[BaseException], None]:
     """Return what shows that a part of the author's own has failed; what is usual counts then."""
+    risk = station.board.risk
 
+    # Parts are called where orders are filled and charged: on the engine's own thread.
     def show(error: BaseException) -> None:
-        station.board.risk.put(name, RiskRow(name, failure_text(error), "", -1.0, bad=True))
+        risk.put(name, RiskRow(name, failure_text(error), "", -1.0, bad=True))
 
     return show

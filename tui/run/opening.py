@@ -102,6 +102,10 @@ class OpeningDesk:
         """
         return trace_lines(trace_decision(self._station.database, key.removeprefix("x")))
 
+    def look_at(self, token: int, span: int) -> None:
+        """Have the board show more of one instrument."""
+        self.board.focus.look_at(token, span)
+
     def earlier_orders(self, now: int) -> list[OrderRow]:
         """Return the orders of the days before, as the journal has them."""
         return earlier_orders(self._station.database, midnight(ist_day(now)))

@@ -14,13 +14,13 @@ def test_the_charted_bar_is_shown_while_it_forms_and_no_other():
         scene.tick(price, after=5.0)
     view._publish_forming()
     assert board.forming is None
-    board.charted = CANBK, 60
+    board.focus.look_at(CANBK, 60)
     view._publish_forming()
     bar = BarRow(OPEN + MINUTE, 100.0, 102.0, 99.0, 101.0, board.forming.bar.volume)
     assert board.forming == FormingBar(CANBK, 60, bar)
     # Nothing has traded there, and such bars are not built: a screen may ask all the same.
     for asked in ((BEL, 60), (CANBK, 7), (4_711, 60)):
-        board.charted = asked
+        board.focus.look_at(*asked)
         view._publish_forming()
         assert board.forming is None
     assert board.header == BoardHeader(mode="SANDBOX")

@@ -19,6 +19,7 @@ from tui.app.charts.candle_chart import (
 from tui.app.charts.chart_caption import caption_text, compared_line, legend_text
 from tui.app.charts.chart_studies import BELOW, OVERLAYS, study_lines
 from tui.app.charts.chart_window import ChartWindow
+from tui.app.desk_port import DeskPort
 from tui.app.panes.orders_pane import ENDED, order_state
 from tui.app.screens.screen_frame import FullScreen, ScreenFrame, show_bands
 from tui.app.widgets.chart_canvas import ChartCanvas, ChartCaption
@@ -85,10 +86,11 @@ class ChartScreen(FullScreen):
     ChartScreen.-low HeaderBar { height: 1; padding: 0; }
     """
 
-    def __init__(self, mode: str, spans: tuple[int, ...], tones: Callable[[], ToneStyles]) -> None:
+    def __init__(self, mode: str, face: DeskPort, tones: Callable[[], ToneStyles]) -> None:
         super().__init__()
         self._tones = tones
-        self._spans = spans or (60,)
+        self._look_at = face.look_at
+        self._spans = face.spans or (60,)
         self._span = self._spans[0]
         self._symbol = ""
         self._other = ""
@@ -284,7 +286,7 @@ class ChartScreen(FullScreen):
         row = next((row for row in rows if row.symbol == self._symbol), rows[0] if rows else None)
         if row is None:
             return None
-        board.charted = row.token, self._span
+        self._look_at(row.token, self._span)
         bars = board.bars.get((row.token, self._span), ())
         forming = board.forming
         # it may have closed meanwhile, and stand among the others

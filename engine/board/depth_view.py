@@ -1,0 +1,130 @@
+"""The book and the trades of the instrument that a screen looks at, and our orders in its queue."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from compiled.market_data.depth_block import Level, depth_levels
+from compiled.model.values import Order, OrderStatus, Side, Tick
+from engine.board_rows import DepthRow, TapeRow
+from engine.board_writer import BoardWriter
+
+LEVELS = 5
+
+
+class QueuedOrder(NamedTuple):
+    """A working limit order: its price, what is left of it, and the shares estimated ahead."""
+
+    price: float
+    left: int
+    ahead: int
+
+
+class DepthView:
+    """Shows book and trades of the instrument in `Board.focus`, and of no other.
+
+    The shares ahead of an order of ours are an estimate. It joins behind all that stands at its
+    price in the first book that has it; trades at that price take from the front, and it is never
+    behind more than stands there. Who was ahead and cancelled cannot be told from who was behind,
+    so what is shown is the most.
+    """
+
+    def __init__(self, writer: BoardWriter, known_orders: Callable[[], Iterable[Order]]) -> None:
+        self._writer = writer
+        self._known_orders = known_orders
+        self._board = writer.board
+        self._token = 0
+        self._volume = -1
+        self._touch = (0.0, 0.0)
+        self._number = 0
+        self._queued: dict[int, QueuedOrder] = {}
+
+    def take_ticks(self, ticks: Iterable[Tick]) -> None:
+        """Show what the ticks have of the instrument in focus."""
+        token = self._board.focus.token
+        if token != self._token:
+            self._begin_token(token)
+        if not token:
+            return
+        for tick in ticks:
+            if tick.token == token:
+                self._take_tick(tick, self._working_orders(token))
+
+    def _working_orders(self, token: int) -> list[Order]:
+        """Return the limit orders of ours that stand in a book."""
+        return [
+            order
+            for order in self._known_orders()
+            if order.token == token and order.status is OrderStatus.OPEN and order.price > 0.0
+        ]
+
+    def _begin_token(self, token: int) -> None:
+        self._token, self._volume, self._touch = token, -1, (0.0, 0.0)
+        self._queued.clear()
+        self._writer.begin_depth()
+
+    def _take_tick(self, tick: Tick, orders: Sequence[Order]) -> None:
+        traded = self._take_trade(tick)
+        bids, asks = depth_levels(tick)
+        if bids or asks:
+            self._follow_queue(tick.ltp, traded, [*bids, *asks], orders)
+            self._show_levels("bid", bids, Side.BUY, orders)
+            self._show_levels("ask", asks, Side.SELL, orders)
+            self._touch = bids[0][0] if bids else 0.0, asks[0][0] if asks else 0.0
+
+    def _take_trade(self, tick: Tick) -> int:
+        """Note what has traded since the tick before; return how many shares."""
+        before, self._volume = self._volume, max(int(tick.volume), self._volume)
+        if before < 0 or tick.volume <= before:
+            return 0
+        traded = int(tick.volume) - before
+        bid, ask = self._touch
+        # By the book before: the one that comes with the trade has moved already.
+        side = "BUY" if 0.0 < ask <= tick.ltp else "SELL" if tick.ltp <= bid else ""
+        self._number += 1
+        self._writer.add_trade(TapeRow(self._number, int(tick.ts), tick.ltp, traded, side))
+        return traded
+
+    def _follow_queue(
+        self, ltp: float, traded: int, levels: Sequence[Level], orders: Sequence[Order]
+    ) -> None:
+        there = {price: quantity for price, quantity, _ in levels}
+        queued: dict[int, QueuedOrder] = {}
+        for order in orders:
+            left = int(order.quantity) - int(order.filled)
+            others = max(there.get(order.price, 0) - left, 0)
+            known = self._queued.get(int(order.intent))
+            # At another price it stands at the end of another queue.
+            if known is None or known.price != order.price:
+                if order.price in there:
+                    queued[int(order.intent)] = QueuedOrder(order.price, left, others)
+                continue
+            ahead = known.ahead - (traded if ltp == order.price else 0)
+            ahead = min(ahead, others) if order.price in there else ahead
+            queued[int(order.intent)] = QueuedOrder(order.price, left, max(ahead, 0))
+        self._queued = queued
+
+    def _show_levels(
+        self, side: str, levels: Sequence[Level], way: Side, orders: Sequence[Order]
+    ) -> None:
+        for number in range(LEVELS):
+            price, quantity, count = levels[number] if number < len(levels) else (0.0, 0, 0)
+            mine = [
+                order
+                for order in orders
+                if order.side is way and price > 0.0 and order.price == price
+            ]
+            ahead = [
+                self._queued[int(order.intent)].ahead
+                for order in mine
+                if int(order.intent) in self._queued
+            ]
+            row = DepthRow(
+                f"{side}-{number + 1}",
+                side,
+                price,
+                quantity,
+                orders=count,
+                own=sum(int(order.quantity) - int(order.filled) for order in mine),
+                ahead=min(ahead) if ahead else -1,
+            )
+            self._writer.put(self._board.depth, row.key, row)
