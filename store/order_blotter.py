@@ -31,6 +31,7 @@ def earlier_orders(database: Path, before: int, most: int = 5_000) -> list[Order
 
     Raise `OperatorError` for a database that cannot be read.
     """
+    # The newest, and turned round: of years of orders the screen wants the end.
     with open_for_reading(database) as db:
         rows = db.execute(_EARLIER, (EXTERNAL, before, most)).fetchall()
     return [_order_row(row) for row in reversed(rows)]

@@ -73,9 +73,11 @@ class DepthView:
 
     def _take_trade(self, tick: Tick) -> int:
         """Note what has traded since the tick before; return how many shares."""
+        # The highest so far: a late packet has a smaller one, and has traded nothing anew.
         before, self._volume = self._volume, max(int(tick.volume), self._volume)
         if before < 0 or tick.volume <= before:
             return 0
+        # Packets are thinned out on the way: one may stand for several trades.
         traded = int(tick.volume) - before
         bid, ask = self._touch
         # By the book before: the one that comes with the trade has moved already.
@@ -91,6 +93,7 @@ class DepthView:
         queued: dict[int, QueuedOrder] = {}
         for order in orders:
             left = int(order.quantity) - int(order.filled)
+            # The book of the exchange has our own shares in it.
             others = max(there.get(order.price, 0) - left, 0)
             known = self._queued.get(int(order.intent))
             # At another price it stands at the end of another queue.
@@ -101,6 +104,7 @@ class DepthView:
             ahead = known.ahead - (traded if ltp == order.price else 0)
             ahead = min(ahead, others) if order.price in there else ahead
             queued[int(order.intent)] = QueuedOrder(order.price, left, max(ahead, 0))
+        # What is not at work any longer falls out with this.
         self._queued = queued
 
     def _show_levels(

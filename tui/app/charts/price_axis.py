@@ -65,6 +65,7 @@ def round_step(reach: float, most: int) -> float:
 
 def round_prices(axis: PriceAxis, most: int) -> list[float]:
     """Return round prices on an axis, from the top, `most` and one at most."""
+    # A price between two ticks of the grid would be one that nobody can order at.
     step = round_step(axis.high - axis.low, most)
     first, last = math.ceil(axis.low / step), math.floor(axis.high / step)
     return [k * step for k in range(last, first - 1, -1)]

@@ -44,12 +44,14 @@ class BlotterPaneView(OrdersPaneView):
     def rows(self, board: Board) -> Sequence[OrderRow]:
         """Return the orders, the oldest first."""
         today = board.orders.rows[:]
+        # The journal may have been read after midnight, with orders that the board has still.
         known = {row.key for row in today}
         rows = [row for row in self.earlier if row.key not in known] + today
         return rows if self.shown == "all" else [row for row in rows if self._is_shown(row)]
 
     def _is_shown(self, row: OrderRow) -> bool:
         state = order_state(row)
+        # One that is filled in part and cancelled has traded all the same.
         if self.shown == "filled":
             return state in _FILLED or row.filled > 0
         if self.shown == "refused":

@@ -45,6 +45,7 @@ class DepthPaneView(View[DepthRow]):
         """Return the asks, the worst first, and the bids."""
         rows = board.depth.rows[:]
         self._most = max((row.quantity for row in rows), default=0) or 1
+        # The best ones meet in the middle, as on every ladder of prices.
         asks = [row for row in rows if row.side == "ask"]
         return [*reversed(asks), *(row for row in rows if row.side == "bid")]
 
@@ -62,6 +63,7 @@ class DepthPaneView(View[DepthRow]):
         return (
             PaneCell(count(row.own) if row.own else "", "strong"),
             PaneCell(count(row.ahead) if row.ahead >= 0 else "", "notice"),
+            # A book that moves changes every price: only quantities flash.
             PaneCell(price(row.price), tone, still=True),
             PaneCell(count(row.quantity), "", row.quantity),
             PaneCell(count(row.orders), "faint", still=True),
@@ -109,6 +111,7 @@ class TapePaneView(View[TapeRow]):
 
     def rows(self, board: Board) -> Sequence[TapeRow]:
         """Return the trades, oldest first."""
+        # A copy: the engine's thread goes on with its own.
         return list(board.tape.copy())
 
     def cells(self, row: TapeRow, now: int, widths: Sequence[int]) -> tuple[PaneCell, ...]:

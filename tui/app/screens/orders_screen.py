@@ -100,6 +100,7 @@ class OrdersScreen(PanedScreen):
         row: Any = self.panes["blotter"].table.chosen
         if row is not self._pointed:
             if row is None or self._pointed is None or row.key != self._pointed.key:
+                # Another's life beside this order would be a lie, however short.
                 self._life.show_lines(())
             self._pointed, self._pointed_at, self._read_at = row, frame.number, -_AGAIN
         due = frame.number - self._pointed_at >= _REST and frame.number - self._read_at >= _AGAIN

@@ -207,6 +207,7 @@ def read_verdict(
         f"break-even {price(round(even, 2))} ({away:.2f}%{ticks})",
         blocks,
     ]
+    # The gap below a stop is not in it: nobody knows that one.
     if request.stop > 0.0:
         lost = float(data["value"]) * request.stop / 100.0 + both
         lines.append(f"at the stop about ₹{_money_text(lost)} are lost, charges included")

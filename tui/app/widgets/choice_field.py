@@ -52,6 +52,7 @@ class ChoiceField(Widget, can_focus=True):
         """Take the next choice that begins with a letter."""
         letter = (event.character or "").upper()
         at = self._choices.index(self.value) if self.value in self._choices else -1
+        # From the one behind it on: SL and SL-M begin alike, and the second press takes the other.
         turned = [*self._choices[at + 1 :], *self._choices[: at + 1]]
         found = [each for each in turned if letter and each.upper().startswith(letter)]
         if found and letter.isalpha():

@@ -112,6 +112,7 @@ def _meets_word(word: str, text: str) -> bool:
     if word.startswith("!"):
         return len(word) == 1 or not _meets_word(word[1:], text)
     if word.startswith("~"):
+        # The iterator goes on behind each letter that it finds.
         rest = iter(text)
         return all(letter in rest for letter in word[1:])
     return word in text
