@@ -63,7 +63,7 @@ TRADED = frozenset(
 E1, partly paid, stands beside the share's EQ.
 """
 NO_SYMBOL = re.compile(
-    r"(\d*min(ute)?s?|\d+[mhd]|eq|nse|bse|nfo|daily|day|hour|ohlcv?|data|candles?|history|hist|kite|dly|\d{6,}|\(\d+\))",
+    r"(\d*min(ute)?s?|\d+[mhd]|eq|nse|bse|nfo|daily|day|hour|ohlcv?|data|candles?|ticks?|history|hist|kite|dly|\d{6,}|\(\d+\))",
     re.IGNORECASE,
 )
 """Words of file names that are no part of a symbol."""

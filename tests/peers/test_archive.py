@@ -149,7 +149,7 @@ def test_a_golden_version_is_verified_when_it_lies_in_the_archive(desk, capfd):
     assert patang(capfd, "bars", "golden", "build")[0] == 0
     assert patang(capfd, "bars", "archive", "push")[0] == 0
     code, _, err = patang(capfd, "bars", "golden", "verify")
-    assert (code, err) == (0, "golden-1: 2 symbols are as they were made\n")
+    assert (code, err) == (0, "golden-1: 2 symbols as they were made\n")
 
 
 def test_a_recording_is_read_out_of_the_archive(desk, capfd):

@@ -413,6 +413,7 @@ def test_what_cannot_be_read_is_one_line_with_the_mend(brought, text, given, say
         ("NIFTY_50.parquet", "NIFTY 50"),
         ("BAJAJ-AUTO.NS.csv", "BAJAJ-AUTO"),
         ("candles_1min_NIFTY25O0725000CE_9827074_20251007.csv", "NIFTY25O0725000CE"),
+        ("ticks_NIFTY50_256265_20251007.csv", "NIFTY50"),
         ("reliance 5min data.csv", "RELIANCE"),
     ],
 )

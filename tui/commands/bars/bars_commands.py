@@ -17,6 +17,7 @@ from engine.errors import ConfigError, NothingFound
 from engine.exit_codes import DONE, FAILED
 from engine.market.calendar import ist_day
 from engine.market.corporate_actions.action_list import CorporateActions
+from engine.numbers import counted
 from engine.texts import plain_text
 from store.bars.registry import FILES
 from tui.commands.bars.bar_selection import (
@@ -203,7 +204,7 @@ def gaps(
     rows = [_gap_row(run) for run in runs if run.bars >= least]
     # all of them, also those in runs shorter than --least
     missing = sum(map(len, lacking.values()))
-    summary = f"{missing:,} bars are missing of {len(lacking)} symbols"
+    summary = f"{missing:,} bars are missing of {counted(len(lacking), 'symbol')}"
     if len(lacking) > 1:
         summary += f", {len(shared):,} of them of every one"
     if chosen.archived:
@@ -256,12 +257,14 @@ def check(
                 }
                 for each in findings(series, chosen.span, wanted)
             ]
-    counts = Counter(str(row["code"]) for row in rows)
-    text = ", ".join(f"{code} {count}" for code, count in sorted(counts.items())) or "nothing found"
+    found: Counter[str] = Counter()
+    for row in rows:
+        found[str(row["code"])] += int(str(row["bars"]))
+    text = ", ".join(f"{code} {bars:,}" for code, bars in sorted(found.items())) or "nothing found"
     print_table(
         rows,
         as_json=as_json,
-        summary=f"{len(chosen.symbols)} symbols of version {chosen.version}: {text}",
+        summary=f"{counted(len(chosen.symbols), 'symbol')} of version {chosen.version}: {text}",
     )
     return FAILED if rows else DONE
 
@@ -312,7 +315,8 @@ def export(
         raise NothingFound(f"no such bars in {source}")
     sys.stderr.write(
         plain_text(
-            f"{count:,} bars of {len(chosen.symbols)} symbols{f' in {out}' if out else ''}\n"
+            f"{count:,} bars of {counted(len(chosen.symbols), 'symbol')}"
+            f"{f' in {out}' if out else ''}\n"
         )
     )
     return DONE
@@ -360,7 +364,7 @@ def adjust(
     print_table(
         rows,
         as_json=as_json,
-        summary=f"{len(chosen.symbols)} symbols stored as version {chosen.version}-adjusted",
+        summary=f"{counted(len(chosen.symbols), 'symbol')} stored as version {chosen.version}-adjusted",
     )
     return DONE
 
@@ -395,7 +399,7 @@ def averages(
     print_table(
         rows,
         as_json=as_json,
-        summary=f"{len(rows)} symbols of version {chosen.version}, as of the last bar",
+        summary=f"{counted(len(rows), 'symbol')} of version {chosen.version}, as of the last bar",
     )
     return DONE
 

@@ -13,6 +13,7 @@ from cyclopts import App, Parameter
 from engine.errors import DataError, NothingFound, PatangError
 from engine.exit_codes import DONE, FAILED
 from engine.market.calendar import ist_day
+from engine.numbers import counted
 from engine.ports import BarStore
 from engine.texts import plain_text
 from store.bars.registry import FILES
@@ -126,7 +127,8 @@ def build(
         rows,
         as_json=as_json,
         summary=(
-            f"{name} {what} {total:,} bars of {len(parts)} symbols, sha256 {manifest.sha256[:16]}"
+            f"{name} {what} {total:,} bars of {counted(len(parts), 'symbol')}, "
+            f"sha256 {manifest.sha256[:16]}"
         ),
     )
     return DONE
@@ -199,9 +201,9 @@ def verify(
         series = store.columns(symbol, manifest.span, -END_OF_TIME, END_OF_TIME, manifest.version)
         rows.append({"symbol": symbol, "bars": len(series.start), "expected": 0})
     text = (
-        f"{len(rows)} of {len(manifest.symbols)} symbols differ"
+        f"{len(rows)} of {counted(len(manifest.symbols), 'symbol')} differ"
         if rows
-        else f"{len(manifest.symbols)} symbols are as they were made"
+        else f"{counted(len(manifest.symbols), 'symbol')} as they were made"
     )
     print_table(rows, as_json=as_json, summary=f"{manifest.version}: {text}")
     return FAILED if rows else DONE
@@ -240,7 +242,9 @@ def diff(
         if new or gone or other:
             rows.append({"symbol": symbol, "new": new, "gone": gone, "changed": other})
     print_table(
-        rows, as_json=as_json, summary=f"{len(rows)} symbols differ" if rows else "the same bars"
+        rows,
+        as_json=as_json,
+        summary=f"{counted(len(rows), 'symbol')} differ" if rows else "the same bars",
     )
     return FAILED if rows else DONE
 
