@@ -364,7 +364,9 @@ def adjust(
     print_table(
         rows,
         as_json=as_json,
-        summary=f"{counted(len(chosen.symbols), 'symbol')} stored as version {chosen.version}-adjusted",
+        summary=(
+            f"{counted(len(chosen.symbols), 'symbol')} stored as version {chosen.version}-adjusted"
+        ),
     )
     return DONE
 
