@@ -21,6 +21,7 @@ from engine.history.bar_series import from_bars
 from engine.history.kept_ticks import keep_ticks
 from engine.history.tick_files import SPAN, bars_of, ticks_of
 from engine.market.calendar import Calendar
+from engine.numbers import counted
 from engine.texts import plain_text
 from store.export import ColumnKind, ist_text, write_rows
 from store.recordings.recording_blocks import BlockScan
@@ -101,7 +102,7 @@ def list_(*, mode: OfMode = None, config: ConfigFile = None, as_json: RowsAsJson
     print_table(
         rows,
         as_json=as_json,
-        summary=f"{len(rows)} recordings, {sum(float(str(row['mb'])) for row in rows):,.1f} MB",
+        summary=f"{counted(len(rows), 'recording')}, {sum(float(str(row['mb'])) for row in rows):,.1f} MB",
     )
     return DONE
 
