@@ -99,11 +99,9 @@ def list_(*, mode: OfMode = None, config: ConfigFile = None, as_json: RowsAsJson
     if not found:
         raise NothingFound("nothing has been recorded: set feed.record = true, and run the desk")
     rows = [_recording_row(run, plainly=as_json) for run in found]
-    print_table(
-        rows,
-        as_json=as_json,
-        summary=f"{counted(len(rows), 'recording')}, {sum(float(str(row['mb'])) for row in rows):,.1f} MB",
-    )
+    size = sum(float(str(row["mb"])) for row in rows)
+    summary = f"{counted(len(rows), 'recording')}, {size:,.1f} MB"
+    print_table(rows, as_json=as_json, summary=summary)
     return DONE
 
 
