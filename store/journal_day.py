@@ -28,6 +28,7 @@ from engine.backtest.parity.day_records import (
     TripLeg,
     rung_place,
 )
+from engine.backtest.parity.heard_bars import heard_bars
 from engine.board.event_log import FEED_CONNECTED, FEED_LOST
 from engine.board.strategy_failures import ACT
 from engine.day.dead_letters import WORDS
@@ -64,7 +65,8 @@ FROM fills f LEFT JOIN trades t ON t.trade_id = f.rung WHERE f.ts < ? ORDER BY f
 class KeptDay(NamedTuple):
     """Records that a journal has of a day.
 
-    The desk's day, its settings (`ran`, one for each opening with other settings), its first cash.
+    They are the desk's day with the bars it heard, all it has `seen` in the end, its settings
+    (`ran`, one for each opening with other settings), its first cash.
 
     `carried` are the symbols of round trips from earlier days: they are no part of it. `cash`
     (paise), when it was `opened` first and `ended` its log (ns) are 0 where that is not known.
@@ -76,6 +78,7 @@ class KeptDay(NamedTuple):
     carried: list[str]
     opened: int
     ended: int
+    seen: Mapping[str, BarSeries]
 
 
 def last_day(path: Path) -> date:
@@ -130,9 +133,7 @@ def kept_day(path: Path, day: date, bars: Mapping[str, BarSeries]) -> KeptDay:
         incidents += _feed_gaps(database, start, end)
         incidents += _lost_feeds(database, start, end)
         incidents += _dead_letters(database, start, end)
-        ended = database.execute(
-            "SELECT max(ts) FROM events WHERE ts >= ? AND ts < ?", (start, end)
-        ).fetchone()[0]
+        ended = _last_line(database, start, end)
         newest = database.execute("SELECT max(ts) FROM fills").fetchone()[0] or 0
     cash = meta.get(f"{CASH}{day}")
     opened = {
@@ -150,12 +151,13 @@ def kept_day(path: Path, day: date, bars: Mapping[str, BarSeries]) -> KeptDay:
     )
     trips, carried = round_trips(fills, start, bars, whole=not later, orders=orders)
     return KeptDay(
-        DeskDay(signals, trips, bars, incidents),
+        DeskDay(signals, trips, heard_bars(bars, incidents), incidents),
         list(opened.values()),
         int(cash or 0),
         carried,
         min(opened, default=0),
-        int(ended or 0),
+        ended,
+        bars,
     )
 
 
@@ -354,17 +356,22 @@ def _closed_stretches(database: sqlite3.Connection, start: int, end: int) -> lis
     ).fetchone()
     found: list[DayIncident] = []
     for until in [*(row["ts"] for row in opened[1:]), *([] if over else [end])]:
-        last = database.execute(
-            "SELECT max(ts) FROM (SELECT ts FROM events UNION ALL SELECT ts FROM order_events "
-            "UNION ALL SELECT last FROM decisions) WHERE ts >= ? AND ts < ?",
-            (start, until),
-        ).fetchone()[0]
-        if last is not None:
+        if last := _last_line(database, start, until):
             stretch = _clock_stretch(last, until) if until < end else f"after {time_of_day(last)}"
             found.append(
                 DayIncident(CLOSED, last + 1, until, f"the desk was not running {stretch}")
             )
     return found
+
+
+def _last_line(database: sqlite3.Connection, start: int, end: int) -> int:
+    """Return when the last line of [start, end) was written, 0 for none."""
+    found = database.execute(
+        "SELECT max(ts) FROM (SELECT ts FROM events UNION ALL SELECT ts FROM order_events "
+        "UNION ALL SELECT last FROM decisions) WHERE ts >= ? AND ts < ?",
+        (start, end),
+    ).fetchone()[0]
+    return int(found or 0)
 
 
 def _lost_feeds(database: sqlite3.Connection, start: int, end: int) -> list[DayIncident]:

@@ -134,6 +134,7 @@ def settings_of(
         "limits": current_limits(configured_limits(config.risk, config.feed.stale_after_s)),
         "watch": list(watch),
         "slippage_ticks": config.paper.slippage_ticks,
+        "latency_ms": config.paper.latency_ms,
         "slippage": config.paper.slippage,
         "fees": config.paper.fees,
         "modifies": config.governor.modifies_per_order,

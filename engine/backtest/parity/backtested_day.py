@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from compiled.backtest.session_loop import RungRecord
-from compiled.model.values import paise
+from compiled.model.values import NEVER, paise
 from compiled.trading.decision_log import CAUSES
 from compiled.trading.order_store import BookedFill
 from engine.backtest.backtest_run import BacktestRun
@@ -20,11 +20,16 @@ from engine.history.bar_series import BarSeries
 
 
 def backtest_day_of(
-    backtest: BacktestRun, bars: Mapping[str, BarSeries], differs: Mapping[str, str], *, cold: int
+    backtest: BacktestRun,
+    bars: Mapping[str, BarSeries],
+    differs: Mapping[str, str],
+    *,
+    cold: int,
+    until: int = NEVER,
 ) -> BacktestDay:
     """Return a finished backtest as `BacktestDay`, its decisions kept (`keep_decisions`).
 
-    The other arguments are fields of it.
+    What it did after `until` (ns) is left out; the other arguments are fields of it.
     """
     symbols = {int(each.token): symbol for symbol, each in backtest.market.instruments.items()}
     signals = [
@@ -45,11 +50,12 @@ def backtest_day_of(
             asked=CAUSES[each.cause.what],
         )
         for each in backtest.decisions
-        if each.kind in {ENTER, RUNG}
+        if each.kind in {ENTER, RUNG} and each.ts <= until
     ]
     by_rung: dict[int, list[BookedFill]] = {}
     for fill in backtest.fills:
-        by_rung.setdefault(int(fill.order.rung), []).append(fill)
+        if fill.ts <= until:
+            by_rung.setdefault(int(fill.order.rung), []).append(fill)
     records = {int(each.rung_id): each for each in backtest.rungs}
     trips = [
         _trip_of_fills(rung, fills, records.get(rung), symbols, backtest)
@@ -69,7 +75,8 @@ def _trip_of_fills(
     symbol, side = symbols[int(order.token)], order.side
     entry = _leg_of_fills([fill for fill in fills if fill.order.side is side])
     left = _leg_of_fills([fill for fill in fills if fill.order.side is not side])
-    mark = int(paise(float(backtest.series[symbol].close[-1]), entry.quantity - left.quantity))
+    market = backtest.kernel.state.markets[int(order.token)]
+    mark = int(paise(float(market.ltp), entry.quantity - left.quantity))
     number, ended = (int(record.number), record.ended) if record is not None else (1, "")
     return ParityTrip(
         rung,

@@ -1,16 +1,18 @@
 """The bars that a desk heard of a day, and the minutes that it did not."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Final
 
 import numpy as np
 
 from compiled.model.values import MINUTE
-from engine.backtest.parity.day_records import GAP, DayIncident
+from engine.backtest.parity.day_records import CLOSED, GAP, DayIncident
 from engine.history.bar_series import BarSeries, Ints, merge
 from engine.market.calendar import TradingSession
 
+TINY: Final = 1e-6
+"""Prices of a grid in binary: equal ones may differ in their last bit."""
 ALIKE: Final = 0.005
 """How far a close may be from the desk's in a history of the same market, as a part of it."""
 
@@ -56,3 +58,38 @@ def lost_minutes(bars: Iterable[BarSeries], session: TradingSession) -> list[tup
         if after - before > MINUTE
         and any(part.start <= before and after < part.end for part in session.parts)
     ]
+
+
+def are_alike(seen: Mapping[str, BarSeries], made: Mapping[str, BarSeries]) -> bool:
+    """Return whether most bars that both have are the same: those of one market's same day.
+
+    They are, too, where there is none to tell by.
+    """
+    both = same = 0
+    for symbol in seen.keys() & made.keys():
+        _, at, there = np.intersect1d(seen[symbol].start, made[symbol].start, return_indices=True)
+        both += len(at)
+        same += int((np.abs(seen[symbol].close[at] - made[symbol].close[there]) < TINY).sum())
+    return 2 * same >= both
+
+
+def unrecorded_time(
+    stretches: Sequence[tuple[int, int]],
+    opened: int,
+    ended: int,
+    incidents: Iterable[DayIncident],
+    session: TradingSession | None,
+) -> int:
+    """Return how long (ns) a desk ran within a session without a recording.
+
+    It ran from when it was opened until it ended but for its incidents; `stretches` are recorded.
+    """
+    if session is None:
+        return 0
+    first, last = max(opened, session.open), min(ended, session.close)
+    known = [*stretches, *((each.began, each.ended) for each in incidents if each.what == CLOSED)]
+    missing, at = 0, first
+    for begin, end in sorted(known):
+        missing += max(min(begin, last) - at, 0)
+        at = max(at, end)
+    return missing + max(last - at, 0)

@@ -1,13 +1,12 @@
 """The bars of a day that is compared: those a desk has kept, and those its backtest reads."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Final, final
 
 from compiled.model.values import SECOND
-from compiled.trading.strategy import Strategy
 from engine.backtest.parity.heard_bars import fill_holes, lost_minutes
 from engine.backtest.run_bars import BarVersions, span_for
 from engine.config.disk_places import desk_paths
@@ -21,6 +20,7 @@ from engine.ports import BarStore
 from store.bars.bar_writer import WARM_UP
 from store.bars.parquet_bars import ParquetBars
 from store.bars.registry import FILES
+from store.journal_day import KeptDay
 from tui.run.bar_stores import desk_store, local_store
 from tui.run.bar_stores import history_store as shelf
 from tui.run.run_records import bars_folder
@@ -29,6 +29,7 @@ from tui.run.settings import actions_of, calendar_of
 MINUTE: Final = 60
 LIVE: Final = "live"
 HISTORY: Final = "history"
+TICKS: Final = "ticks"
 ONE_DAY: Final = timedelta(days=1)
 
 
@@ -55,23 +56,21 @@ class ParityBars:
     def of_backtest(
         self,
         wanted: str,
-        seen: Mapping[str, BarSeries],
-        ended: int,
-        watch: Iterable[str],
-        strategies: Iterable[Strategy],
+        kept: KeptDay,
+        spans: Collection[int],
     ) -> tuple[dict[str, BarSeries], str]:
         """Return the bars of the day with those before, by symbol in the desk's order.
 
-        They are those `wanted`: the desk's, which it has `seen`, and what it did not hear until it
-        `ended` (ns) from the history; those of the history; or of a version of it. The text names
-        them.
+        They are those `wanted`: the desk's, and what it did not hear as long as it ran from the
+        history; those of the history; or of a version of it. The text names them. `spans` are those
+        of the strategies.
         """
+        seen = kept.seen
         own = wanted == LIVE and bool(seen)
         if wanted == LIVE and not seen:
             self._warnings.append(
                 "the desk has kept no bars of that day: those of the history are read"
             )
-        spans = {each.span for each in strategies}
         span_for([MINUTE], 0, spans)
         since = (
             self.day - timedelta(days=DAYS_BACK)
@@ -79,9 +78,10 @@ class ParityBars:
             else self._calendar.latest_trading_day(self.day - ONE_DAY)
         )
         # in the order of the desk, which decides between two that ask at the same moment
+        watch = kept.ran[0]["watch"] if kept.ran else self._config.feed.watch
         names = [*dict.fromkeys([*watch, *(seen or self._history.symbols(MINUTE))])]
         version = "" if wanted in {LIVE, HISTORY} else wanted
-        reach = _heard_reach(seen.values(), ended)
+        reach = _heard_reach(seen.values(), kept.ended)
         found: dict[str, BarSeries] = {}
         versions: set[str] = set()
         for name in names:

@@ -34,11 +34,11 @@ def parity(
         str,
         Parameter(
             help=(
-                "live: those the desk saw; history: those a backtest reads; or a version of the "
-                "history."
+                "ticks: what the desk recorded; live: the bars it saw; history: those a backtest "
+                "reads; or a version of the history. Without it ticks, else live."
             )
         ),
-    ] = "live",
+    ] = "",
     every: Annotated[
         bool,
         Parameter(name="--all", negative="", help="Show all of them, not 40 of each kind."),

@@ -1,42 +1,35 @@
 """Run a desk's day again as a backtest, and compare the two."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar, final
 
-from compiled.model.order_terms import ExitEscalation
-from compiled.model.values import SECOND
+from compiled.model.values import MINUTE as MINUTE_NS
+from compiled.model.values import NEVER, SECOND
 from compiled.trading.strategy import Strategy
 from engine.backtest import run_identity
-from engine.backtest.backtest_run import BacktestRun, RunSettings
+from engine.backtest.backtest_run import BacktestRun
 from engine.backtest.parity.attribution import DayParity, compare_days, split_parity
 from engine.backtest.parity.backtested_day import backtest_day_of
 from engine.backtest.parity.day_records import BacktestDay, DeskDay
 from engine.backtest.parity.difference_causes import CAUSES, LOOKS_BACK, differing_starts
-from engine.backtest.parity.heard_bars import heard_bars
+from engine.backtest.parity.heard_bars import are_alike, unrecorded_time
 from engine.backtest.parity.parity_curves import ParityCurves, parity_curves
-from engine.backtest.run_bars import replay_bars
-from engine.backtest.traded_market import instruments_of, market_of
-from engine.config.risk_limits import configured_limits
 from engine.config.schema import DeskConfig
+from engine.errors import NothingFound
 from engine.history.bar_series import BarSeries
-from engine.manual.day_limits import limit_event
 from store.backtest_results import ParityDay
 from store.journal_day import KeptDay, kept_day, last_day
-from strategies import build
-from strategies.replaced_models import failing, paper_charges, paper_slippage
-from tui.commands.backtest.parity_bars import LIVE, MINUTE, ParityBars, desk_bars, kept_bars
+from tui.commands.backtest.parity_backtest import DayBacktest
+from tui.commands.backtest.parity_bars import LIVE, TICKS, ParityBars, desk_bars, kept_bars
+from tui.commands.backtest.tick_days import recorded_day
 from tui.run.run_records import database_of_day, latest_database
-from tui.run.settings import (
-    calendar_of,
-    listed_on,
-    settings_of,
-    strategies_of,
-    with_derivatives,
-)
+from tui.run.settings import calendar_of, settings_of, strategies_of
 
 Day = TypeVar("Day", DeskDay, BacktestDay)
+SPARE: Final = 2 * MINUTE_NS
+"""How long a desk may have run without its recording (ns): an opening takes its time."""
 NOBODY: Final = "nobody"
 """Whose shares are that moved without an order of the desk."""
 
@@ -44,14 +37,14 @@ NOBODY: Final = "nobody"
 class ParityRequest(NamedTuple):
     """Request for parity: empty texts are the configured mode and its last run's last day.
 
-    `bars` is `live` (those the desk saw), `history` (those a backtest reads) or a version of the
-    history.
+    `bars` is `ticks` (what the desk has recorded), `live` (the bars it saw), `history` (those a
+    backtest reads) or a version of the history; empty: ticks, where there are any.
     """
 
     mode: str
     day: date | None = None
     database: Path | None = None
-    bars: str = LIVE
+    bars: str = ""
     folder: Path | None = None
 
 
@@ -117,6 +110,18 @@ def _parity_row(
     )
 
 
+class ReplayedDay(NamedTuple):
+    """The day as a backtest: on which `bars`, called how, and as the desk has `heard` them.
+
+    The latter is None where they are the same.
+    """
+
+    backtest: BacktestRun
+    bars: Mapping[str, BarSeries]
+    version: str
+    heard: BacktestDay | None
+
+
 @final
 class ParityRun:
     """One day from the journal to the comparison."""
@@ -138,9 +143,7 @@ class ParityRun:
         day = request.day or last_day(path)
         store = desk_bars(config, request.mode, path)
         # the journal values what is still held by these
-        seen = kept_bars(store, day)
-        kept = kept_day(path, day, seen)
-        kept = kept._replace(day=kept.day._replace(bars=heard_bars(seen, kept.day.incidents)))
+        kept = kept_day(path, day, kept_bars(store, day))
         if kept.carried:
             self._warnings.append(f"held from days before, and left out: {', '.join(kept.carried)}")
         ran = (
@@ -152,12 +155,11 @@ class ParityRun:
             self._warnings.append(
                 "the journal does not say with what the desk ran: the configuration is taken"
             )
-        strategies = self._built_strategies(ran)
+        again = DayBacktest(config, request.mode, day, kept, ran)
         read = ParityBars(config, day, store, request.folder, self._warnings)
-        series, version = read.of_backtest(
-            request.bars, seen, kept.ended, ran["watch"], strategies.values()
-        )
-        backtest = self._run_backtest(kept, ran, strategies, series, day)
+        spans = {each.span for each in again.strategies().values()}
+        found = self._on_ticks(again, kept, read, spans) or self._on_bars(again, kept, read, spans)
+        backtest = found.backtest
         for failure in backtest.failures:
             self._warnings.append(f"in the backtest {failure.strategy} failed: {failure.error}")
         if not backtest.warmed_sessions:
@@ -166,16 +168,18 @@ class ParityRun:
             )
         done = backtest_day_of(
             backtest,
-            read.today(series),
-            self._known_differences(kept.ran, ran, strategies),
-            cold=_cold_until(backtest, kept.opened, strategies.values()),
+            found.bars,
+            self._known_differences(kept.ran, ran, again.strategies()),
+            cold=_cold_until(backtest, kept.opened, spans),
+            # only a history goes on where the desk did not
+            until=kept.ended if found.version in {LIVE, TICKS} else NEVER,
         )
-        parity = compare_days(kept.day, done, self._heard_day(kept, ran, read, series))
+        parity = compare_days(kept.day, done, found.heard)
         return ParityResult(
             request.mode,
             day,
             database=path,
-            bars=version,
+            bars=found.version,
             parity=parity,
             curves=parity_curves(kept.day, done),
             strategies={
@@ -187,80 +191,60 @@ class ParityRun:
             warnings=self._warnings,
         )
 
-    def _run_backtest(
-        self,
-        kept: KeptDay,
-        ran: Mapping[str, Any],
-        strategies: Mapping[str, Strategy],
-        series: Mapping[str, BarSeries],
-        day: date,
-    ) -> BacktestRun:
-        config = self._config
-        instruments = instruments_of(series, listed_on(config, "NSE", day), day)
-        early = int(ran["square_off_before_s"] * SECOND)
-        fees = ran.get("fees", "") if self._request.mode == "paper" else ""
-        market = market_of(
-            instruments,
-            [day],
-            calendar=self._calendar,
-            table=paper_charges(fees, failing("fees")),
-            derivatives=with_derivatives(config, day),
-            early=early,
+    def _on_ticks(
+        self, again: DayBacktest, kept: KeptDay, read: ParityBars, spans: Collection[int]
+    ) -> ReplayedDay | None:
+        """Run the day on what the desk has recorded; None where it has not, or not all of it."""
+        wanted = self._request.bars
+        if wanted not in {"", TICKS}:
+            return None
+        try:
+            recorded = recorded_day(self._config, self._request.mode, read.day)
+        except NothingFound:
+            if wanted == TICKS:
+                raise
+            return None
+        missing = unrecorded_time(
+            recorded.stretches,
+            kept.opened,
+            kept.ended,
+            kept.day.incidents,
+            self._calendar.session(read.day),
         )
-        limits = configured_limits(config.risk, config.feed.stale_after_s)
-        # as they were at the opening; a change in the day is a cause of its own
-        for name, value in ran["limits"].items():
-            change = limit_event(0, name, value)
-            limits.set_limit(change.name, change.value)
-        settings = RunSettings(
-            # a journal of an older version has not written the cash down
-            kept.cash or config.paper.cash * 100,
-            limits,
-            slippage=paper_slippage(
-                ran.get("slippage", ""), ran["slippage_ticks"], failing("slippage")
-            ),
-            exits=ExitEscalation(*ran["exits"]),
-            modifies=ran["modifies"],
-            warm_up=1,
-        )
-        subscribed = {
-            name: [str(each).upper() for each in table.get("symbols", ())]
-            for name, table in ran["strategies"].items()
-        }
-        backtest = BacktestRun(
-            list(strategies.values()),
-            subscribed,
-            # a desk that was opened at noon has asked for nothing before
-            bars=replay_bars(series, market, kept.opened),
-            span=MINUTE,
-            market=market,
-            calendar=self._calendar,
-            settings=settings,
-        )
-        backtest.keep_decisions()
-        backtest.run()
-        return backtest
+        if wanted != TICKS and missing > SPARE:
+            self._warnings.append(
+                f"the recording of the day lacks {missing // MINUTE_NS} minutes that the desk ran: "
+                "its bars are taken; --bars ticks takes the recording all the same"
+            )
+            return None
+        series, _ = read.of_backtest(LIVE, kept, spans)
+        first = recorded.stretches[0][0]
+        warm = {name: bars.pick(bars.start + MINUTE_NS <= first) for name, bars in series.items()}
+        backtest = again.on_ticks(recorded, warm)
+        made = dict(backtest.series)
+        if not are_alike(kept.seen, made):
+            if wanted == TICKS:
+                raise NothingFound(f"the recording of {read.day} is of another run of the desk")
+            self._warnings.append("the recording of the day is of another run: bars are taken")
+            return None
+        # where it was silent, the journal says why
+        self._warnings += recorded.remarks
+        return ReplayedDay(backtest, made, TICKS, None)
 
-    def _heard_day(
-        self,
-        kept: KeptDay,
-        ran: Mapping[str, Any],
-        read: ParityBars,
-        series: Mapping[str, BarSeries],
-    ) -> BacktestDay | None:
-        """Return a backtest on the bars that the desk heard; None where they are the same."""
+    def _on_bars(
+        self, again: DayBacktest, kept: KeptDay, read: ParityBars, spans: Collection[int]
+    ) -> ReplayedDay:
+        series, version = read.of_backtest(self._request.bars or LIVE, kept, spans)
+        backtest = again.on_bars(series)
         heard = read.with_today(series, kept.day.bars)
-        if all(
+        same = all(
             heard[name] is series[name] or not len(differing_starts(heard[name], series[name]))
             for name in series
-        ):
-            return None
-        backtest = self._run_backtest(kept, ran, self._built_strategies(ran), heard, read.day)
-        return backtest_day_of(backtest, read.today(heard), {}, cold=0)
-
-    def _built_strategies(self, ran: Mapping[str, Any]) -> dict[str, Strategy]:
-        # a strategy remembers the run it was in
-        return {name: build(name, table) for name, table in ran["strategies"].items()}
+        )
+        on_heard = (
+            None if same else backtest_day_of(again.on_bars(heard), read.today(heard), {}, cold=0)
+        )
+        return ReplayedDay(backtest, read.today(series), version, on_heard)
 
     def _known_differences(
         self,
@@ -287,7 +271,7 @@ def _day_part(day: Day, strategy: str) -> Day:
     return day._replace(trips=[trip for trip in day.trips if trip.strategy == strategy])
 
 
-def _cold_until(backtest: BacktestRun, opened: int, strategies: Iterable[Strategy]) -> int:
+def _cold_until(backtest: BacktestRun, opened: int, spans: Collection[int]) -> int:
     """Return until when (ns) strategies lack the history a backtest had none of.
 
     The desk has heard them since `opened` (ns). As many bars as a difference is felt for.
@@ -295,4 +279,4 @@ def _cold_until(backtest: BacktestRun, opened: int, strategies: Iterable[Strateg
     if backtest.warmed_sessions:
         return 0
     begun = max(int(backtest.opens[0]), opened)
-    return begun + LOOKS_BACK * max(int(each.span) for each in strategies) * SECOND
+    return begun + LOOKS_BACK * max(spans) * SECOND

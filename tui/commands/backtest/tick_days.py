@@ -64,6 +64,14 @@ class RecordedDay:
         self.timed = True
         self.remarks: list[str] = []
 
+    @property
+    def stretches(self) -> list[tuple[int, int]]:
+        """Return from when to when (ns UTC) each of the runs has something."""
+        heads = [list(_block_headers(run)) for run in self._runs]
+        return [
+            (min(head.first for head in each), max(head.last for head in each)) for each in heads
+        ]
+
     def fill(self, packer: TickPacker) -> Iterator[BandUpdate | None]:
         """Pack the day in the order in which the desk took it."""
         # Read once more, as for a run with other latencies, it says the same again.
