@@ -1,4 +1,7 @@
-"""A backtest on a recording does what a desk on paper does with it, to the digest."""
+"""A backtest on a recording does what a desk on paper does with it, to the digest.
+
+Parity says the same: of the shipped strategies, and of one's own.
+"""
 
 import json
 
@@ -25,6 +28,10 @@ fast = 1
 slow = 2
 stop_percent = 0.3
 product = "MIS"
+[strategy.told]
+source = "tests.desk.scripted:Scripted"
+enter = "09:20 INFY, 09:23 SBIN, 09:26 TCS"
+leave = "09:25 INFY"
 """
 
 
@@ -73,6 +80,20 @@ def held_against_paper(patang, name):
     return desk, fills[: len(desk)], json.loads(done.stdout)["digest"], digests[-1]
 
 
+def assert_parity(patang, name):
+    """Compare the desk that played a recording with a backtest on it: all is the same."""
+    done = patang.run("parity", "--mode", "replay", "--bars", name, "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["bars"] == "ticks"
+    assert (told["parity"], told["delta"], told["differences"]) == (100.0, 0.0, [])
+    assert {*told["causes"].values()} == {0.0}
+    assert {*told["strategies"]} == {"momentum_ladder", "moving_average_cross", "told"}
+    for part in told["strategies"].values():
+        assert (part["parity"], part["delta"]) == (100.0, 0.0)
+        assert part["same"] == part["decisions"] > 0
+
+
 @pytest.mark.parametrize(
     ("watch", "bars", "speed", "least"),
     [
@@ -92,3 +113,4 @@ def test_paper_and_a_backtest_without_latency_fill_the_same_orders_at_the_same_p
     assert len(desk) >= least
     assert backtest == desk
     assert ours == theirs
+    assert_parity(patang, name)

@@ -35,7 +35,7 @@ def parity(
         Parameter(
             help=(
                 "ticks: what the desk recorded; live: the bars it saw; history: those a backtest "
-                "reads; or a version of the history. Without it ticks, else live."
+                "reads; a recording, or a version of the history. Without it ticks, else live."
             )
         ),
     ] = "",

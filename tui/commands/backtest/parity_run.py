@@ -37,8 +37,9 @@ NOBODY: Final = "nobody"
 class ParityRequest(NamedTuple):
     """Request for parity: empty texts are the configured mode and its last run's last day.
 
-    `bars` is `ticks` (what the desk has recorded), `live` (the bars it saw), `history` (those a
-    backtest reads) or a version of the history; empty: ticks, where there are any.
+    `bars` is `ticks` (what the desk has recorded), a recording's name (MODE/DAY/RUN), `live` (the
+    bars it saw), `history` (those a backtest reads) or a version of the history; empty: ticks,
+    where there are any.
     """
 
     mode: str
@@ -196,12 +197,15 @@ class ParityRun:
     ) -> ReplayedDay | None:
         """Run the day on what the desk has recorded; None where it has not, or not all of it."""
         wanted = self._request.bars
-        if wanted not in {"", TICKS}:
+        named = "/" in wanted
+        if wanted not in {"", TICKS} and not named:
             return None
         try:
-            recorded = recorded_day(self._config, self._request.mode, read.day)
+            recorded = recorded_day(
+                self._config, self._request.mode, read.day, name=wanted if named else ""
+            )
         except NothingFound:
-            if wanted == TICKS:
+            if wanted:
                 raise
             return None
         missing = unrecorded_time(
@@ -211,7 +215,7 @@ class ParityRun:
             kept.day.incidents,
             self._calendar.session(read.day),
         )
-        if wanted != TICKS and missing > SPARE:
+        if not wanted and missing > SPARE:
             self._warnings.append(
                 f"the recording of the day lacks {missing // MINUTE_NS} minutes that the desk ran: "
                 "its bars are taken; --bars ticks takes the recording all the same"
@@ -223,7 +227,7 @@ class ParityRun:
         backtest = again.on_ticks(recorded, warm)
         made = dict(backtest.series)
         if not are_alike(kept.seen, made):
-            if wanted == TICKS:
+            if wanted:
                 raise NothingFound(f"the recording of {read.day} is of another run of the desk")
             self._warnings.append("the recording of the day is of another run: bars are taken")
             return None

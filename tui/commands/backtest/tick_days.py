@@ -118,16 +118,18 @@ def rates_of(config: DeskConfig) -> RequestRates:
 
 
 def recorded_day(
-    config: DeskConfig, mode: str, day: date, symbols: Collection[str] = ()
+    config: DeskConfig, mode: str, day: date, symbols: Collection[str] = (), name: str = ""
 ) -> RecordedDay:
-    """Return a day as the desks of a mode have recorded it; raise `NothingFound`.
+    """Return a day as the desks of a mode have recorded it, or a recording by its name.
 
-    With it `ReplayTicks` and `BacktestRun` run that day on its ticks.
+    Raises `NothingFound`. With it `ReplayTicks` and `BacktestRun` run that day on its ticks.
     """
-    runs = _following_runs([run for run in all_runs(config, mode) if run.day == str(day)])
+    runs = all_runs(config, None if name else mode)
+    runs = [run for run in runs if run.day == str(day) and run.name == (name or run.name)]
     if not runs:
-        raise NothingFound(f"no recording of {mode} on {day}: see patang ticks list")
-    return RecordedDay(runs, symbols, config.feed.late_after_s)
+        of = name or mode
+        raise NothingFound(f"no recording of {of} on {day}: see patang ticks list")
+    return RecordedDay(_following_runs(runs), symbols, config.feed.late_after_s)
 
 
 def tick_days(
