@@ -355,6 +355,7 @@ def _closed_stretches(database: sqlite3.Connection, start: int, end: int) -> lis
         "SELECT 1 FROM events WHERE name = 'day_over' AND ts >= ? AND ts < ?", (start, end)
     ).fetchone()
     found: list[DayIncident] = []
+    # a desk that is killed leaves no line about it: its next opening tells
     for until in [*(row["ts"] for row in opened[1:]), *([] if over else [end])]:
         if last := _last_line(database, start, until):
             stretch = _clock_stretch(last, until) if until < end else f"after {time_of_day(last)}"

@@ -75,6 +75,7 @@ class JournalOrders:
             for fill in fills
             if (row := self._twins.get(fill["order_id"]) or self._twins.get(fill["intent"]))
         }
+        # a restart ends the twins of what was under way
         if not twins:
             return 0, 0
         value = sum(paise(row["price"], row["quantity"]) for row in fills)

@@ -174,6 +174,7 @@ def _result_cause(parts: Parts, decision: PairedDecision) -> DifferenceCause | N
     told = ""
     if cause in {TIMING, FILL} and decision.trip is not None:
         leg = decision.trip.exit if decision.kind == LEAVE else decision.trip.entry
+        # the parts beside it are the twin's, not the real order's
         apart = (leg.twin_ts - leg.ts) // SECOND if leg.twin_ts else 0
         late = "later" if apart > 0 else "earlier"
         twin = f"its twin was filled {abs(apart)} s {late}" if apart else ""

@@ -449,6 +449,7 @@ class _HeardDecisions:
     """
 
     def __init__(self, desk: DeskDay, backtest: BacktestDay, heard: BacktestDay) -> None:
+        # by the same pairing: a decision is the same here where it would be the same there
         own = DeskDay(backtest.signals, backtest.trips, backtest.bars)
         self._taken, self._kept = (_same_decisions(day, heard) for day in (desk, own))
 

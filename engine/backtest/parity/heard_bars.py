@@ -28,6 +28,7 @@ def heard_bars(
     for each in incidents:
         for symbol in (each.symbol,) if each.symbol else tuple(found):
             if each.what == GAP and symbol in found:
+                # A minute that was heard in part had a bar, and the strategies heard it.
                 start = found[symbol].start
                 lost = (start >= each.began) & (start + MINUTE <= each.ended)
                 found[symbol] = found[symbol].pick(~lost)
@@ -39,6 +40,7 @@ def fill_holes(own: BarSeries, past: BarSeries, first: int, last: int) -> BarSer
 
     A history of another market, whose closes are others, fills nothing.
     """
+    # The history of a day that a sandbox has made up is that of the real market.
     _, at, there = np.intersect1d(own.start, past.start, return_indices=True)
     apart = np.abs(own.close[at] - past.close[there]) > ALIKE * own.close[at]
     if not len(at) or 2 * int(apart.sum()) > len(at):
@@ -86,6 +88,7 @@ def unrecorded_time(
     """
     if session is None:
         return 0
+    # Before the session and after it there is nothing to record.
     first, last = max(opened, session.open), min(ended, session.close)
     known = [*stretches, *((each.began, each.ended) for each in incidents if each.what == CLOSED)]
     missing, at = 0, first

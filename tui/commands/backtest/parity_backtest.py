@@ -50,7 +50,9 @@ class DayBacktest:
         listed = listed_on(self._config, "NSE", self._day)
         market = self._market_of(instruments_of(series, listed, self._day))
         # a desk that was opened at noon has asked for nothing before
-        return self._run(market, replay_bars(series, market, self._kept.opened), self._symbols())
+        return self._run_backtest(
+            market, replay_bars(series, market, self._kept.opened), self._subscribed_symbols()
+        )
 
     def on_ticks(self, recorded: RecordedDay, warm: Mapping[str, BarSeries]) -> BacktestRun:
         """Run it on what the desk has recorded; `warm` are the minutes before."""
@@ -62,8 +64,9 @@ class DayBacktest:
                 for symbol, each in instruments.items()
                 if (symbol in symbols if symbols else each.kind != "INDEX")
             ]
-            for name, symbols in self._symbols().items()
+            for name, symbols in self._subscribed_symbols().items()
         }
+        # an exchange of our own is next door, paper's is as far as it is set
         way = 0
         if self._mode not in OWN_EXCHANGE:
             way = self._ran.get("latency_ms", self._config.paper.latency_ms) * MILLISECOND
@@ -72,9 +75,9 @@ class DayBacktest:
             {name: bars for name, bars in warm.items() if name in instruments},
             rates=rates_of(self._config),
         )
-        return self._run(self._market_of(instruments), ticks, named, TickLatency(way))
+        return self._run_backtest(self._market_of(instruments), ticks, named, TickLatency(way))
 
-    def _symbols(self) -> dict[str, list[str]]:
+    def _subscribed_symbols(self) -> dict[str, list[str]]:
         return {
             name: [str(each).upper() for each in table.get("symbols", ())]
             for name, table in self._ran["strategies"].items()
@@ -91,7 +94,7 @@ class DayBacktest:
             early=int(self._ran["square_off_before_s"] * SECOND),
         )
 
-    def _run(
+    def _run_backtest(
         self,
         market: TradedMarket,
         bars: ReplayBars | ReplayTicks,
