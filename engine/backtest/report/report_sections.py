@@ -275,7 +275,13 @@ def manifest_tables(outcome: RunOutcome) -> HtmlMarkup:
         ("Command", held.command or NONE),
         *((f"Strategy {name}", _pairs_text(values)) for name, values in held.strategies.items()),
         *((f"Source of {name}", source) for name, source in held.sources.items()),
+        *(
+            (f"Own {name}", f"{part['class']} {part['sha256']}")
+            for name, part in held.parts.items()
+        ),
+        *((("Compiled", ", ".join(held.compiled)),) if held.compiled else ()),
         ("Symbols", ", ".join(held.symbols)),
+        *((("Symbols of", " ".join(held.universe.values())),) if held.universe else ()),
         ("Sessions", f"{held.first} to {held.last}, {count(len(outcome.daily.day))}"),
         *_data_facts(outcome),
         ("Orders", count(outcome.orders)),
@@ -286,7 +292,8 @@ def manifest_tables(outcome: RunOutcome) -> HtmlMarkup:
         ("Settings", held.config),
         ("Code", f"{held.code}, {'native' if held.native else 'interpreted'}"),
         ("Versions", _pairs_text(held.versions)),
-        ("Took", duration_text(held.seconds)),
+        # most runs take less than a second
+        ("Took", duration_text(held.seconds) if held.seconds >= 10 else f"{held.seconds:.2f} s"),
         ("Digest", held.digest),
     ]
     rows = (tag("tr", tag("th", name, scope="row"), tag("td", text)) for name, text in facts)

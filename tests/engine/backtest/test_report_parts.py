@@ -19,7 +19,7 @@ from engine.history.bar_series import BarSeries, day_number, numbered_day
 from engine.market.calendar import Calendar
 from tests.engine.backtest.demo_run import demo
 from tests.engine.backtest.demo_run import sessions as numbered_sessions
-from tests.engine.backtest.made_up import trade
+from tests.engine.backtest.made_up import outcome, trade
 
 
 @pytest.mark.parametrize(
@@ -371,3 +371,19 @@ def test_kinds_of_days_and_all_others_are_the_whole_run():
     one, others = stress_days.kind_results(outcome, table)
     assert (one.name, one.days, others.days) == ("A", 1, 59)
     assert one.net + others.net == int(outcome.daily.equity[-1]) - outcome.manifest.start_cash
+
+
+def test_the_manifest_names_what_was_an_authors_own():
+    def shown(**manifest):
+        return str(report_sections.manifest_tables(outcome([100_00] * 3, **manifest)))
+
+    page = shown(
+        parts={"slippage": {"class": "Slow", "sha256": "ab12"}},
+        compiled=["mine"],
+        universe={"file": "NIFTY50.csv", "sha256": "cd34"},
+        seconds=0.2,
+    )
+    for words in ("Own slippage", "Slow ab12", "mine", "NIFTY50.csv cd34", "0.20 s"):
+        assert words in page
+    assert "Own " not in shown()
+    assert "12 s" in shown(seconds=12.2)
