@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from compiled.model.values import MINUTE, paise
 from compiled.trading.order_states import CORRECTION
 from engine.backtest.parity.day_records import (
+    CARRIED,
     CLOSED,
     FAILED,
     GAP,
@@ -44,6 +45,7 @@ from store.schema import connect
 CASH: Final = "start_cash:"
 """Beginning of the key under which `meta` has the cash of a day at its first opening."""
 SIDES: Final = {"BUY": 1, "SELL": -1}
+OTHER: Final = {"BUY": "SELL", "SELL": "BUY"}
 ACTS: Final = {"cancel": "cancelled by hand", "modify": "changed by hand"}
 SIGNALS: Final = """
 SELECT decision, ts, strategy, symbol, side, kind, quantity, price, verdict, detail, cause, reason,
@@ -129,6 +131,7 @@ def kept_day(path: Path, day: date, bars: Mapping[str, BarSeries]) -> KeptDay:
             *_limit_changes(database, day, end),
             *_operator_acts(database, start, end),
             *_closed_stretches(database, start, end),
+            *_carried_positions(database, start, end),
         ]
         incidents += _feed_gaps(database, start, end)
         incidents += _lost_feeds(database, start, end)
@@ -224,8 +227,10 @@ def _trip_of_fills(
 ) -> ParityTrip:
     first = fills[0]
     side = SIDES[first["way"]]
-    entry = _leg_of_fills([row for row in fills if SIDES[row["side"]] == side], orders)
-    left = _leg_of_fills([row for row in fills if SIDES[row["side"]] != side], orders)
+    entry, left = (
+        _leg_of_fills(first["rung"], way, [row for row in fills if row["side"] == way], orders)
+        for way in (first["way"], OTHER[first["way"]])
+    )
     held, mark = entry.quantity - left.quantity, 0
     if held:
         series = bars.get(first["symbol"])
@@ -250,21 +255,22 @@ def _trip_of_fills(
     )
 
 
-def _leg_of_fills(fills: Sequence[sqlite3.Row], orders: JournalOrders | None) -> TripLeg:
+def _leg_of_fills(
+    rung: int, side: str, fills: Sequence[sqlite3.Row], orders: JournalOrders | None
+) -> TripLeg:
+    made = orders.of_rung(rung, side) if orders is not None else ()
     if not fills:
-        return TripLeg()
-    first = fills[0]
-    leg = TripLeg(
-        int(first["ts"]),
+        return TripLeg(orders=made)
+    ts, value = orders.twin_of_leg(fills) if orders is not None else (0, 0)
+    return TripLeg(
+        int(fills[0]["ts"]),
         sum(row["quantity"] for row in fills),
         sum(paise(row["price"], row["quantity"]) for row in fills),
         sum(row["charges"] for row in fills),
+        made,
+        ts,
+        value,
     )
-    if orders is None:
-        return leg
-    ts, value = orders.twin_of_leg(fills)
-    made = orders.of_rung(first["rung"], first["side"])
-    return leg._replace(orders=made, twin_ts=ts, twin_value=value)
 
 
 # what happened
@@ -340,6 +346,17 @@ def _symbol_of(database: sqlite3.Connection, detail: str) -> str:
         (number, number),
     ).fetchone()
     return str(row["symbol"]) if row is not None else ""
+
+
+def _carried_positions(database: sqlite3.Connection, start: int, end: int) -> list[DayIncident]:
+    rows = database.execute(
+        "SELECT ts, text FROM events WHERE name = 'carried' AND ts >= ? AND ts < ?", (start, end)
+    )
+    found: list[DayIncident] = []
+    for row in rows:
+        symbol, _, text = str(row["text"]).partition(": ")
+        found.append(DayIncident(CARRIED, row["ts"], end, text, symbol=symbol))
+    return found
 
 
 def _closed_stretches(database: sqlite3.Connection, start: int, end: int) -> list[DayIncident]:

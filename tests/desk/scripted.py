@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta, timezone
 
-from compiled.model.values import SECOND, Side
+from compiled.model.values import SECOND, Product, Side
 from strategies import Strategy, StrategyParameters
 
 IST = timezone(timedelta(hours=5, minutes=30))
@@ -17,6 +17,7 @@ class ScriptParameters(StrategyParameters, frozen=True, kw_only=True):
     enter: str
     leave: str = ""
     shares: int = 10
+    product: str = "CNC"
 
 
 class Scripted(Strategy):
@@ -28,6 +29,7 @@ class Scripted(Strategy):
     def __init__(self, name, parameters: ScriptParameters):
         super().__init__(name, 60)
         self.shares = parameters.shares
+        self.product = Product[parameters.product]
         self.enter = self.moments(parameters.enter)
         self.leave = self.moments(parameters.leave)
 
@@ -42,7 +44,14 @@ class Scripted(Strategy):
         symbol = ctx.instrument(bar.token).symbol
         if (clock, symbol) in self.enter:
             ctx.enter(
-                bar.token, Side.BUY, 0, 5.0, quantity=self.shares, reason="told to", trail=False
+                bar.token,
+                Side.BUY,
+                0,
+                5.0,
+                product=self.product,
+                quantity=self.shares,
+                reason="told to",
+                trail=False,
             )
         if (clock, symbol) in self.leave:
             ctx.exit(bar.token, "told to")

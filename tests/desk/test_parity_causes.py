@@ -194,6 +194,20 @@ def test_a_session_that_died_is_the_brokers_and_a_cancelled_order_the_operators(
     assert "the access token has died" in found["SBIN"][1]
 
 
+def test_a_position_that_the_broker_squared_off_is_his(run):
+    text = script("15:05 INFY") + 'product = "MIS"\n[risk]\nsquare_off_before_s = 5\n'
+    refuse = "refuse on='POST /orders*' at=15:14 message='RMS: blocked'"
+    made, told = run(text, faults=[refuse])
+    assert first_of(told) == {
+        "INFY": (
+            "broker",
+            "its exit was refused: rejected, OrderException: RMS: blocked (HTTP 400)",
+        )
+    }
+    told_differences = rows(made.database, "SELECT text FROM events WHERE name = 'difference'")
+    assert "not ours: SELL 10" in told_differences[0]["text"], "he did"
+
+
 def test_a_desk_that_was_opened_again_with_other_parameters_differs_by_configuration(run, capsys):
     made, _ = run(script("15:05 INFY"), start="15:03")
     opened = rows(made.database, "SELECT value FROM meta WHERE key LIKE 'ran:%'")[0]["value"]

@@ -125,6 +125,8 @@ GAP: Final = "gap"
 """The feed was not heard."""
 LETTER: Final = "letter"
 """Packets of the feed were kept out: they could not be true."""
+CARRIED: Final = "carried"
+"""The desk could not leave a position any more, and said why."""
 FAILED: Final = "failed"
 """A strategy has failed."""
 
@@ -132,8 +134,8 @@ FAILED: Final = "failed"
 class DayIncident(NamedTuple):
     """A recorded incident with an effect of its own, in [began, ended).
 
-    `what` is one of `KILL`, `LIMIT`, `CLOSED`, `HAND`, `GAP`, `LETTER`, `FAILED`; `symbol` and
-    `strategy` are empty where it was of all. `about` names the limit that was changed.
+    `what` is one of `KILL`, `LIMIT`, `CLOSED`, `HAND`, `GAP`, `LETTER`, `CARRIED`, `FAILED`;
+    `symbol` and `strategy` are empty where it was of all. `about` names the limit that was changed.
     """
 
     what: str

@@ -19,6 +19,7 @@ from compiled.trading.risk import REFUSING, LimitScope, rupees
 from compiled.trading.strategy import OPERATOR as BY_HAND
 from compiled.venue.intrabar import path_point
 from engine.backtest.parity.day_records import (
+    CARRIED,
     CLOSED,
     ENTER,
     FAILED,
@@ -222,6 +223,10 @@ class CauseFinder:
             refused = next((order for order in trip.exit.orders if order.is_refused), None)
             if refused is not None:
                 return DifferenceCause(BROKER, f"its exit was refused: {refused.refusal}")
+            for each in self._desk.incidents:
+                if each.what == CARRIED and each.symbol == trip.symbol and not trip.exit.quantity:
+                    # else it is the end of the session, to which it came too late
+                    return DifferenceCause(BROKER if "broker" in each.text else TIMING, each.text)
         if mine is not None and mine.verdict == "NOT_READY":
             return DifferenceCause(BROKER, "the books were not his, or he did not answer")
         if trip is not None and not trip.strategy:

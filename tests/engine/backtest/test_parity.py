@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from compiled.model.values import MINUTE
 from engine.backtest.parity.attribution import compare_days, split_parity
 from engine.backtest.parity.day_records import (
+    CARRIED,
     CLOSED,
     FAILED,
     GAP,
@@ -482,6 +483,17 @@ def test_the_kill_switch_is_whose_who_latched_it():
         assert made(one_sided(False, incidents=[latched])) == {cause: -9.0}
 
 
+def test_a_position_that_the_desk_could_not_leave_any_more_is_the_brokers():
+    carried = DayIncident(
+        CARRIED, when("15:10"), when("15:30"), "the broker squares off", symbol=SYMBOL
+    )
+    held = trip(leg("10:00", 100.0), mark=100.0)
+    parity = compare_days(
+        desk([signal("10:00")], [held], [carried]), backtest([signal("10:00")], [BOUGHT])
+    )
+    assert whys(parity) == [("leave", BROKER, "the broker squares off")]
+
+
 def test_what_a_desk_missed_that_was_not_running_is_the_operators():
     closed = DayIncident(CLOSED, when("09:58"), when("10:02"), "the desk was not running")
     assert made(one_sided(False, incidents=[closed])) == {OPERATOR: -9.0}
@@ -677,7 +689,7 @@ SIGNALS = st.builds(
 )
 INCIDENTS = st.builds(
     DayIncident,
-    st.sampled_from([KILL, LIMIT, HAND, GAP, LETTER, FAILED]),
+    st.sampled_from([KILL, LIMIT, HAND, GAP, LETTER, CARRIED, CLOSED, FAILED]),
     MOMENTS,
     MOMENTS,
     st.just("text"),
