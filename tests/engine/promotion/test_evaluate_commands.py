@@ -279,6 +279,14 @@ def test_a_session_with_other_parameters_or_without_the_strategy_does_not_count(
     assert desk.found()[0]["sessions"] == []
 
 
+def test_a_strategy_whose_source_is_not_what_was_tried_is_to_be_demoted(desk):
+    tried_once = cross(NAME)
+    desk.promote(tried_once._replace(origin=replace(tried_once.origin, code="0" * 64)))
+    (found,) = desk.found(code=1)
+    assert found["broken"] == ["source"]
+    assert f"the source of {NAME} changed since it was promoted" in rule(found, "source")["text"]
+
+
 def test_parity_counts_of_this_journal_and_of_days_with_decisions(desk):
     strategy = cross(NAME)
     desk.configure(SETTINGS + "min_sessions = 2\n")
