@@ -183,7 +183,7 @@ NEAREST = {
     ],
     "engine/research/demotion_rules.py": ["tests/engine/research/test_demotion_rules.py"],
     "engine/research/realised_days.py": ["tests/engine/research/test_realised_days.py"],
-    "tui/run/settings.py": [EVALUATE, "tests/desk/test_promotion.py"],
+    "tui/run/settings.py": [EVALUATE],
     "tui/commands/research/trial_checks.py": [PROMOTE],
     "tui/commands/research/promotion_job.py": [PROMOTE],
     "tui/commands/research/evaluation_job.py": [EVALUATE],
