@@ -11,7 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from compiled.model.values import MINUTE, paise
+from compiled.model.values import MINUTE, NEVER, paise
 from compiled.trading.order_states import CORRECTION
 from engine.backtest.parity.day_records import (
     CARRIED,
@@ -19,6 +19,7 @@ from engine.backtest.parity.day_records import (
     FAILED,
     GAP,
     HAND,
+    HELD,
     KILL,
     LETTER,
     LIMIT,
@@ -154,10 +155,10 @@ def kept_day(path: Path, day: date, bars: Mapping[str, BarSeries]) -> KeptDay:
     )
     trips, carried = round_trips(fills, start, bars, whole=not later, orders=orders)
     return KeptDay(
-        DeskDay(signals, trips, heard_bars(bars, incidents), incidents),
+        DeskDay(signals, trips, heard_bars(bars, incidents), [*incidents, *carried]),
         list(opened.values()),
         int(cash or 0),
-        carried,
+        sorted({each.symbol for each in carried}),
         min(opened, default=0),
         ended,
         bars,
@@ -191,8 +192,8 @@ def round_trips(
     *,
     whole: bool,
     orders: JournalOrders | None = None,
-) -> tuple[list[ParityTrip], list[str]]:
-    """Return the round trips entered since `start`, and the symbols of older ones still traded.
+) -> tuple[list[ParityTrip], list[DayIncident]]:
+    """Return the round trips entered since `start`, and from when to when older ones were held.
 
     `whole`: the journal ends with this day, and its state of an open rung is that of the evening.
     Without `orders` their legs have none.
@@ -202,19 +203,27 @@ def round_trips(
         # a fill without a rung is a trip of its own
         grouped.setdefault(row["rung"] or f"{row['order_id']} {row['trade_id']}", []).append(row)
     trips: list[ParityTrip] = []
-    carried: list[str] = []
+    carried: list[DayIncident] = []
     for key, fills in grouped.items():
         first = fills[0]
         if int(first["ts"]) < start:
-            carried += (
-                [first["symbol"]]
-                if int(fills[-1]["ts"]) >= start or first["status"] in {"open", "exiting"}
-                else []
-            )
+            last = int(fills[-1]["ts"])
+            held = sum(SIDES[row["side"]] * row["quantity"] for row in fills)
+            if held or last >= start:
+                carried.append(
+                    DayIncident(
+                        HELD,
+                        start,
+                        NEVER if held else last + 1,
+                        "the desk held it from days before, the backtest begins without it",
+                        symbol=first["symbol"],
+                        strategy=first["strategy"],
+                    )
+                )
             continue
         number = len(trips) if isinstance(key, str) else 0
         trips.append(_trip_of_fills(number, fills, bars, whole=whole, orders=orders))
-    return trips, sorted({*carried})
+    return trips, carried
 
 
 def _trip_of_fills(

@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from engine.backtest.parity.day_records import CLOSED, FAILED, GAP, HAND, KILL, LIMIT, TripLeg
+from engine.backtest.parity.day_records import CLOSED, FAILED, GAP, HAND, HELD, KILL, LIMIT, TripLeg
 from engine.errors import NothingFound
 from store.journal_day import kept_day, last_day
 from tests.engine.backtest.made_up import at
@@ -189,6 +189,10 @@ def path(journal, database):
 def test_what_is_of_the_day_and_what_was_held_from_before(path):
     kept = kept_day(path, TUESDAY, {"INFY": flat(100.0, changes=[("15:29", 103.0)])})
     assert kept.carried == ["INFY"]
+    held = [each for each in kept.day.incidents if each.what == HELD]
+    assert [(each.strategy, each.symbol, each.ended) for each in held] == [
+        ("told", "INFY", when("10:00") + 1)
+    ]
     assert (kept.cash, [each["code"] for each in kept.ran], kept.opened) == (
         200,
         ["a", "b"],
@@ -249,6 +253,7 @@ def test_what_happened(path):
         (FAILED, when("11:50"), end, "told"),
         (CLOSED, when("15:00") + 1, end, ""),
         (GAP, when("11:30"), when("11:31"), "INFY"),
+        (HELD, when("00:00"), when("10:00") + 1, "INFY"),
     ]
 
 

@@ -125,6 +125,8 @@ GAP: Final = "gap"
 """The feed was not heard."""
 LETTER: Final = "letter"
 """Packets of the feed were kept out: they could not be true."""
+HELD: Final = "held"
+"""A position of days before was held, of which the backtest knows nothing."""
 CARRIED: Final = "carried"
 """The desk could not leave a position any more, and said why."""
 FAILED: Final = "failed"
@@ -134,8 +136,9 @@ FAILED: Final = "failed"
 class DayIncident(NamedTuple):
     """A recorded incident with an effect of its own, in [began, ended).
 
-    `what` is one of `KILL`, `LIMIT`, `CLOSED`, `HAND`, `GAP`, `LETTER`, `CARRIED`, `FAILED`;
-    `symbol` and `strategy` are empty where it was of all. `about` names the limit that was changed.
+    `what` is one of `KILL`, `LIMIT`, `CLOSED`, `HAND`, `GAP`, `LETTER`, `CARRIED`, `HELD`,
+    `FAILED`; `symbol` and `strategy` are empty where it was of all. `about` names the limit that was
+    changed.
     """
 
     what: str

@@ -25,6 +25,7 @@ from engine.backtest.parity.day_records import (
     FAILED,
     GAP,
     HAND,
+    HELD,
     KILL,
     LEAVE,
     LETTER,
@@ -253,6 +254,8 @@ class CauseFinder:
             return DifferenceCause(FILL, f"band: {mine.detail}")
         if unheard := self._unheard_text(symbol, decision.ts, 0):
             return DifferenceCause(DATA, unheard)
+        if held := self._held_text(decision, 0):
+            return DifferenceCause(DATA, held)
         if self._heard is None or not self._heard.has_decided(decision):
             return None
         back = LOOKS_BACK * self._length
@@ -265,11 +268,27 @@ class CauseFinder:
     def _likely_data_cause(self, decision: PairedDecision, symbol: str) -> DifferenceCause | None:
         back = LOOKS_BACK * self._length
         text = self._unheard_text(symbol, decision.ts, back) or self._bars_text(decision, symbol)
-        if text:
+        if text := text or self._held_text(decision, back):
             return DifferenceCause(DATA, text, inferred=True)
         cold = decision.ts < self._backtest.cold
         text = "the backtest began without a history"
         return DifferenceCause(DATA, text, inferred=True) if cold else None
+
+    def _held_text(self, decision: PairedDecision, later: int) -> str:
+        """Return that a position of days before was held, or until `later` (ns) before."""
+        of = decision.subject
+        account = bool(_both_answers(decision) & OF_ACCOUNT)
+        return next(
+            (
+                each.text
+                for each in self._desk.incidents
+                if each.what == HELD
+                and decision.ts < each.ended + later
+                # what counts in the account's limits need not be of this instrument
+                and (account or (each.strategy, each.symbol) == (of.strategy, of.symbol))
+            ),
+            "",
+        )
 
     def _bars_text(self, decision: PairedDecision, symbol: str) -> str:
         other = self._differing_bars(symbol)

@@ -13,6 +13,7 @@ from engine.backtest.parity.day_records import (
     FAILED,
     GAP,
     HAND,
+    HELD,
     KILL,
     LETTER,
     LIMIT,
@@ -492,6 +493,19 @@ def test_a_position_that_the_desk_could_not_leave_any_more_is_the_brokers():
         desk([signal("10:00")], [held], [carried]), backtest([signal("10:00")], [BOUGHT])
     )
     assert whys(parity) == [("leave", BROKER, "the broker squares off")]
+
+
+def test_what_was_held_from_days_before_is_data_that_the_backtest_lacks():
+    held = DayIncident(HELD, when("09:15"), when("10:30"), "held", symbol=SYMBOL, strategy="told")
+    assert made(one_sided(False, incidents=[held])) == {DATA: -9.0}
+    for other in (held._replace(strategy="else"), held._replace(ended=when("09:20"))):
+        assert made(one_sided(False, incidents=[other])) == {UNEXPLAINED: -9.0}
+    # until half an hour later it can have been, and for the account's limits any of them
+    assert one_sided(False, incidents=[held._replace(ended=when("09:40"))]).inferred == 900
+    refused = signal("10:00", rung=0, verdict="FUNDS")
+    theirs = backtest([signal("10:00")], [BOUGHT])
+    parity = compare_days(desk([refused], incidents=[held._replace(symbol="SBIN")]), theirs)
+    assert made(parity) == {DATA: -9.0}
 
 
 def test_what_a_desk_missed_that_was_not_running_is_the_operators():
