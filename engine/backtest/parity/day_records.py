@@ -137,8 +137,8 @@ class DayIncident(NamedTuple):
     """A recorded incident with an effect of its own, in [began, ended).
 
     `what` is one of `KILL`, `LIMIT`, `CLOSED`, `HAND`, `GAP`, `LETTER`, `CARRIED`, `HELD`,
-    `FAILED`; `symbol` and `strategy` are empty where it was of all. `about` names the limit that was
-    changed.
+    `FAILED`; `symbol` and `strategy` are empty where it was of all. `about` names the limit that
+    was changed.
     """
 
     what: str
