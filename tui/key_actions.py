@@ -162,6 +162,15 @@ ACTIONS: Final = (
         help="Leave notices, filter, maximised pane, screen.",
     ),
     KeyAction(
+        "command",
+        "command",
+        keys="colon",
+        scope="anywhere",
+        run="app.command_line",
+        help="Give any command of the shell, beside the desk; tab completes.",
+        footer=14,
+    ),
+    KeyAction(
         "palette",
         "palette",
         keys="ctrl+p",
@@ -605,6 +614,7 @@ _CAPS: Final = {
     "left_square_bracket": "[",
     "right_square_bracket": "]",
     "plus": "+",
+    "colon": ":",
     "equals_sign": "=",
     "minus": "-",
     "escape": "esc",

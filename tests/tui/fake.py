@@ -77,6 +77,7 @@ class FakeDesk:
         self.kills = []
         self.resumed = []
         self.commands = []
+        self.kept = []
         self.outcomes = {}
         self.stopped = False
         self.now = START
@@ -102,6 +103,14 @@ class FakeDesk:
 
     def look_at(self, token, span):
         self.board.focus.look_at(token, span)
+
+    command_options = ()
+
+    def past_commands(self):
+        return ["limits", "status"]
+
+    def keep_command(self, line):
+        self.kept.append(line)
 
     def earlier_orders(self, now):
         return [

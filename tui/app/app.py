@@ -485,6 +485,15 @@ class PatangApp(App[None]):
     def _active_scopes(self) -> set[str]:
         return self.screen.scopes if isinstance(self.screen, FullScreen) else {"anywhere"}
 
+    def action_command_line(self) -> None:
+        """Open the command line."""
+        from tui.app.screens.command_line import CommandLine  # noqa: PLC0415 - not before the first paint
+
+        if not self.screen.is_modal:
+            line = self.dialogs.modal(CommandLine)
+            line.prepare(self.face)
+            self.dialogs.open_dialog(line, lambda _: None)
+
     def action_command_palette(self) -> None:
         """Open the palette, unless a question stands."""
         if self.screen.is_modal:

@@ -1,5 +1,6 @@
 """The engine as the screen sees it: a board, a latch, a queue of requests, a stop."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from engine.board_rows import Board, OrderRow
@@ -46,6 +47,19 @@ class DeskPort(Protocol):
 
         Read from disk. Raises `PatangError` where it cannot be.
         """
+        ...
+
+    @property
+    def command_options(self) -> Sequence[str]:
+        """Options by which a command of the shell finds this desk's configuration."""
+        ...
+
+    def past_commands(self) -> list[str]:
+        """Return the lines that were given to the screen's command line, oldest first."""
+        ...
+
+    def keep_command(self, line: str) -> None:
+        """Keep a line for the next time; one that cannot be kept is lost in silence."""
         ...
 
     def resume(self, reason: str) -> None:

@@ -1,8 +1,11 @@
 """The desk as the screen meets it: its board first, the engine once there is a picture."""
 
+import contextlib
 import itertools
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.board_rows import OrderRow
@@ -110,8 +113,40 @@ class OpeningDesk:
         """Return the orders of the days before, as the journal has them."""
         return earlier_orders(self._station.database, midnight(ist_day(now)))
 
+    @property
+    def command_options(self) -> Sequence[str]:
+        """The configuration this run was given, if it is not the one that is found."""
+        return given_configuration(sys.argv)
+
+    def past_commands(self) -> list[str]:
+        """Return the lines of before, which stand beside the desks' folders."""
+        try:
+            return self._commands_file.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return []
+
+    def keep_command(self, line: str) -> None:
+        """Keep a line of the command line."""
+        # a history that is lost costs nobody anything
+        with contextlib.suppress(OSError), self._commands_file.open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+
+    @property
+    def _commands_file(self) -> Path:
+        return self._station.state / "commands.txt"
+
     def stop(self) -> None:
         """Begin an orderly stop."""
         self._stopping = True
         if self._desk is not None:
             self._desk.stop()
+
+
+def given_configuration(arguments: Sequence[str]) -> tuple[str, ...]:
+    """Return the option that named a configuration, as a command takes it; nothing without one."""
+    for at, word in enumerate(arguments):
+        if word == "--config" and at + 1 < len(arguments):
+            return "--config", arguments[at + 1]
+        if word.startswith("--config="):
+            return (word,)
+    return ()
