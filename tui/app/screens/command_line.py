@@ -82,7 +82,7 @@ class CommandLine(ModalDialog[None]):
     def fill_widgets(self) -> None:
         """Show the line, empty."""
         self._show_said()
-        self._hint("tab completes  ↑↓ history  pgup pgdn  esc")
+        self._show_hint("tab completes  ↑↓ history  pgup pgdn  esc")
         self.query_one("#line", Input).focus()
 
     # the keys
@@ -91,23 +91,23 @@ class CommandLine(ModalDialog[None]):
     def _line_given(self, event: Input.Submitted) -> None:
         line = event.value.strip()
         if self._process is not None:
-            self._hint("a command is running still: esc ends it")
+            self._show_hint("a command is running still: esc ends it")
             return
         try:
             words = command_words(line)
         except CommandFault as fault:
-            self._hint(str(fault))
+            self._show_hint(str(fault))
             return
         if self._history.add_line(line) and self._face is not None:
             self._face.keep_command(line)
         event.input.value = ""
-        self._hint("esc ends it")
-        self._begin(self._run_command(line, words))
+        self._show_hint("esc ends it")
+        self._begin_task(self._run_command(line, words))
 
     def action_leave(self) -> None:
         """End the command that runs, else go back."""
         if self._process is not None:
-            self._begin(self._end_process(self._process))
+            self._begin_task(self._end_process(self._process))
         else:
             self.dismiss(None)
 
@@ -124,17 +124,17 @@ class CommandLine(ModalDialog[None]):
 
     def action_complete(self) -> None:
         """Complete the last word by what the help of the commands before it offers."""
-        self._begin(self._complete_line())
+        self._begin_task(self._complete_line())
 
     def on_screen_suspend(self, event: events.ScreenSuspend) -> None:
         """End what runs: nobody would see it any more."""
         del event
         if self._process is not None:
-            self._begin(self._end_process(self._process))
+            self._begin_task(self._end_process(self._process))
 
     # processes
 
-    def _begin(self, work: "asyncio._CoroutineLike[None]") -> None:
+    def _begin_task(self, work: "asyncio._CoroutineLike[None]") -> None:
         task = asyncio.get_running_loop().create_task(work)
         # The loop keeps only a weak reference.
         self._tasks.add(task)
@@ -157,22 +157,22 @@ class CommandLine(ModalDialog[None]):
         )
 
     async def _run_command(self, line: str, words: Sequence[str]) -> None:
-        self._say(f"> {line}")
+        self._add_line(f"> {line}")
         try:
             process = self._process = await self._start_process(await self._placed_words(words))
         except OSError as error:
-            self._say(f"it cannot be started: {error}")
+            self._add_line(f"it cannot be started: {error}")
             return
         assert process.stdout is not None
         try:
             async for part in process.stdout:
                 # A progress line that writes over itself is shown as it stands in the end.
                 text = part.decode("utf-8", "replace").rstrip("\r\n").rpartition("\r")[2]
-                self._say(text)
+                self._add_line(text)
             code = await process.wait()
         finally:
             self._process = None
-        self._hint("done" if code == 0 else f"code {code}" if code > 0 else "ended")
+        self._show_hint("done" if code == 0 else f"code {code}" if code > 0 else "ended")
 
     async def _placed_words(self, words: Sequence[str]) -> list[str]:
         """Return a command with the configuration of this desk, where it takes one."""
@@ -183,7 +183,7 @@ class CommandLine(ModalDialog[None]):
 
     async def _end_process(self, process: asyncio.subprocess.Process) -> None:
         """Tell a command to end, as ctrl-c does, and make it where it does not."""
-        self._hint("ending it ...")
+        self._show_hint("ending it ...")
         for number in (signal.SIGINT, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(number)
@@ -205,7 +205,7 @@ class CommandLine(ModalDialog[None]):
         symbols = [row.symbol for row in self._face.board.watch.rows[:]] if self._face else []
         field.value, found = completed_line(line, words, symbols)
         field.cursor_position = len(field.value)
-        self._hint("  ".join(found[:60]) if len(found) != 1 else "")
+        self._show_hint("  ".join(found[:60]) if len(found) != 1 else "")
 
     async def _help_words(self, words: Sequence[str]) -> HelpWords:
         """Return what the help of some commands offers; arguments behind them are left out."""
@@ -225,7 +225,7 @@ class CommandLine(ModalDialog[None]):
 
     # what is shown
 
-    def _say(self, text: str) -> None:
+    def _add_line(self, text: str) -> None:
         self._said.append(plain_text(text))
         self._show_said()
 
@@ -235,6 +235,6 @@ class CommandLine(ModalDialog[None]):
         self.query_one("#text", Static).update(Text("\n".join(self._said)))
         self.query_one("#said", VerticalScroll).scroll_end(animate=False)
 
-    def _hint(self, text: str) -> None:
+    def _show_hint(self, text: str) -> None:
         if self.is_mounted:
             self.query_one("#hint", Static).update(Text(plain_text(text)))
