@@ -115,7 +115,8 @@ def wire_desk(station: DeskSession) -> Desk:
         record=record,
     )
     # no order path but paper's is charged by anything but the table
-    fees = config.paper.fees if station.run.mode == "paper" else ""
+    on_paper = station.run.mode == "paper" or station.rerun is not None
+    fees = config.paper.fees if on_paper else ""
     rates = paper_charges(fees, part_fault(station, "Fees"))
     world = PaperWorld(exchange.clock, calendar_of(config), rates, journal)
     trading = adapters_for_mode(station, market, world, lockstep=lockstep)

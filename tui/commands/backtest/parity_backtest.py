@@ -84,7 +84,7 @@ class DayBacktest:
         }
 
     def _market_of(self, instruments: Mapping[str, Instrument]) -> TradedMarket:
-        fees = self._ran.get("fees", "") if self._mode == "paper" else ""
+        fees = self._ran.get("fees", "") if self._mode in {"paper", "replay"} else ""
         return market_of(
             instruments,
             [self._day],
