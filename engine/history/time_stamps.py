@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from compiled.model.values import SECOND
 from engine.errors import DataError
 from engine.history.bar_series import Ints
-from engine.market.arrow_columns import packed_numbers
+from engine.market.arrow_columns import array_of_texts, packed_numbers
 
 Zone = Literal["IST", "UTC"]
 Side = Literal["start", "end"]
@@ -120,7 +120,7 @@ def iso_kind(text: str) -> pa.DataType | None:
     """Return as which of the two a text is ISO, without or with a zone."""
     for kind in (pa.timestamp("ns"), pa.timestamp("ns", "UTC")):
         try:
-            pa.scalar(text).cast(kind)
+            array_of_texts([text]).cast(kind)
         except pa.ArrowInvalid:
             continue
         return kind
