@@ -98,13 +98,17 @@ class TickReplay(SessionLoop):
         """Replay the messages [first, last) in the session that has begun."""
         if ticks.timed:
             self.timer = NEVER
-        if not self._unheard:
-            self._heard = first
-        self._unheard.append(ticks)
-        self._last = last
+        lags = self.feed > 0
+        if lags:
+            if not self._unheard:
+                self._heard = first
+            self._unheard.append(ticks)
+            self._last = last
+        row = ticks.end_of(first - 1) if first > 0 else i64(0)
         for message in range(first, last):
             ts = read_i64_le(ticks.times, message * WORD)
-            if self.feed > 0:
+            end = ticks.end_of(message)
+            if lags:
                 self._hear_messages(message, ts - 1)
             if ts >= self.timer:
                 self._run_timers(ts)
@@ -115,19 +119,18 @@ class TickReplay(SessionLoop):
             if self.venue.has_pending:
                 self.deliver_reports(ts - 1)
                 self.venue.advance(ts)
-            row = ticks.end_of(message - 1) if message > 0 else i64(0)
-            end = ticks.end_of(message)
             # The desk's own clock is not late when its feed is.
             if row == end:
                 self._ring_timer(ts)
             # What comes after the close is heard; there is nobody any more to trade with.
             if not self.is_over:
-                while row < end:
-                    self._meet_tick(ticks, row, ts)
-                    row += 1
-            self._hear_messages(message + 1, ts)
-        if self.feed == 0:
-            self._unheard.clear()
+                for at in range(row, end):
+                    self._meet_tick(ticks, at, ts)
+            if lags:
+                self._hear_messages(message + 1, ts)
+            elif row < end:
+                self._hear_rows(ticks, row, end, ts)
+            row = end
 
     def send_commands(self, commands: list[KernelCommand], now: i64) -> None:
         """Pass on the kernel's commands, each when it may leave."""
@@ -181,9 +184,11 @@ class TickReplay(SessionLoop):
             while reports.due == due or (self.by_stamps and reports.due <= until):
                 together.append(reports.take_report())
             # All are heard before anything leaves: an order that is done already is not moved.
+            # What takes no time happens by the desk's clock, wherever the exchange's stands.
+            now = self.kernel.order_store.now if self.by_stamps else due
             for event in in_reading_order(together):
-                self.requests.put(self.kernel.handle_next(event), due)
-            self.send_commands(self.kernel.order_store.commands, due)
+                self.requests.put(self.kernel.handle_next(event), now)
+            self.send_commands(self.kernel.order_store.commands, now)
 
     def change_band(self, event: BandUpdate) -> None:
         """Keep prices to another band from here on."""
@@ -274,31 +279,29 @@ class TickReplay(SessionLoop):
                 ts = read_i64_le(ticks.times, self._heard * WORD) + self.feed
                 if ts > until:
                     return
-                self._hear_message(ticks, self._heard, ts)
+                row = ticks.end_of(self._heard - 1) if self._heard > 0 else i64(0)
+                end = ticks.end_of(self._heard)
                 self._heard += 1
+                if row < end:
+                    if ts >= self.timer:
+                        self._run_timers(ts)
+                    self.deliver_reports(ts - 1)
+                    self._hear_rows(ticks, row, end, ts)
             if newest:
                 return
             del self._unheard[0]
             self._heard = 0
 
-    def _hear_message(self, ticks: TickColumns, message: i64, ts: i64) -> None:
-        row = ticks.end_of(message - 1) if message > 0 else i64(0)
-        end = ticks.end_of(message)
-        if row == end:
-            return
-        if self.feed > 0:
-            if ts >= self.timer:
-                self._run_timers(ts)
-            self.deliver_reports(ts - 1)
+    def _hear_rows(self, ticks: TickColumns, first: i64, last: i64, ts: i64) -> None:
+        """Let the desk hear the ticks of one message, and send what follows from them."""
         self.kernel.order_store.begin_moment(ts)
-        while row < end:
-            self._hear_tick(ticks, row)
-            row += 1
+        for row in range(first, last):
+            self._hear_tick(ticks, row, ts)
         self.send_commands(self.kernel.order_store.commands, ts)
         if self.venue.has_pending:
             self.deliver_reports(ts)
 
-    def _hear_tick(self, ticks: TickColumns, row: i64) -> None:
+    def _hear_tick(self, ticks: TickColumns, row: i64, ts: i64) -> None:
         slot = read_i64_le(ticks.slots, row * WORD)
         price = read_f64_le(ticks.prices, row * WORD)
         volume = read_i64_le(ticks.volumes, row * WORD)
@@ -310,7 +313,11 @@ class TickReplay(SessionLoop):
             bid, ask = queue_position.read_touch(
                 self.instrument_venues[slot], ticks.depth, row * DEPTH
             )
-        ts = read_i64_le(ticks.stamps if ticks.stamped else ticks.times, row * WORD)
+        # Bars go by the exchange's stamp; without one by the time at which the tick came.
+        if ticks.stamped:
+            ts = read_i64_le(ticks.stamps, row * WORD)
+        elif self.feed > 0:
+            ts -= self.feed
         # Nothing has traded today: the packet repeats yesterday's price, and only values positions.
         if volume == 0 or volume == STALE:
             feed.note_untraded_quote(market, price, bid, ask, volume)
@@ -325,21 +332,25 @@ class TickReplay(SessionLoop):
 def in_reading_order(events: list[object]) -> list[object]:
     """Return reports as a desk comes to hear them at once.
 
-    Answers are first, then come GTTs, the last state of each order, and trades.
+    Answers are first, then come GTTs and the last state of each order, as the books list them by
+    number, and then trades.
     """
     if len(events) == 1:
         return events
     answers: list[object] = []
-    gtts: list[object] = []
-    orders: dict[str, object] = {}
+    gtts: dict[int, object] = {}
+    orders: dict[int, object] = {}
     trades: list[object] = []
     for event in events:
         if isinstance(event, OrderUpdate):
-            orders[event.order_id] = event
+            orders[int(event.order_id)] = event
         elif isinstance(event, GttUpdate):
-            gtts.append(event)
+            gtts[int(event.gtt_id)] = event
         elif isinstance(event, BrokerTrade):
             trades.append(event)
         else:
             answers.append(event)
-    return answers + gtts + list(orders.values()) + trades
+    listed = [gtts[number] for number in sorted(gtts)] + [
+        orders[number] for number in sorted(orders)
+    ]
+    return answers + listed + trades

@@ -97,8 +97,8 @@ def assert_parity(patang, name):
 @pytest.mark.parametrize(
     ("watch", "bars", "speed", "least"),
     [
-        pytest.param(WATCHED, 200, 90.0, 10, id="minutes"),
-        pytest.param("", 20 * 150 * 3, 100.0, 150, id="hours", marks=pytest.mark.soak),
+        pytest.param(WATCHED, 160, 100.0, 6, id="minutes"),
+        pytest.param("", 20 * 150, 100.0, 100, id="hours", marks=pytest.mark.soak),
     ],
 )
 def test_paper_and_a_backtest_without_latency_fill_the_same_orders_at_the_same_prices(

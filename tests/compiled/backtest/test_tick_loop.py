@@ -199,7 +199,7 @@ def test_reports_of_one_time_are_heard_as_books_are_read():
         1, 7, verb=RequestVerb.PLACE, outcome=RequestOutcome.ACCEPTED, broker_id="1"
     )
     first, second = trade("T1"), trade("T2")
-    heard = in_reading_order([opened, first, other, done, second, answer])
+    heard = in_reading_order([other, opened, first, done, second, answer])
     assert heard == [answer, done, other, first, second]
 
 
