@@ -65,3 +65,12 @@ def test_the_command_line_itself_imports_nothing_heavy():
         "sys.modules})))"
     )
     assert not names & (HEAVY - {"rich"})
+
+
+def test_a_worker_of_a_sweep_imports_no_more_than_its_trials_need():
+    """There is one for each core, and each holds what it imports."""
+    names = loaded(
+        "import tui.commands.research.trial_worker, sys, json; print(json.dumps(sorted({"
+        "n.split('.')[0] for n in sys.modules})))"
+    )
+    assert not names & ((HEAVY - {"numpy"}) | {"asyncio", "cyclopts", "ssl"})

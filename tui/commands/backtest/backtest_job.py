@@ -69,7 +69,6 @@ from tui.commands.backtest.backtest_request import (
     latency_of,
     slippage_of,
 )
-from tui.commands.backtest.tick_days import rates_of, tick_days
 from tui.commands.shared.progress_line import ProgressLine, interruptible, narrate
 from tui.commands.shared.typed_values import END_OF_TIME, read_day
 from tui.run.settings import (
@@ -365,6 +364,9 @@ class BacktestJob:
 
         `longest` is the longest span of bars (seconds) that a strategy hears.
         """
+        # Arrow, ssl and the brokers' side come with it: the workers of a sweep do without
+        from tui.commands.backtest.tick_days import rates_of, tick_days
+
         config, request = self.config, self.request
         latency, text = latency_of(request, config.paper.latency_ms)
         wanted = self._named_symbols() if all(t.symbols for t in self.tables) else request.symbols

@@ -12,8 +12,7 @@ from engine.backtest.tick_latency import TickLatency
 from engine.config.schema import DeskConfig
 from engine.errors import ConfigError
 from strategies.replaced_models import is_part, named_part
-from tui.commands.shared.strict_values import WHOLE, number_of
-from tui.commands.shared.typed_values import symbol_list, symbols_file
+from tui.commands.shared.typed_values import WHOLE, number_of, symbol_list, symbols_file
 from tui.run.settings import StrategyTable, strategy_table, strategy_tables
 
 MILLISECOND = 1_000_000

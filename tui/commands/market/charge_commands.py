@@ -32,8 +32,7 @@ from engine.market.calendar import ist_day
 from engine.market.order_rules import OrderRules, TickClass
 from engine.texts import plain_text
 from tui.commands.shared.options import AsJson, Day
-from tui.commands.shared.strict_values import NUMBER
-from tui.commands.shared.typed_values import read_day
+from tui.commands.shared.typed_values import NUMBER, read_day
 
 KINDS = {"NSE": "EQ", "BSE": "EQ"}
 TICK_CLASSES: dict[str, tuple[str, TickClass]] = {

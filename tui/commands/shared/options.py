@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from engine.errors import ConfigError
-from tui.commands.shared.strict_values import number_of
+from tui.commands.shared.typed_values import number_of
 
 AsJson = Annotated[
     bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")

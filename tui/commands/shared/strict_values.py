@@ -3,7 +3,6 @@
 Texts are made valid, and bounded.
 """
 
-import re
 from collections.abc import Sequence
 from typing import Any, get_args
 
@@ -11,19 +10,11 @@ import cyclopts
 from cyclopts import Token
 
 from engine.texts import valid_text
+from tui.commands.shared.typed_values import NUMBER, WHOLE
 
-NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|-?(nan|inf)", re.ASCII | re.IGNORECASE)
-WHOLE = re.compile(r"-?\d{1,30}", re.ASCII)
 LONGEST = {"--reason": 500, "--symbols": 1_000_000}
 """Characters of a text, by its option; `LONGEST_TEXT` of any other."""
 LONGEST_TEXT = 4_000
-
-
-def number_of(text: str) -> float:
-    """Return a number; raise `ValueError` for an odd way to write one."""
-    if not NUMBER.fullmatch(text):
-        raise ValueError(f"expected a number, got {text[:60]}.")
-    return float(text)
 
 
 def convert_strictly(kind: Any, tokens: Sequence[Token]) -> Any:

@@ -1,6 +1,7 @@
 """Values of a command line as they are typed: days and lists of symbols."""
 
 import os
+import re
 from datetime import date, datetime
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from engine.errors import ConfigError
 from engine.indian_time import INDIA
 
 END_OF_TIME = 2**62
+NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|-?(nan|inf)", re.ASCII | re.IGNORECASE)
+WHOLE = re.compile(r"-?\d{1,30}", re.ASCII)
 
 
 def read_day(text: str) -> date:
@@ -45,3 +48,10 @@ def symbol_list(symbols: str) -> list[str]:
         return [*read_dated_symbols(file).members]
     # in the order they were given, each once
     return list(dict.fromkeys(name.strip().upper() for name in symbols.split(",") if name.strip()))
+
+
+def number_of(text: str) -> float:
+    """Return a number; raise `ValueError` for an odd way to write one."""
+    if not NUMBER.fullmatch(text):
+        raise ValueError(f"expected a number, got {text[:60]}.")
+    return float(text)
