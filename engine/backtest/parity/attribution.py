@@ -2,7 +2,7 @@
 
 Every round trip of either side is in one pair. Of the shares that both have, each leg is taken
 apart by the market's price at the moment of its first fill, which is where the path of the bar
-stands then (`difference_causes.price_at`):
+stands then (`bar_prices.price_at`):
 
     desk's price - backtest's price
         = (market in the desk's bars - market in the backtest's, when the desk filled)   data
@@ -24,6 +24,7 @@ from typing import Final, NamedTuple
 
 from compiled.accounting.ledger import pro_rata
 from compiled.model.values import SECOND
+from engine.backtest.parity.bar_prices import price_at
 from engine.backtest.parity.day_records import LEAVE, BacktestDay, DeskDay, ParityTrip, TripLeg
 from engine.backtest.parity.decision_matching import (
     MatchedDay,
@@ -41,7 +42,6 @@ from engine.backtest.parity.difference_causes import (
     UNEXPLAINED,
     CauseFinder,
     DifferenceCause,
-    price_at,
 )
 from engine.backtest.parity.order_courses import course_text
 from engine.history.bar_series import BarSeries

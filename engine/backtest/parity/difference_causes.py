@@ -17,7 +17,7 @@ from compiled.model.values import NEVER, SECOND
 from compiled.trading.desk_state import DRY_RUN
 from compiled.trading.risk import REFUSING, LimitScope, rupees
 from compiled.trading.strategy import OPERATOR as BY_HAND
-from compiled.venue.intrabar import path_point
+from engine.backtest.parity.bar_prices import differing_starts, price_at
 from engine.backtest.parity.day_records import (
     CARRIED,
     CLOSED,
@@ -37,9 +37,10 @@ from engine.backtest.parity.day_records import (
     ParityTrip,
     StrategySignal,
 )
-from engine.backtest.parity.decision_matching import PairedDecision, match_days
+from engine.backtest.parity.decision_matching import PairedDecision
+from engine.backtest.parity.heard_decisions import HeardDecisions
 from engine.backtest.parity.order_courses import course_text
-from engine.history.bar_series import BarSeries, Ints
+from engine.history.bar_series import Ints
 from engine.numbers import time_of_day
 
 DATA: Final = "data"
@@ -124,7 +125,7 @@ class CauseFinder:
         self._before: dict[tuple[str, str], list[NotedDifference]] = {}
         self._prices: dict[tuple[str, str], list[NotedDifference]] = {}
         self._last: NotedDifference | None = None
-        self._heard = _HeardDecisions(desk, backtest, heard) if heard is not None else None
+        self._heard = HeardDecisions(desk, backtest, heard) if heard is not None else None
         self._other: dict[str, Ints] = {}
         self._phases = {
             each.strategy: each.ts % self._length for each in desk.signals if each.asked == CLOCK
@@ -406,39 +407,6 @@ class CauseFinder:
         return self._other[symbol]
 
 
-def differing_starts(mine: BarSeries | None, theirs: BarSeries | None) -> Ints:
-    """Return the starts of the bars whose prices are not the same, or that only one side has.
-
-    None are named where a side has no bars at all: nothing is known then, and no bar differs.
-    """
-    if mine is None or theirs is None:
-        return np.zeros(0, np.int64)
-    both, at, there = np.intersect1d(mine.start, theirs.start, return_indices=True)
-    other = np.zeros(len(both), np.bool_)
-    for one, two in zip(mine[1:5], theirs[1:5], strict=True):
-        # Prices of a grid in binary: equal ones may differ in their last bit.
-        other |= np.abs(one[at] - two[there]) > 1e-6
-    return np.sort(np.concatenate([np.setxor1d(mine.start, theirs.start), both[other]]))
-
-
-def price_at(series: BarSeries | None, ts: int, length: int) -> int:
-    """Return the price (paise) at a moment, by the path of its bar; 0 before the first.
-
-    The path is rule 1 of `docs/fills.md`; `length` of a bar is ns. After the end of a bar, and in
-    its last second, the price is its close.
-    """
-    at = -1 if series is None else int(np.searchsorted(series.start, ts, side="right")) - 1
-    if series is None or at < 0:
-        return 0
-    into = ts - int(series.start[at])
-    # The replay is at the close in the last ns alone; a desk's fills are of whole seconds.
-    point = 3 if into >= length - SECOND else 3 * into // length
-    begun, high, low, close = (float(column[at]) for column in series[1:5])
-    # Counted in paise: in rupees rounding noise would decide which extreme is the nearer one.
-    to_low = round(begun * 100) - round(low * 100) <= round(high * 100) - round(begun * 100)
-    return round(path_point(point, to_low, begun, high, low, close) * 100)
-
-
 def _held_until(trip: ParityTrip) -> int:
     """Return until when a round trip was held; one that still is has no end."""
     return NEVER // 2 if trip.shares_held > 0 else trip.exit.ts
@@ -462,49 +430,6 @@ def _both_answers(decision: PairedDecision) -> set[str]:
 def _cause_after(noted: NotedDifference, where: str) -> DifferenceCause:
     """Return the cause of what follows from a difference: its own, and which one that was."""
     return noted.why._replace(text=f"after that of {time_of_day(noted.ts)} in {where}")
-
-
-@final
-class _HeardDecisions:
-    """The decisions that the bars alone make different.
-
-    On the bars that the desk heard the backtest takes what the desk did, and leaves out what only
-    the backtest did on its own.
-    """
-
-    def __init__(self, desk: DeskDay, backtest: BacktestDay, heard: BacktestDay) -> None:
-        # by the same pairing: a decision is the same here where it would be the same there
-        own = DeskDay(backtest.signals, backtest.trips, backtest.bars)
-        self._taken, self._kept = (_same_decisions(day, heard) for day in (desk, own))
-
-    def has_decided(self, decision: PairedDecision) -> bool:
-        """Return whether the backtest on the heard bars decides as the desk did."""
-        mine, theirs = (
-            _decision_key(decision.kind, signal, trip)
-            for signal, trip in (
-                (decision.desk, decision.trip),
-                (decision.backtest, decision.other),
-            )
-        )
-        return mine in self._taken if mine is not None else theirs not in self._kept
-
-
-def _same_decisions(day: DeskDay, heard: BacktestDay) -> set[tuple[str, int] | None]:
-    return {
-        _decision_key(each.kind, each.desk, each.trip)
-        for each in match_days(day, heard).decisions
-        if each.same
-    }
-
-
-def _decision_key(
-    kind: str, signal: StrategySignal | None, trip: ParityTrip | None
-) -> tuple[str, int] | None:
-    """Return what tells a decision of one side from its others; None where it took none."""
-    if kind == LEAVE:
-        return (kind, id(trip)) if trip is not None and trip.exit.quantity else None
-    of = signal or trip
-    return (kind, id(of)) if of is not None else None
 
 
 def _unfilled_cause(decision: PairedDecision) -> DifferenceCause | None:

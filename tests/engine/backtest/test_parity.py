@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from compiled.model.values import MINUTE
 from engine.backtest.parity.attribution import compare_days, split_parity
+from engine.backtest.parity.bar_prices import differing_starts, price_at
 from engine.backtest.parity.day_records import (
     CARRIED,
     CLOSED,
@@ -34,8 +35,6 @@ from engine.backtest.parity.difference_causes import (
     TIMING,
     TWIN,
     UNEXPLAINED,
-    differing_starts,
-    price_at,
 )
 from engine.backtest.parity.order_courses import course_text
 from engine.backtest.parity.parity_curves import parity_curves, warping_distance

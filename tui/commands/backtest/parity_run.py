@@ -12,8 +12,9 @@ from engine.backtest import run_identity
 from engine.backtest.backtest_run import BacktestRun
 from engine.backtest.parity.attribution import DayParity, compare_days, split_parity
 from engine.backtest.parity.backtested_day import backtest_day_of
+from engine.backtest.parity.bar_prices import differing_starts
 from engine.backtest.parity.day_records import BacktestDay, DeskDay
-from engine.backtest.parity.difference_causes import CAUSES, LOOKS_BACK, differing_starts
+from engine.backtest.parity.difference_causes import CAUSES, LOOKS_BACK
 from engine.backtest.parity.heard_bars import are_alike, unrecorded_time
 from engine.backtest.parity.parity_curves import ParityCurves, parity_curves
 from engine.config.schema import DeskConfig
