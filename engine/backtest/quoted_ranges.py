@@ -8,6 +8,7 @@ import numpy as np
 from compiled.backtest.recording import TickColumns
 from compiled.market_data.depth_block import price_divisor
 from compiled.model.values import MINUTE, Instrument
+from compiled.venue.slippage import FixedTicks, Slippage, SpreadFraction, VolumeShare
 from engine.history.bar_series import BarSeries, Floats, Ints
 
 LEVEL: Final = np.dtype(
@@ -24,10 +25,13 @@ class QuotedRanges:
     """The lowest and the highest price of each minute at which an order could have met somebody.
 
     A minute is that of the exchange's stamp, and that in which the tick came: fills go by either.
+    Where there is no book, an order that takes trades beyond the last price by its slippage.
     """
 
-    def __init__(self, instruments: Sequence[Instrument]) -> None:
+    def __init__(self, instruments: Sequence[Instrument], slippage: Slippage) -> None:
         self._instruments = instruments
+        self._slippage = slippage
+        self._grids = np.array([each.tick for each in instruments])
         self._scales = np.array([price_divisor(each.token) for each in instruments])
         self._parts: list[tuple[Ints, Floats, Floats]] = []
 
@@ -42,6 +46,9 @@ class QuotedRanges:
             scales = self._scales[slots]
             low = np.minimum(low, np.where(there, prices, HIGHEST).min(axis=1) / scales)
             high = np.maximum(high, np.where(there, prices, 0).max(axis=1) / scales)
+        else:
+            away = _most_slippage(self._slippage, high, self._grids[slots])
+            low, high = low - away, high + away
         came = np.frombuffer(columns.times, np.int64)
         if columns.timed:
             ends = np.frombuffer(columns.ends, np.int64)
@@ -69,6 +76,21 @@ class QuotedRanges:
                 high=np.where(known, np.maximum(bars.high, high[at]), bars.high),
             )
         return found
+
+
+def _most_slippage(model: Slippage, prices: Floats, grids: Floats) -> Floats:
+    """Return how far beyond prices an order may trade, rounded to their grids as the venue does."""
+    if isinstance(model, FixedTicks):
+        away = int(model.ticks) * grids
+    elif isinstance(model, SpreadFraction):
+        away = model.fraction * prices * model.percent / 100.0
+    elif isinstance(model, VolumeShare):
+        away = prices * model.impact * model.most**2
+    else:
+        # What a model of the author's own would say of other orders nobody can tell.
+        away = np.zeros(len(prices))
+    found: Floats = np.ceil(away / grids - 1e-6) * grids
+    return found
 
 
 def _ranges_by_key(keys: Ints, low: Floats, high: Floats) -> tuple[Ints, Floats, Floats]:

@@ -120,7 +120,8 @@ class TickPassage:
         """The minutes that the ticks have made, by symbol, when all is over."""
         self.met_series: dict[str, BarSeries] = {}
         """The same, with lows and highs as far as orders could have met somebody."""
-        self._ranges = QuotedRanges(self._instruments)
+        first = venue.instrument_venues[int(self._instruments[0].token)]
+        self._ranges = QuotedRanges(self._instruments, first.slippage)
         self._made: dict[str, list[BarSeries]] = {each.symbol: [] for each in self._instruments}
         self._bars: list[Bar] = []
         self._heard = 0

@@ -257,6 +257,19 @@ def test_findings_say_what_was_measured():
     assert found["t_test"].value == pytest.approx(significance.above_zero(np.array(daily)))
 
 
+@pytest.mark.parametrize(
+    ("delayed", "status", "value"),
+    [(90_00, "pass", 10.0), (40_00, "warn", 60.0), (-1_00, "fail", 101.0), (None, "not run", None)],
+)
+def test_a_run_on_ticks_is_held_against_itself_a_quarter_of_a_second_later(delayed, status, value):
+    made = outcome([CASH + 100_00], feeds={"paper/2026-11-27/1": "0" * 64}, golden=False)
+    found = findings(made, delayed=delayed)
+    assert (found["latency"].status, found["latency"].value) == (status, value)
+    assert found["golden"].status == "not run"
+    lost = findings(outcome([CASH - 1], feeds={"a": "b"}), delayed=5)["latency"]
+    assert (lost.status, lost.text) == ("not run", "there is no profit to lose")
+
+
 def test_one_tick_more_is_counted_at_entry_and_exit_and_at_the_entry_alone_of_what_is_open():
     trades = [
         trade(1, quantity=10),

@@ -11,6 +11,7 @@ import pytest
 from compiled.backtest.recording import TickColumns
 from compiled.market_data.depth_block import pack_depth
 from compiled.model.values import MINUTE, SECOND, Instrument
+from compiled.venue.slippage import FixedTicks, Slippage, SpreadFraction, VolumeShare
 from engine.backtest.quoted_ranges import QuotedRanges
 from engine.history.bar_series import BarSeries
 from engine.indian_time import IST
@@ -175,7 +176,7 @@ def test_fills_are_held_against_the_visible_book_and_not_against_trades_alone():
             ([5, 9], np.int64),
         )
     ]
-    ranges = QuotedRanges([Instrument(257, "NSE", "ONE", 0.05)])
+    ranges = QuotedRanges([Instrument(257, "NSE", "ONE", 0.05)], FixedTicks(2))
     ranges.add_ticks(TickColumns([257], *packed, pack_depth(257, bids, asks) + bytes(120)))
     whole, prices = np.array([start, start + 60 * SECOND], np.int64), np.full(2, 100.0)
     bars = BarSeries(whole, prices, prices, prices, prices, whole, whole, whole)
@@ -183,3 +184,14 @@ def test_fills_are_held_against_the_visible_book_and_not_against_trades_alone():
     assert widened.low.tolist() == [99.70, 100.0]
     assert widened.high.tolist() == [100.25, 100.0]
     assert widened.close.tolist() == [100.0, 100.0]
+    # without a book a taking order trades beyond the last price by its slippage, on the grid
+    for model, away in (
+        (FixedTicks(2), 0.10),
+        (SpreadFraction(0.5, 0.13), 0.10),
+        (VolumeShare(0.1, 1.2), 1.20),
+        (Slippage(), 0.0),
+    ):
+        bare = QuotedRanges([Instrument(257, "NSE", "ONE", 0.05)], model)
+        bare.add_ticks(TickColumns([257], *packed))
+        high = bare.widen({"ONE": bars})["ONE"].high.tolist()
+        assert high == pytest.approx([100.0 + away] * 2)

@@ -12,6 +12,7 @@ from compiled.model.events import BandUpdate, TimerEvent
 from compiled.model.values import SECOND, Instrument
 from engine.backtest.imported_day import file_hash, imported_days
 from engine.backtest.run_ticks import CHUNK, TickDay
+from engine.backtest.traded_market import CONTRACT, INDEX_NAMES
 from engine.config.desk_modes import MODES
 from engine.config.schema import DeskConfig
 from engine.day.dead_letters import AHEAD_S
@@ -156,7 +157,7 @@ def tick_days(
         files = [
             each
             for each in kept_ticks(history)
-            if (not symbols or each.symbol in symbols)
+            if (each.symbol in symbols if symbols else _is_share(each.symbol))
             and str(each.day) not in runs
             and wanted(each.day)
         ]
@@ -173,6 +174,11 @@ def tick_days(
             f"no ticks{of} in these days: see patang ticks list, and patang ticks import"
         )
     return sorted(found, key=lambda each: each.day)
+
+
+def _is_share(symbol: str) -> bool:
+    """Return whether a file is of what a strategy trades that names nothing."""
+    return symbol not in INDEX_NAMES and not CONTRACT.search(symbol)
 
 
 def _chosen_recordings(
