@@ -260,7 +260,9 @@ def test_a_whole_day_under_faults_of_every_kind_has_a_cause_for_each_rupee(run, 
         f"silent at=11:{rng.randint(10, 50)} lasts=200",
         f"delay on=ticks seconds=25 at=13:{rng.randint(10, 50)} lasts=150",
     ]
-    text = "[strategy.momentum_ladder]\nmomentum_percent = 0.1\nmomentum_bars = 3\ncooldown_s = 60\n"
+    text = (
+        "[strategy.momentum_ladder]\nmomentum_percent = 0.1\nmomentum_bars = 3\ncooldown_s = 60\n"
+    )
     _, told = run(text, faults=faults, start="", judged=False)
     assert told["decisions"] > 40
     assert told["causes"]["unexplained"] == 0.0
