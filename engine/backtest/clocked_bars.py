@@ -82,8 +82,13 @@ class ReplayColumns:
 
 
 def on_one_clock(series: Mapping[str, BarSeries]) -> ClockedBars:
-    """Return the bars of all symbols on one clock; raise `DataError` for prices that are no bar."""
+    """Return the bars of all symbols on one clock.
+
+    Raise `DataError` without any, and for prices that are no bar.
+    """
     names = _names_by_appearance(series)
+    if not names:
+        raise DataError("no bar lies in a session of these days: see patang bars check")
     for name in names:
         _refuse_impossible(name, series[name])
     each = [series[name] for name in names]

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 from functools import cache
 from pathlib import Path
 from typing import Final, final
@@ -18,6 +19,8 @@ LEAST_BARS: Final = 200_000
 """Fewer are read in no time."""
 DAYS: Final = 30
 """Days without a use after which a file goes."""
+SPARE: Final = 1_000_000_000
+"""Bytes that stay free on the disk."""
 ENDING: Final = ".packed"
 READERS: Final = ("engine/backtest", "engine/history", "engine/market", "store/bars")
 """The code that makes loaded bars of stored ones."""
@@ -53,7 +56,7 @@ class KeptBars:
     def keep(self, key: str, loaded: LoadedBars) -> LoadedBars:
         """Return bars as they lie in a file of their own from now on.
 
-        Where they are too few or too many, or the disk refuses, they come back as they are.
+        Where they are too few or too many, or the disk has no room, they come back as they are.
         """
         if sum(len(bars.start) for bars in loaded.series.values()) < LEAST_BARS:
             return loaded
@@ -61,7 +64,10 @@ class KeptBars:
         try:
             grids = {symbol: price_grid(bars) for symbol, bars in loaded.series.items()}
             whole = loaded._replace(grids=grids, clock=on_one_clock(loaded.series))
-            if packed_size(whole) > self._most:
+            size = packed_size(whole)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            # A desk that writes on the same disk halts where it is full.
+            if size > self._most or shutil.disk_usage(self._folder).free < size + SPARE:
                 return loaded
             # Not synced: after a power cut its sum tells what has not reached the disk.
             write_packed(path, whole, durable=False)

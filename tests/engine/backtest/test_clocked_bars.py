@@ -57,6 +57,11 @@ def test_prices_that_are_no_bar_are_refused_with_symbol_and_time(high, low):
         on_one_clock({"EARLY": EARLY, "LATE": wrong})
 
 
+def test_no_bars_at_all_are_refused():
+    with pytest.raises(DataError, match="no bar lies in a session of these days"):
+        on_one_clock({"INFY": EARLY.pick(slice(0, 0))})
+
+
 def test_the_grid_is_the_coarsest_that_holds_every_price_to_the_bit():
     assert price_grid(bars([1, 2], [100, 101])) == 500
     assert price_grid(bars([1, 2], [100, 102])) == 1_000

@@ -154,6 +154,10 @@ def test_few_bars_and_too_many_are_not_kept(place, monkeypatch):
     monkeypatch.setattr(module, "LEAST_BARS", 10**6)
     load(place, shelf(place))
     assert files(place) == []
+    monkeypatch.setattr(module, "LEAST_BARS", 1)
+    monkeypatch.setattr(module, "SPARE", 2**62)
+    same(load(place, shelf(place)), load(place))
+    assert files(place) == [], "a full disk would halt a desk"
 
 
 def test_bars_that_are_none_are_not_kept(place):
