@@ -154,6 +154,9 @@ def _build_native(built: BuiltStrategy, source: ModuleType) -> list[str]:
                 said = next(re.finditer("error: .*", done.stderr), None)
                 why = said[0] if said else (done.stderr.splitlines() or ["no word"])[-1]
                 raise DataError(f"{built.source} cannot be compiled: {why}; see {log}")
+            # its key is of what it was when the work began
+            if built.source.read_text(encoding="utf-8") != text or build_of(built.source) != built:
+                raise DataError(f"{built.source} has changed meanwhile: compile it again")
             keep_build(built, folder / "native")
     except OSError as error:
         raise OperatorError(f"cannot write in {home}: {in_words(error)}") from None
