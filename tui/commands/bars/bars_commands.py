@@ -482,7 +482,8 @@ def sql(
         if format == "table" and len(answer) > SHOWN
         else ""
     )
-    sys.stderr.write(f"{len(answer):,} rows{plain_text(f' in {out}') if out else ''}{more}\n")
+    rows = "row" if len(answer) == 1 else "rows"
+    sys.stderr.write(f"{len(answer):,} {rows}{plain_text(f' in {out}') if out else ''}{more}\n")
     return DONE
 
 
