@@ -245,6 +245,9 @@ class PaperBroker(MarketOnlyBroker):
     async def orders(self) -> list[OrderUpdate]:
         """Return today's order book, oldest first."""
         self._roll_day()
+        for booked in self._orders.values():
+            # The exchange does not report it. Without it the books miss the order in the positions.
+            booked.update.product = booked.product.name
         return [booked.update for booked in self._orders.values()]
 
     async def trades(self) -> list[BrokerTrade]:

@@ -182,6 +182,18 @@ async def test_a_market_order_takes_the_visible_book_of_the_next_tick(paper):
     assert await paper.broker.funds() == CASH - 20 * 150_005 - 10 * 150_010
 
 
+async def test_an_order_of_the_book_names_its_product_as_the_position_does(paper):
+    await paper.prices(1500.0)
+    await paper.broker.place(order(product=Product.MIS))
+    await paper.tick(1500.0, 10, [(1499.95, 100)], [(1500.05, 100)])
+    for _ in range(2):
+        [booked], [position] = await paper.broker.orders(), await paper.broker.positions()
+        # by this the desk knows that the one has become the other
+        assert (int(booked.token), booked.product, int(booked.filled)) == (TOKEN, "MIS", 10)
+        assert (position.token, position.product, position.quantity) == (TOKEN, "MIS", 10)
+        await paper.restart()
+
+
 async def test_a_request_takes_its_way_there_and_its_answer_the_way_back(paper):
     await paper.restart(latency=40 * MS)
     await paper.prices(1500.0)
