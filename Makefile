@@ -83,5 +83,5 @@ docs: setup  ## write the generated pages anew
 clean:  ## remove what was built
 	@rm -rf build .venv .venv-bench .venv-bench-312 .venv-oracles .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-picture: setup native  ## take the README's picture of the running demo
-	@PYTHONPATH=build/native:. $(BIN)/python .ci/picture.py docs/desk.svg
+picture: setup native  ## take the pictures of the screens from a running demo
+	@PYTHONPATH=build/native:. $(BIN)/python .ci/picture.py docs
