@@ -12,7 +12,8 @@ from compiled.trading.risk_gate import entry_verdict
 from compiled.trading.strategy import OPERATOR, ManualRequest, StrategyRequest
 from engine.manual.margin import OrderPreview
 from engine.manual.reasons import reason_meaning
-from engine.market.charges import charge_doubt
+from engine.market.calendar import ist_day
+from engine.market.charges import charge_doubt, depository_fee
 from engine.operator_requests import (
     ModifyRequest,
     OperatorOutcome,
@@ -171,6 +172,10 @@ class ManualOrderDesk:
             value=int(value),
             charges=own,
             back=back,
+            # What is bought for delivery is sold once, and what is sold leaves today.
+            depository=depository_fee(ist_day(self._kernel.order_store.now))
+            if product is Product.CNC
+            else 0,
             rests_on=charge_doubt(market.instrument),
         )
 

@@ -39,6 +39,8 @@ class OrderPreview(NamedTuple):
     value: int
     charges: int
     back: int
+    depository: int = 0
+    """The debit for the day on which the shares leave the account, which is in no note."""
     rests_on: str = ""
     """What the charges rest on, where the instrument list leaves it open."""
 
@@ -61,6 +63,7 @@ class OrderPreview(NamedTuple):
                 "value": self.value / 100,
                 "charges": self.charges / 100,
                 "charges_both_ways": (self.charges + self.back) / 100,
+                "depository": self.depository / 100,
                 "charges_rest_on": self.rests_on,
                 "margin_broker": None if theirs is None else theirs / 100,
                 "margin_estimate": estimate / 100,

@@ -2,7 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal, Protocol, get_args
 
@@ -158,6 +158,19 @@ def fee(name: str, day: int, file: Path = FILE) -> int:
         if row.fee == name and row.covers(day):
             return _whole_units(row.amount * 100)
     raise LookupError(f"no fee {name} on {day}: add the row to engine/market/charges.json")
+
+
+@lru_cache(maxsize=10_000)
+def depository_fee(day: date) -> int:
+    """Return what the depository debits for a share that leaves on a day, in paise.
+
+    It is in no contract note. Of a day before the table begins it is 0: charged nothing rather than
+    not run.
+    """
+    try:
+        return int(fee("dp", _day_number(day)))
+    except LookupError:
+        return 0
 
 
 def charge_segment(instrument: Instrument, product: Product) -> str:

@@ -60,6 +60,7 @@ PREVIEW = {
     "value": 1.0,
     "charges": 1.0,
     "charges_both_ways": 2.0,
+    "depository": 0.0,
     "charges_rest_on": HOSTILE,
     "margin_broker": None,
     "margin_estimate": 1.0,

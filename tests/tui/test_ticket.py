@@ -30,7 +30,8 @@ PREVIEW = {
     "order": "BUY 10 INFY",
     "value": 15_000.0,
     "charges": 15.0,
-    "charges_both_ways": 40.0,
+    "charges_both_ways": 25.0,
+    "depository": 15.0,
     "charges_rest_on": "",
     "margin_broker": 15_015.0,
     "margin_estimate": 15_015.0,
@@ -125,7 +126,7 @@ def test_an_answer_says_break_even_and_what_a_stop_loses():
     assert ok
     # ₹40 on 10 shares are ₹4 a share, 80 ticks; 2 % of 15,000 and the charges are 340.
     assert lines == (
-        "worth ₹15,000.00 · charges ₹15.00, both ways ₹40.00",
+        "worth ₹15,000.00 · charges ₹15.00, both ways ₹40.00, ₹15.00 of it the depository's",
         "break-even 1,504.00 (0.27%, 80 ticks)",
         "blocks ₹15,015.00 by the broker",
         "at the stop about ₹340.00 are lost, charges included",

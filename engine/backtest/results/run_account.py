@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -12,8 +11,7 @@ from engine.backtest.results.round_trips import FillColumns
 from engine.backtest.run_outcome import DailyColumns, RoundTrip
 from engine.history.bar_series import BarSeries, Floats, Ints, day_number, ist_days
 from engine.market.calendar import ist_day
-from engine.market.charges import fee
-from engine.market.instruments import day_as_number
+from engine.market.charges import depository_fee
 
 NAMES: Mapping[str, str] = {
     "brokerage": "brokerage",
@@ -63,7 +61,7 @@ def account_of(
     days, closes = days[:done], closes[:done]
     lines = np.array(notes, np.int64).reshape(done, len(CHARGES) + 1)
     # The last column of a note counts the shares that were delivered, once each.
-    debits = lines[:, -1] * np.array([_depository_fee(day) for day in days], np.int64)
+    debits = lines[:, -1] * np.array([depository_fee(day) for day in days], np.int64)
     charges = lines[:, :-1].sum(axis=1) + debits
     times, net = curve
     at = np.searchsorted(times, closes, side="right") - 1
@@ -125,15 +123,6 @@ def with_debits(
             part = debit // len(bears) + (debit % len(bears) if place == 0 else 0)
             found[k] = found[k]._replace(charges=found[k].charges + part)
     return found
-
-
-@lru_cache(maxsize=10_000)
-def _depository_fee(day: date) -> int:
-    try:
-        return int(fee("dp", day_as_number(day)))
-    # Years before the table begins: charged nothing rather than not run.
-    except LookupError:
-        return 0
 
 
 def _closing_prices(bars: BarSeries, closes: Ints) -> Floats:

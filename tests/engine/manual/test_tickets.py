@@ -99,6 +99,7 @@ def test_the_preview_says_what_it_is_costs_and_blocks_and_sends_nothing(scene, c
         "value": 995.0,
         "charges": 0.0,
         "charges_both_ways": 0.0,
+        "depository": 15.34,
         "charges_rest_on": "",
         "margin_broker": 996.12,
         "margin_estimate": 995.0,

@@ -188,7 +188,8 @@ def read_verdict(
     if not outcome.ok:
         return TicketVerdict(False, (outcome.text,))
     data = outcome.data
-    both = float(data["charges_both_ways"])
+    debit = float(data["depository"])
+    both = float(data["charges_both_ways"]) + debit
     at = float(data["value"]) / request.quantity
     way = 1.0 if request.side == "BUY" else -1.0
     even = at + way * both / request.quantity
@@ -200,10 +201,11 @@ def read_verdict(
         else f"blocks about ₹{_money_text(data['margin_estimate'])}; {data['margin_missing']}"
     )
     doubt = f" ({data['charges_rest_on']})" if data["charges_rest_on"] else ""
+    kept = f", ₹{_money_text(debit)} of it the depository's" if debit else ""
     worth = f"worth ₹{_money_text(data['value'])} · charges ₹{_money_text(data['charges'])}"
     away = both / request.quantity / at * 100.0
     lines = [
-        f"{worth}, both ways ₹{_money_text(both)}{doubt}",
+        f"{worth}, both ways ₹{_money_text(both)}{doubt}{kept}",
         f"break-even {price(round(even, 2))} ({away:.2f}%{ticks})",
         blocks,
     ]
