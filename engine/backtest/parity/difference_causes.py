@@ -255,7 +255,7 @@ class CauseFinder:
             return DifferenceCause(FILL, f"band: {mine.detail}")
         if unheard := self._unheard_text(symbol, decision.ts, 0):
             return DifferenceCause(DATA, unheard)
-        if held := self._held_text(decision, 0):
+        if held := self._carried_text(decision, 0):
             return DifferenceCause(DATA, held)
         if self._heard is None or not self._heard.has_decided(decision):
             return None
@@ -269,13 +269,13 @@ class CauseFinder:
     def _likely_data_cause(self, decision: PairedDecision, symbol: str) -> DifferenceCause | None:
         back = LOOKS_BACK * self._length
         text = self._unheard_text(symbol, decision.ts, back) or self._bars_text(decision, symbol)
-        if text := text or self._held_text(decision, back):
+        if text := text or self._carried_text(decision, back):
             return DifferenceCause(DATA, text, inferred=True)
         cold = decision.ts < self._backtest.cold
         text = "the backtest began without a history"
         return DifferenceCause(DATA, text, inferred=True) if cold else None
 
-    def _held_text(self, decision: PairedDecision, later: int) -> str:
+    def _carried_text(self, decision: PairedDecision, later: int) -> str:
         """Return that a position of days before was held, or until `later` (ns) before."""
         of = decision.subject
         account = bool(_both_answers(decision) & OF_ACCOUNT)
@@ -324,7 +324,7 @@ class CauseFinder:
             )
             if mine != theirs:
                 found = _cause_after(self._last, "the account")
-                holds = f"; the desk holds {_held_text(mine)}, the backtest {_held_text(theirs)}"
+                holds = f"; the desk holds {_positions_text(mine)}, the backtest {_positions_text(theirs)}"
                 return found._replace(text=found.text + holds)
         return None
 
@@ -419,7 +419,7 @@ def _held_positions(trips: Sequence[ParityTrip], ts: int) -> list[tuple[str, int
     )
 
 
-def _held_text(positions: Sequence[tuple[str, int]]) -> str:
+def _positions_text(positions: Sequence[tuple[str, int]]) -> str:
     return f"{len(positions)} for {rupees(sum(value for _, value in positions))}"
 
 
