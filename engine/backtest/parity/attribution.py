@@ -142,15 +142,19 @@ def split_parity(parity: DayParity) -> dict[str, DayParity]:
 
     They add up to the whole.
     """
+    # A round trip is one strategy's to its end, whoever ended it.
+    began = {id(pair.ended): pair.began for pair in parity.matched.pairs if pair.ended is not None}
     decisions: dict[str, list[PairedDecision]] = {}
     for each in parity.matched.decisions:
-        decisions.setdefault(each.subject.strategy, []).append(each)
+        of = began.get(id(each), each).subject.strategy
+        decisions.setdefault(of, []).append(each)
     return {name: _strategy_part(parity, name, taken) for name, taken in sorted(decisions.items())}
 
 
 def _strategy_part(parity: DayParity, strategy: str, decisions: list[PairedDecision]) -> DayParity:
     pairs = [each for each in parity.matched.pairs if each.began.subject.strategy == strategy]
-    found = [each for each in parity.differences if each.decision.subject.strategy == strategy]
+    own = {id(each) for each in decisions}
+    found = [each for each in parity.differences if id(each.decision) in own]
     causes = dict.fromkeys(CAUSES, 0)
     for each in found:
         _add_parts(causes, each.parts)

@@ -324,8 +324,9 @@ class CauseFinder:
             )
             if mine != theirs:
                 found = _cause_after(self._last, "the account")
-                holds = f"; the desk holds {_positions_text(mine)}, the backtest {_positions_text(theirs)}"
-                return found._replace(text=found.text + holds)
+                ours, his = _positions_text(mine), _positions_text(theirs)
+                holds = f"the desk holds {ours}, the backtest {his}"
+                return found._replace(text=f"{found.text}; {holds}")
         return None
 
     def _likely_following_cause(
