@@ -269,6 +269,31 @@ ACTIONS: Final = (
         help="Go to the last row; a growing list stays there.",
     ),
     KeyAction(
+        "copy",
+        "copy",
+        keys="y",
+        scope="list",
+        run="copy_row",
+        help="Copy the row to the clipboard, through the terminal: over SSH and tmux, too.",
+    ),
+    KeyAction(
+        "export",
+        "export",
+        keys="e",
+        scope="list",
+        run="app.export_table",
+        help="Write the list, as it is filtered, to a CSV file beside the desk's database.",
+        twin="patang export WHAT",
+    ),
+    KeyAction(
+        "orders-of",
+        "its orders",
+        keys="o",
+        scope="list",
+        run="app.orders_of",
+        help="Show the orders of the row's symbol, of all days.",
+    ),
+    KeyAction(
         "attention",
         "next alert",
         keys="n",
@@ -338,7 +363,7 @@ ACTIONS: Final = (
     KeyAction(
         "limit",
         "change limit",
-        keys="e",
+        keys="m",
         scope="limits",
         run="screen.limit",
         help="Change the limit under the cursor for the rest of the day; asks for value and "

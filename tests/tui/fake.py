@@ -2,6 +2,7 @@
 
 import math
 import random
+from pathlib import Path
 
 from engine.board_rows import (
     BarRow,
@@ -105,6 +106,10 @@ class FakeDesk:
         self.board.focus.look_at(token, span)
 
     command_options = ()
+
+    def export_rows(self, name, rows):
+        self.exported = name, rows
+        return Path(f"{name}.csv")
 
     def past_commands(self):
         return ["limits", "status"]

@@ -120,3 +120,37 @@ async def test_a_journal_that_cannot_be_read_is_told_and_today_stays():
         await rest(app, pilot)
         assert "desk.db is gone" in words(app)
         assert "10 today, 0 before" in words(app)
+
+
+async def test_a_row_is_copied_a_list_written_and_a_symbol_followed_to_its_orders():
+    face = FakeDesk()
+    async with running(face) as (app, pilot):
+        await pilot.press("j", "j", "y")
+        row = app.focused.chosen
+        await settle(app, pilot)
+        assert app.clipboard.split("\t")[0] == row.symbol
+        assert f"{row.average:,.2f}" in app.clipboard.split("\t")
+        await pilot.press("slash", *row.symbol.lower(), "enter", "e")
+        await rest(app, pilot)
+        name, rows = face.exported
+        shown = [each for each in face.board.positions.rows if each.symbol == row.symbol]
+        assert name == "positions"
+        assert [line[0] for line in rows] == ["symbol", *(each.symbol for each in shown)]
+        assert "positions.csv" in words(app)
+        await pilot.press("o")
+        await rest(app, pilot)
+        table = app.screen.panes["blotter"].table
+        assert {each.symbol for each in table.rows} == {row.symbol}
+
+
+async def test_a_list_that_cannot_be_written_is_told():
+    face = FakeDesk()
+
+    def full(*_):
+        raise DataError("no space left")
+
+    face.export_rows = full
+    async with running(face) as (app, pilot):
+        await pilot.press("e")
+        await rest(app, pilot)
+        assert "no space left" in words(app)

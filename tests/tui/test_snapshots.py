@@ -92,7 +92,7 @@ SHOTS = {
     "risk": ((120, 40), "LIVE", differing, ("6",)),
     "risk-80x24": ((80, 24), "LIVE", differing, ("6",)),
     "risk-clean": ((120, 40), "SANDBOX", None, ("6",)),
-    "limit-entry": ((120, 40), "LIVE", differing, ("6", "wait", "tab", "j", "e")),
+    "limit-entry": ((120, 40), "LIVE", differing, ("6", "wait", "tab", "j", "m")),
     "flatten-question": ((120, 40), "LIVE", differing, ("6", "wait", "j", "f")),
     "adopt-entry": ((120, 40), "LIVE", differing, ("6", "wait", "j", "a")),
     "frozen-filter": ((120, 40), "SANDBOX", None, ("slash", "i", "n", "f", "enter", "space")),

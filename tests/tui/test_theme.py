@@ -92,7 +92,7 @@ async def test_all_that_is_painted_can_be_read_in_every_theme():
             ("1", "question_mark"),
             ("1", "d"),
             ("1", "ctrl+p"),
-            ("6", "tab g e"),
+            ("6", "tab g m"),
         ]
         for screen, opening in [*places, ("1", ""), ("1", "c"), ("1", "c")]:
             await pilot.press(screen)

@@ -1,5 +1,6 @@
 """The app: one frame clock, the screens, the kill switch, the operator's requests."""
 
+import asyncio
 import gc
 import time
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from textual.screen import Screen
 
 from compiled.model.values import SECOND
 from engine.board_rows import EXTERNAL, Board, EventRow
+from engine.errors import PatangError
 from engine.operator_requests import AcknowledgeRequest, EngineRequest
 from engine.texts import plain_text
 from tui.app.command_status import CommandStatus
@@ -101,7 +103,7 @@ class PatangApp(App[None]):
         self._operator = OperatorActions(self, face, self.dialogs)
         self._chart: Any = None
         self._risk: FullScreen | None = None
-        self._orders: FullScreen | None = None
+        self._orders: Any = None
         self._depth: Any = None
 
     def get_driver_class(self) -> type[Driver]:
@@ -435,7 +437,7 @@ class PatangApp(App[None]):
             self.install_screen(self._depth, "depth")
         return self._depth
 
-    def _orders_screen(self) -> FullScreen:
+    def _orders_screen(self) -> Any:
         from tui.app.screens.orders_screen import OrdersScreen  # noqa: PLC0415 - not before the first paint
 
         if self._orders is None:
@@ -484,6 +486,28 @@ class PatangApp(App[None]):
     @property
     def _active_scopes(self) -> set[str]:
         return self.screen.scopes if isinstance(self.screen, FullScreen) else {"anywhere"}
+
+    async def action_export_table(self) -> None:
+        """Write the list with the focus to a file, and say where."""
+        table = self.focused
+        if not isinstance(table, LiveTable):
+            return
+        heads = [column.title for column in table.view.columns]
+        rows = [heads, *(table.texts(row) for row in table.rows)]
+        try:
+            # a slow disk must not hold up the screen
+            file = await asyncio.to_thread(self.face.export_rows, table.view.name, rows)
+        except PatangError as error:
+            self.warn(str(error))
+            return
+        self.notify(f"{len(rows) - 1} rows: {file}", markup=False)
+
+    def action_orders_of(self) -> None:
+        """Show the orders of all days in the symbol under the cursor."""
+        symbol = self._pointed_symbol()
+        if symbol:
+            self._orders_screen().filter(symbol)
+        self.action_show("orders")
 
     def action_command_line(self) -> None:
         """Open the command line."""

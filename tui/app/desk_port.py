@@ -1,6 +1,7 @@
 """The engine as the screen sees it: a board, a latch, a queue of requests, a stop."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 from engine.board_rows import Board, OrderRow
@@ -46,6 +47,13 @@ class DeskPort(Protocol):
         """Return the orders on record of the days before a time (ns UTC), oldest first.
 
         Read from disk. Raises `PatangError` where it cannot be.
+        """
+        ...
+
+    def export_rows(self, name: str, rows: Sequence[Sequence[str]]) -> Path:
+        """Write rows of texts, the heads first, to a CSV file; return its path.
+
+        Raises `PatangError` where it cannot be written.
         """
         ...
 

@@ -13,6 +13,7 @@ from engine.market.calendar import ist_day, midnight
 from engine.operator_requests import EngineRequest, OperatorOutcome, refused
 from engine.orders.killswitch import FLATTEN, HALT
 from store.decision_trace import trace_decision
+from store.listed_rows import time_stamp, write_rows
 from store.order_blotter import earlier_orders
 from tui.run.session import DeskSession
 from tui.trace_text import trace_lines
@@ -112,6 +113,11 @@ class OpeningDesk:
     def earlier_orders(self, now: int) -> list[OrderRow]:
         """Return the orders of the days before, as the journal has them."""
         return earlier_orders(self._station.database, midnight(ist_day(now)))
+
+    def export_rows(self, name: str, rows: Sequence[Sequence[str]]) -> Path:
+        """Write a list of the screen to a file of its own in the desk's folder."""
+        stamp = time_stamp(self.board.header.now)
+        return write_rows(self._station.state / "exports" / f"{name}-{stamp}.csv", rows)
 
     @property
     def command_options(self) -> Sequence[str]:

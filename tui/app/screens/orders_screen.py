@@ -108,6 +108,10 @@ class OrdersScreen(PanedScreen):
             self._read_at = frame.number
             self._begin_reading(self._read_life(row))
 
+    def filter(self, wanted: str) -> None:
+        """Show the orders that meet a filter."""
+        self.panes["blotter"].table.filter(wanted)
+
     def action_shown(self) -> None:
         """Show all orders, or those that work, are filled, or were refused."""
         self._blotter.turn_shown()

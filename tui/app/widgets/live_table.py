@@ -14,6 +14,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from engine.board_rows import Board
+from engine.texts import plain_text
 from tui.app.widgets.key_bindings import scope_bindings
 from tui.app.widgets.pane_view import (
     ColumnSlot,
@@ -145,6 +146,19 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         self.wanted = wanted.strip().lower()
         self._take_rows(self._all)
         self.refresh()
+
+    def texts(self, row: Row) -> list[str]:
+        """Return the texts of a row in every column, none of them cut."""
+        widths = [column.most or column.width for column in self.view.columns]
+        return [plain_text(cell.text).strip() for cell in self.view.cells(row, self._now, widths)]
+
+    def action_copy_row(self) -> None:
+        """Copy the row under the cursor, its texts with tabs between them."""
+        row = self.chosen
+        if row is not None:
+            text = "\t".join(text for text in self.texts(row) if text)
+            self.app.copy_to_clipboard(text)
+            self.notify(f"copied: {text.expandtabs(1)}", markup=False)
 
     def restyle(self) -> None:
         """Paint everything anew, in the theme of now."""
