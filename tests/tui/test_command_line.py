@@ -4,6 +4,7 @@ import asyncio
 import os
 
 import pytest
+from textual.events import Key
 from textual.widgets import Input
 
 from tests.tui.fake import FakeDesk
@@ -16,7 +17,7 @@ from tui.app.command_words import (
     completed_line,
     read_help,
 )
-from tui.app.screens.command_line import CommandLine
+from tui.app.screens.command_line import CommandLine, _shown_line
 from tui.run.opening import given_configuration
 
 HELP = """Usage: patang COMMAND
@@ -194,3 +195,66 @@ async def test_escape_ends_a_command_that_runs_and_the_kill_key_works_over_it():
         await until(app, pilot, lambda: second.returncode is not None)
     with pytest.raises(ProcessLookupError):
         os.kill(second.pid, 0)
+
+
+async def test_long_lines_and_many_are_cut_and_shown_once_a_frame():
+    async with running(FakeDesk()) as (app, pilot):
+        await pilot.press("colon")
+        await settle(app, pilot)
+        line, drawn = app.screen, []
+
+        async def talker(_):
+            return await asyncio.create_subprocess_exec(
+                "sh",
+                "-c",
+                "head -c 300000 /dev/zero | tr '\\0' x; echo; seq 30000; printf 'old\\rnew'",
+                stdout=asyncio.subprocess.PIPE,
+            )
+
+        show = line._show_said
+        line._start_process, line._show_said = talker, lambda: (drawn.append(1), show())
+        line._begin_task(line._run_command("export bars", ["export", "bars"]))
+        await until(app, pilot, lambda: "new" in words(app))
+        assert "30000" in words(app)
+        assert "old" not in words(app)
+        assert len(line._said) == 2_000
+        assert len(drawn) < 100
+    assert [len(text) for text in [_shown_line(b"x" * 300_000)]] == [
+        4_000 + len(" ... 300,000 letters")
+    ]
+
+
+async def test_a_second_command_and_escape_are_met_before_the_first_has_begun():
+    async with running(FakeDesk()) as (app, pilot):
+        await pilot.press("colon")
+        await settle(app, pilot)
+        line, asked, started = app.screen, asyncio.Event(), []
+
+        async def slow_help(given):
+            asked.set()
+            await asyncio.sleep(600)
+            return [*given]
+
+        line._placed_words, line._start_process = slow_help, started.append
+        await pilot.press(*"limits", "enter")
+        await asked.wait()
+        await pilot.press(*"status", "enter")
+        await settle(app, pilot)
+        assert "running still" in words(app)
+        await pilot.press("escape")
+        await until(app, pilot, lambda: line._command is None)
+        assert app.screen is line
+        assert "ended" in words(app)
+        assert started == []
+
+
+async def test_what_is_typed_behind_the_key_that_opens_it_is_for_the_line():
+    async with running(FakeDesk()) as (app, pilot):
+        for _ in range(2):
+            for key in ("colon", *"limits"):
+                app.post_message(Key(key, ":" if key == "colon" else key))
+            await pilot.pause()
+            await settle(app, pilot)
+            assert app.screen.query_one("#line", Input).value == "limits"
+            await pilot.press("escape")
+            await pilot.pause()

@@ -240,6 +240,76 @@ async def test_what_is_typed_ahead_goes_into_the_field_it_was_meant_for():
         assert (form.amount, form.stop, form.target) == ("3", "2", "9")
 
 
+async def test_what_is_typed_behind_the_key_that_opens_it_is_for_the_ticket():
+    async with running(FakeDesk(), size=(80, 24)) as (app, pilot):
+        # The first time it is still to be made, the second time it has the texts of the first.
+        for amount in ("5", "7"):
+            for key in ("B", amount, *["tab"] * 6, "2"):
+                app.post_message(Key(key, key if len(key) == 1 else None))
+            await pilot.pause()
+            await pilot.pause()
+            form = app.screen._form
+            assert (form.amount, form.stop, form.target) == (amount, "2", "")
+            await pilot.press("escape")
+            await pilot.pause()
+
+
+async def test_what_leaves_is_what_the_button_says_wherever_the_market_went():
+    async with ticket("B", *"10000") as (app, pilot, face):
+        screen = app.screen
+        for key in ("tab", "right", "tab", "right", *["tab"] * 4, "0"):
+            await pilot.press(key)
+        assert (screen._form.sized_by, screen._form.kind, screen._form.stop) == (
+            "rupees",
+            "MARKET",
+            "0",
+        )
+        rows = face.board.watch.rows
+        at = next(n for n, row in enumerate(rows) if row.symbol == "INFY")
+        offered = int(10_000 / rows[at].ask)
+        rows[at] = rows[at]._replace(ask=rows[at].ask / 3)
+        assert f"BUY {offered} INFY" in str(screen.query_one("#yes", Button).label)
+        await pilot.press("enter")
+        # A second press finds nothing to send any more.
+        for _ in range(2):
+            app.post_message(Key("enter", None))
+        await settle(app, pilot)
+        await pilot.pause()
+        placed = [each for each in face.commands if type(each) is PlaceRequest]
+        assert [each.quantity for each in placed] == [offered]
+
+
+async def test_shares_by_rupees_follow_the_market_while_the_ticket_stands():
+    async with ticket("B", *"10000", "tab", "right", "tab", "right") as (app, pilot, face):
+        app.screen.query_one("#of-stop", Input).value = "0"
+        face.outcomes[1] = done("", PREVIEW)
+        await rest(app, pilot)
+        rows = face.board.watch.rows
+        at = next(n for n, row in enumerate(rows) if row.symbol == "INFY")
+        rows[at] = rows[at]._replace(ask=rows[at].ask / 3)
+        for _ in range(50):
+            app.frame()
+        offered = int(10_000 / rows[at].ask)
+        assert str(app.screen.query_one("#yes", Button).label) == f"Send BUY {offered} INFY"
+
+
+@pytest.mark.parametrize("size", [(40, 12), (60, 20), (80, 24), (200, 60)])
+async def test_the_answer_and_the_button_are_in_sight_on_every_terminal(size):
+    async with ticket("B", "5", size=size) as (app, _pilot, _face):
+        shown = "\n".join(screen_text(app))
+        assert all(word in shown for word in ("quantity", "minutes", "stop: percent", "Send"))
+
+
+async def test_every_line_of_an_answer_is_in_sight():
+    async with ticket("B", "5") as (app, pilot, face):
+        app.screen.query_one("#of-stop", Input).value = "0"
+        await rest(app, pilot)
+        # The first line is longer than the ticket is wide.
+        face.outcomes[1] = done("", data={**PREVIEW, "charges_rest_on": "rates of the file"})
+        await rest(app, pilot)
+        assert "bare: no stop protects it" in "\n".join(screen_text(app))
+
+
 async def test_escape_and_the_first_button_send_nothing():
     for keys in (("escape",), ("tab",) * 10 + ("enter",)):
         async with ticket("B", "5", *keys) as (app, pilot, face):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, TypeVar, cast
 
 from rich.console import RenderableType
+from textual import events
 from textual._compositor import CompositorUpdate
 from textual.app import App
 from textual.binding import BindingType
@@ -14,6 +15,7 @@ from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
+from textual.widgets import Input
 
 from compiled.model.values import SECOND
 from engine.board_rows import EXTERNAL, Board, EventRow
@@ -129,6 +131,23 @@ class PatangApp(App[None]):
 
     def _print_error_renderables(self) -> None:
         """Print nothing: the runner of the app reports its end, and the log has the traceback."""
+
+    async def on_event(self, event: events.Event) -> None:
+        """Take a key of a list or a chart at once.
+
+        Textual would send it to the focus first, and what is typed behind it as well, before what
+        it opens is there.
+        """
+        if isinstance(event, events.Key) and not event.is_forwarded and self._is_for_keys:
+            for priority in (True, False):
+                if await self._check_bindings(event.key, priority=priority):
+                    return
+        await super().on_event(event)
+
+    @property
+    def _is_for_keys(self) -> bool:
+        """Whether nothing is typed into."""
+        return not self.screen.is_modal and not isinstance(self.focused, Input)
 
     # frames
 

@@ -67,7 +67,11 @@ def completed_line(
         offered = [*help_words.options]
     elif not first:
         offered += symbols
-    found = sorted({word for word in offered if word.lower().startswith(last.lower())})
+    # Commands before symbols, which are many.
+    found = sorted(
+        {word for word in offered if word.lower().startswith(last.lower())},
+        key=lambda word: (word.isupper(), word),
+    )
     if not found:
         return line, []
     word = found[0] if len(found) == 1 else _common_start(found)

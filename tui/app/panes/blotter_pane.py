@@ -66,6 +66,7 @@ class BlotterPaneView(OrdersPaneView):
     def turn_shown(self) -> None:
         """Take the next choice of what is shown."""
         self.shown = SHOWN[(SHOWN.index(self.shown) + 1) % len(SHOWN)]
+        self.empty = f"none {self.shown}" if self.shown != "all" else type(self).empty
         self.changes += 1
 
     def cells(self, row: OrderRow, now: int, widths: Sequence[int]) -> tuple[PaneCell, ...]:
@@ -77,7 +78,7 @@ class BlotterPaneView(OrdersPaneView):
         """Count what is there, and say what is shown."""
         parts = super().summary(board)
         parts[0] = PaneCell(f"{parts[0].text} today, {len(self.earlier)} before", "dim")
-        return parts if self.shown == "all" else [*parts, PaneCell(self.shown, "notice")]
+        return parts if self.shown == "all" else [*parts, PaneCell(f"only {self.shown}", "notice")]
 
 
 class LifeLine(NamedTuple):

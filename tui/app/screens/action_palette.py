@@ -145,7 +145,7 @@ class ActionPalette(ModalDialog[str | None]):
         """Begin with everything."""
         field = self.query_one(Input)
         field.value = ""
-        field.focus()
+        self.set_focus(field)
         self._show_matches("")
 
     def _show_matches(self, typed: str) -> None:

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import ClassVar, Final
 
 from rich.text import Text
@@ -27,11 +27,32 @@ from tui.app.command_words import (
 )
 from tui.app.desk_port import DeskPort
 from tui.app.screens.modal_dialogs import ModalDialog
+from tui.app.screens.screen_frame import ScreenFrame
 
 KEPT: Final = 2_000
 """Lines of output that are kept."""
 _PATIENCE_S: Final = 3.0
 """How long a command has to end by itself when it is told to."""
+_PIECE: Final = 65_536
+_LONGEST: Final = 4_000
+"""Letters of a line that are shown: an object of JSON may be one line of megabytes."""
+
+
+async def _read_lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:
+    """Yield the lines of a stream, each cut to what is shown of it."""
+    rest = b""
+    while piece := await stream.read(_PIECE):
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            yield _shown_line(line)
+    if rest:
+        yield _shown_line(rest)
+
+
+def _shown_line(line: bytes) -> str:
+    # A progress line that writes over itself is shown as it stands in the end.
+    text = line.decode("utf-8", "replace").rstrip("\r").rpartition("\r")[2]
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ... {len(text):,} letters"
 
 
 class CommandLine(ModalDialog[None]):
@@ -61,6 +82,9 @@ class CommandLine(ModalDialog[None]):
         self._face: DeskPort | None = None
         self._history = CommandHistory(())
         self._said: deque[str] = deque(maxlen=KEPT)
+        self._unshown = False
+        self._command: asyncio.Task[None] | None = None
+        """The command that was given, from its line to its end."""
         self._process: asyncio.subprocess.Process | None = None
         self._help: dict[tuple[str, ...], HelpWords] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -82,15 +106,16 @@ class CommandLine(ModalDialog[None]):
     def fill_widgets(self) -> None:
         """Show the line, empty."""
         self._show_said()
+        self.query_one("#line", Input).value = ""
         self._show_hint("tab completes  ↑↓ history  pgup pgdn  esc")
-        self.query_one("#line", Input).focus()
+        self.set_focus(self.query_one("#line", Input))
 
     # the keys
 
     @on(Input.Submitted)
     def _line_given(self, event: Input.Submitted) -> None:
         line = event.value.strip()
-        if self._process is not None:
+        if self._command is not None:
             self._show_hint("a command is running still: esc ends it")
             return
         try:
@@ -102,12 +127,12 @@ class CommandLine(ModalDialog[None]):
             self._face.keep_command(line)
         event.input.value = ""
         self._show_hint("esc ends it")
-        self._begin_task(self._run_command(line, words))
+        self._command = self._begin_task(self._run_command(line, words))
 
     def action_leave(self) -> None:
         """End the command that runs, else go back."""
-        if self._process is not None:
-            self._begin_task(self._end_process(self._process))
+        if self._command is not None:
+            self._end_command()
         else:
             self.dismiss(None)
 
@@ -129,16 +154,23 @@ class CommandLine(ModalDialog[None]):
     def on_screen_suspend(self, event: events.ScreenSuspend) -> None:
         """End what runs: nobody would see it any more."""
         del event
-        if self._process is not None:
-            self._begin_task(self._end_process(self._process))
+        self._end_command()
 
     # processes
 
-    def _begin_task(self, work: "asyncio._CoroutineLike[None]") -> None:
+    def _begin_task(self, work: "asyncio._CoroutineLike[None]") -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         # The loop keeps only a weak reference.
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _end_command(self) -> None:
+        if self._process is not None:
+            self._begin_task(self._end_process(self._process))
+        elif self._command is not None:
+            # It has not begun: the help of its options is still being asked for.
+            self._command.cancel()
 
     async def _start_process(self, words: Sequence[str]) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
@@ -158,21 +190,19 @@ class CommandLine(ModalDialog[None]):
 
     async def _run_command(self, line: str, words: Sequence[str]) -> None:
         self._add_line(f"> {line}")
+        told = "ended"
         try:
             process = self._process = await self._start_process(await self._placed_words(words))
-        except OSError as error:
-            self._add_line(f"it cannot be started: {error}")
-            return
-        assert process.stdout is not None
-        try:
-            async for part in process.stdout:
-                # A progress line that writes over itself is shown as it stands in the end.
-                text = part.decode("utf-8", "replace").rstrip("\r\n").rpartition("\r")[2]
+            assert process.stdout is not None
+            async for text in _read_lines(process.stdout):
                 self._add_line(text)
             code = await process.wait()
+            told = "done" if code == 0 else f"code {code}" if code > 0 else told
+        except OSError as error:
+            told = f"it cannot be started: {error}"
         finally:
-            self._process = None
-        self._show_hint("done" if code == 0 else f"code {code}" if code > 0 else "ended")
+            self._process = self._command = None
+            self._show_hint(told)
 
     async def _placed_words(self, words: Sequence[str]) -> list[str]:
         """Return a command with the configuration of this desk, where it takes one."""
@@ -227,11 +257,19 @@ class CommandLine(ModalDialog[None]):
 
     def _add_line(self, text: str) -> None:
         self._said.append(plain_text(text))
-        self._show_said()
+        self._unshown = True
+
+    def draw(self, frame: ScreenFrame) -> None:
+        """Keep the bands up to date, and show what was said since the last frame."""
+        super().draw(frame)
+        # Not line by line: a layout of all of them for each would hold up the desk.
+        if self._unshown:
+            self._show_said()
 
     def _show_said(self) -> None:
         if not self.is_mounted:
             return
+        self._unshown = False
         self.query_one("#text", Static).update(Text("\n".join(self._said)))
         self.query_one("#said", VerticalScroll).scroll_end(animate=False)
 

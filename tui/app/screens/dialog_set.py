@@ -75,6 +75,9 @@ class DialogSet:
         # a key that repeats must not stack the same question
         if dialog in self._app.screen_stack:
             return
-        self._app.push_screen(dialog, then)
+        dialog.fill_ahead()
+        mounted = self._app.push_screen(dialog, then)
+        # what is typed behind the key that opens it waits until it has fields
+        self._app.call_next(lambda: mounted)
         # at once, not with the next frame: its bands would be empty until then
         self._shown()

@@ -60,14 +60,28 @@ class ModalDialog(DrawnScreen, ModalScreen[Answer]):
     def __init__(self, mode: str) -> None:
         super().__init__()
         self.bands = StatusBands(mode)
+        self._filled = False
 
     def draw(self, frame: ScreenFrame) -> None:
         """Keep the bands up to date."""
         show_bands(self.bands, frame)
 
-    def on_screen_resume(self) -> None:
-        """Show what it was opened with, when it comes up for the first time or again."""
+    def on_mount(self) -> None:
+        """Show what it was opened with."""
+        self._filled = True
         self.fill_widgets()
+
+    def fill_ahead(self) -> None:
+        """Show what it is opened with before it comes up again: a key may be on its way to it."""
+        if self.is_mounted:
+            self._filled = True
+            self.fill_widgets()
+
+    def on_screen_resume(self) -> None:
+        """Show it as it was opened, where nothing has done so."""
+        if not self._filled:
+            self.fill_widgets()
+        self._filled = False
 
     def fill_widgets(self) -> None:
         """Put what it was opened with into its widgets."""
@@ -116,7 +130,7 @@ class QuestionDialog(ModalDialog[bool]):
         self.query_one("#cancel", Button).label = self._keep
         self.query_one("#yes", Button).label = Text(plain_text(self._yes))
         # enter by mistake changes nothing
-        self.query_one("#cancel", Button).focus()
+        self.set_focus(self.query_one("#cancel", Button))
 
     def draw(self, frame: ScreenFrame) -> None:
         """Keep the bands and the body up to date."""
@@ -203,7 +217,7 @@ class EntryDialog(ModalDialog[list[str] | None]):
             if number < len(self._fields):
                 label.update(Text(self._fields[number].label))
                 field.placeholder = self._fields[number].hint
-        self.query_one("#field-0", Input).focus()
+        self.set_focus(self.query_one("#field-0", Input))
 
     @property
     def texts(self) -> list[str]:

@@ -59,6 +59,10 @@ _CHANGED: Final = {"amount", "price", "trigger"}
 """What can be changed of a working order."""
 _WAIT: Final = 4
 """Frames without a change before the desk is asked: each answer costs the broker a request."""
+_LOW: Final = 22
+_NARROW: Final = 64
+_SIZED_AGAIN: Final = 50
+"""Frames after which shares by rupees, or by risk, are counted anew at the market of then."""
 
 
 class TicketDialog(ModalDialog[EngineRequest | None]):
@@ -80,9 +84,16 @@ class TicketDialog(ModalDialog[EngineRequest | None]):
         Label {{ color: $ink-dim; }}
         Input, Input:focus {{ height: 1; border: none; background: $surface; padding: 0 1; }}
         Input:disabled {{ background: $panel; color: $ink-faint; }}
-        #answer {{ height: 4; margin-top: 1; color: $ink; }}
+        #answer {{ margin-top: 1; color: $ink; }}
         #answer.-refused {{ color: $danger; }}
         #yes {{ color: $ink-strong; min-width: 26; }}
+        &.-low #box {{ max-height: 100%; margin-top: 1; }}
+        &.-low #title {{ display: none; }}
+        &.-low #fields {{ margin: 0; }}
+        &.-low #answer {{ margin: 0; }}
+        &.-narrow #box {{ max-width: 100%; padding: 0; }}
+        &.-narrow #keys {{ display: none; }}
+        &.-narrow Input, &.-narrow ChoiceField {{ padding: 0; }}
     }}
     """
 
@@ -97,11 +108,13 @@ class TicketDialog(ModalDialog[EngineRequest | None]):
         self._known: tuple[PlaceRequest, TicketVerdict] | None = None
         """The last order the desk has spoken of, and what it said."""
         self._filling = False
+        self._offered: PlaceRequest | ModifyRequest | None = None
+        """What the button says, and sends."""
 
     def prepare(self, form: TicketForm, face: DeskPort) -> None:
         """Take the next ticket."""
         self._form, self._face = form, face
-        self._asked = self._known = None
+        self._asked = self._known = self._offered = None
 
     def compose(self) -> ComposeResult:
         """Show quote, fields, answer and buttons."""
@@ -119,9 +132,15 @@ class TicketDialog(ModalDialog[EngineRequest | None]):
                     )
             yield Static(id="answer")
             with Horizontal(id="buttons"):
-                yield Static("tab field  ↑↓ tick  enter goes on  esc", id="keys")
+                yield Static("tab  ↑↓ tick  enter  esc", id="keys")
                 yield Button("Keep out", id="cancel", compact=True)
                 yield Button("", id="yes", compact=True)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Keep every field, the answer and the button in sight on a small terminal."""
+        self.set_class(event.size.height < _LOW, "-low")
+        self.set_class(event.size.width < _NARROW, "-narrow")
+        self.query_one("#answer").styles.height = min(max(event.size.height - 10, 2), 5)
 
     def fill_widgets(self) -> None:
         """Show the ticket, with the focus on the first thing that is missing."""
@@ -143,7 +162,7 @@ class TicketDialog(ModalDialog[EngineRequest | None]):
         self._text_field("symbol").suggester = SuggestFromList(names, case_sensitive=False)
         self._note_change()
         first = "symbol" if not form.symbol else "amount"
-        self._text_field(first).focus()
+        self.set_focus(self._text_field(first))
 
     def draw(self, frame: ScreenFrame) -> None:
         """Keep bands, quote and answer up to date; ask the desk once the typing rests."""
@@ -218,10 +237,11 @@ class TicketDialog(ModalDialog[EngineRequest | None]):
         if event.button.id != "yes":
             self.dismiss(None)
             return
-        try:
-            self.dismiss(self._typed_request())
-        except TicketError as error:
-            self._show_answer(TicketVerdict(False, (str(error),)))
+        # Shares by rupees follow the market: what leaves is what was read.
+        if self._offered is not None:
+            self.dismiss(self._offered)
+        else:
+            self._show_answer(TicketVerdict(False, (self._offer_order(),)))
 
     # what the desk says
 
@@ -234,24 +254,31 @@ class TicketDialog(ModalDialog[EngineRequest | None]):
         self._changed_at = self._frame
         # An answer on its way is to an order that stands here no longer.
         self._asked = None
-        button = self.query_one("#yes", Button)
+        self._offer_order()
+
+    def _offer_order(self) -> str:
+        """Put the order that stands in the fields on the button; return what is wrong with it."""
+        request, fault = None, ""
         try:
             request = self._typed_request()
-        except TicketError:
-            button.label = "Send"
-            return
+        except TicketError as error:
+            fault = str(error)
+        self._offered = request
+        label = "Change it" if request else "Send"
         if isinstance(request, PlaceRequest):
-            button.label = Text(f"Send {ticket_size(request)} {request.symbol}")
-        else:
-            button.label = "Change it"
+            label = f"Send {ticket_size(request)} {request.symbol}"
+        self.query_one("#yes", Button).label = Text(label)
+        return fault
 
     def _ask_desk(self) -> None:
         """Ask for the worth, the charges and the verdict of what stands in the fields."""
         face = self._face
-        try:
-            request = self._typed_request()
-        except TicketError as error:
-            self._show_answer(TicketVerdict(False, (str(error),)))
+        if self._offered is None or self._frame % _SIZED_AGAIN == 0:
+            fault = self._offer_order()
+            if fault:
+                self._show_answer(TicketVerdict(False, (fault,)))
+        request = self._offered
+        if request is None:
             return
         if not isinstance(request, PlaceRequest):
             self._show_answer(TicketVerdict(True, ("the order keeps what is left as it is",)))
