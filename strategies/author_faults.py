@@ -18,8 +18,14 @@ OURS: Final = (
         )
     ),
     "compiled/",
+    "<frozen ",
 )
-"""How the files begin that are not the author's; those of the core are named as it was compiled."""
+"""How the files begin that are not the author's; those of the core are named as it was
+compiled, and those frozen into Python in brackets."""
+
+
+AUTHOR_FAULTS: Final = (Exception, SystemExit)
+"""What an author's code may raise: `exit` in it must not end the command without a word."""
 
 
 class PartFailed(PatangError):

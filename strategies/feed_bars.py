@@ -7,11 +7,13 @@ import numpy as np
 
 from engine.errors import DataError, PatangError
 from engine.history.bar_series import BarSeries, StoredSeries
-from strategies.author_faults import failure_text
+from strategies.author_faults import AUTHOR_FAULTS, failure_text
 from strategies.replaced_models import DataFeed
 
 VERSION: Final = "feed"
 """The version of its bars in a manifest."""
+HIGHEST: Final = 1e9
+"""Rupees: beyond any price."""
 
 
 @final
@@ -31,7 +33,7 @@ class FeedBars:
             ]
         except PatangError:
             raise
-        except Exception as error:
+        except AUTHOR_FAULTS as error:
             raise DataError(f"the feed failed: {failure_text(error)}") from error
 
     def identity(self, symbols: Sequence[str], span: int, version: str) -> str:
@@ -52,7 +54,7 @@ class FeedBars:
             series = _bar_series(columns)
         except PatangError:
             raise
-        except Exception as error:
+        except AUTHOR_FAULTS as error:
             raise DataError(f"the feed failed for {symbol}: {failure_text(error)}") from error
         if fault := _bar_fault(series):
             raise DataError(f"the feed's bars of {symbol}: {fault}")
@@ -77,7 +79,7 @@ def _bar_series(columns: Sequence[list[float]]) -> BarSeries:
 def _bar_fault(series: BarSeries) -> str:
     """Return the first thing that cannot be true of bars, empty where there is none."""
     low, high = series.low, series.high
-    wrong = ~((low > 0) & (low <= series.open) & (low <= series.close) & np.isfinite(high))
+    wrong = ~((low > 0) & (low <= series.open) & (low <= series.close) & (high <= HIGHEST))
     wrong |= (high < series.open) | (high < series.close) | (series.volume < 0)
     if wrong.any():
         return f"row {int(np.argmax(wrong)) + 1} is no bar: its prices or its volume"

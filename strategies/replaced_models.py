@@ -3,7 +3,6 @@
 Slippage and fees are those of paper trading as well; no real order is priced or charged by them.
 """
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from importlib import import_module
@@ -14,10 +13,12 @@ from compiled.accounting.charges import ChargeRates, RateTable
 from compiled.venue.slippage import FixedTicks, Slippage
 from engine.errors import ConfigError, PatangError
 from engine.market.charges import ChargeSource, load_rate_table
-from strategies.author_faults import PartFailed, failure_text
+from strategies.author_faults import AUTHOR_FAULTS, PartFailed, failure_text
 from strategies.strategy_sources import load_file, only_class
 
 Kind = TypeVar("Kind")
+MOST_LOST: Final = 10_000_000
+"""Rupees a share: beyond the dearest there is."""
 RATES: Final = (
     "brokerage",
     "flat",
@@ -140,9 +141,11 @@ class GuardedSlippage(Slippage):
         try:
             lost = float(self._model.away(price, tick, quantity, volume, spread))
             # a fill better than its price would be money from nowhere
-            if not 0.0 <= lost < math.inf:
-                raise ValueError(f"away returned {lost}: expected rupees a share, at least 0")  # noqa: TRY301  as the model's own
-        except Exception as error:  # noqa: BLE001  whatever an author's code raises
+            if not 0.0 <= lost <= MOST_LOST:
+                raise ValueError(
+                    f"away returned {lost}: expected rupees a share, 0 to {MOST_LOST:,}"
+                )  # noqa: TRY301  as the model's own
+        except AUTHOR_FAULTS as error:
             self._give_up(error)
             return float(self._usual.away(price, tick, quantity, volume, spread))
         return lost
@@ -151,11 +154,11 @@ class GuardedSlippage(Slippage):
         """Return the model's most shares of a volume."""
         try:
             return int(self._model.share(volume))
-        except Exception as error:  # noqa: BLE001  see above
+        except AUTHOR_FAULTS as error:
             self._give_up(error)
             return int(self._usual.share(volume))
 
-    def _give_up(self, error: Exception) -> None:
+    def _give_up(self, error: BaseException) -> None:
         # once is enough: a model that fails would fail at each fill
         self._model = self._usual
         self._fault(error)
@@ -179,7 +182,7 @@ class FeeTable:
             for name in RATES:
                 if getattr(rates, name) < 0:
                     raise ValueError(f"{name} is below 0")  # noqa: TRY301  as the model's own
-        except Exception as error:  # noqa: BLE001  whatever an author's code raises
+        except AUTHOR_FAULTS as error:
             self._fault(error)
             return self._table.rates(segment, exchange, day)
         return rates

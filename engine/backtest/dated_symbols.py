@@ -63,10 +63,14 @@ def read_dated_symbols(path: Path) -> DatedSymbols:
     An empty FROM is since ever, an empty TO until now. Raise `DataError` with file and line.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        # a spreadsheet puts a mark before the first word
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: {in_words(error)}") from None
     lines = text.splitlines()
+    # taken for a list of names, other columns would be traded, and on all days
+    if lines and not has_dates(text) and lines[0].strip().lower().startswith(HEADER[0]):
+        raise DataError(f"{path}:1: expected symbol,from,to, or no header, got {lines[0].strip()}")
     if has_dates(text):
         members = _dated_lines(path, lines)
     else:

@@ -27,7 +27,9 @@ class ImportedDay:
     off every second.
     """
 
-    def __init__(self, files: Sequence[KeptTicks], listed: Mapping[str, Instrument]) -> None:
+    def __init__(
+        self, files: Sequence[KeptTicks], listed: Mapping[str, Instrument], late_s: float
+    ) -> None:
         self._files = files
         self.day: date = files[0].day
         self.listed = listed
@@ -36,7 +38,7 @@ class ImportedDay:
         }
         self.size = tick_count(files)
         self.ahead = AHEAD_S * SECOND
-        self.late = 0
+        self.late = int(late_s * SECOND)
         self.timed = False
         self.remarks: list[str] = []
 
@@ -61,11 +63,12 @@ class ImportedDay:
 
 
 def imported_days(
-    files: Sequence[KeptTicks], listed: InstrumentList | None, last: date
+    files: Sequence[KeptTicks], listed: InstrumentList | None, last: date, late_s: float
 ) -> list[ImportedDay]:
     """Return the days of some files, by `listed` instruments of the `last` of them.
 
-    What the list has not is told by its prices. Raises `DataError` for a contract.
+    What the list has not is told by its prices. `late_s` is the age from which on a tick is late,
+    which it gets by a latency of the feed alone. Raises `DataError` for a contract.
     """
     prices: dict[str, list[np.ndarray[tuple[int], np.dtype[np.float64]]]] = {}
     for each in files:
@@ -79,7 +82,7 @@ def imported_days(
         if each.symbol in instruments:
             by_day.setdefault(each.day, []).append(each)
     return [
-        ImportedDay(kept, {each.symbol: instruments[each.symbol] for each in kept})
+        ImportedDay(kept, {each.symbol: instruments[each.symbol] for each in kept}, late_s)
         for _, kept in sorted(by_day.items())
     ]
 

@@ -93,11 +93,21 @@ class Odd(SlippageModel):
 class Kind(SlippageModel):
     def away(self, price, tick, quantity, volume, spread):
         return -tick
+class Endless(SlippageModel):
+    def away(self, price, tick, quantity, volume, spread):
+        return 1e300
+class Quits(SlippageModel):
+    def away(self, price, tick, quantity, volume, spread):
+        exit(0)
 class Fees(FeeModel):
     def change(self, rates, day):
         rates.flat = -1
 class Nothing(DataFeed):
     pass
+class Dear(DataFeed):
+    spans = lambda self: [60]
+    symbols = lambda self, span: ["INFY"]
+    bars = lambda self, symbol, span, start, end: [(60, 1e18, 1e18, 1e18, 1e18, 1)]
 class Backwards(DataFeed):
     spans = lambda self: [60]
     symbols = lambda self, span: ["INFY"]
@@ -115,8 +125,19 @@ FAULTS = {
         1,
         (
             "slippage broken.py:Kind failed, and there is no result: "
-            "ValueError: away returned -0.05: expected rupees a share, at least 0"
+            "ValueError: away returned -0.05: expected rupees a share, 0 to 10,000,000"
         ),
+    ),
+    "--slippage broken.py:Endless": (
+        1,
+        (
+            "slippage broken.py:Endless failed, and there is no result: "
+            "ValueError: away returned 1e+300: expected rupees a share, 0 to 10,000,000"
+        ),
+    ),
+    "--slippage broken.py:Quits": (
+        1,
+        "slippage broken.py:Quits failed, and there is no result: {file}:14: SystemExit: 0",
     ),
     "--slippage broken.py:Fees": (2, "slippage broken.py:Fees: expected a Slippage"),
     "--slippage broken.py:Gone": (
@@ -131,6 +152,10 @@ FAULTS = {
         "fees broken.py:Fees failed, and there is no result: ValueError: flat is below 0",
     ),
     "--feed broken.py:Nothing": (2, "the feed failed: NotImplementedError: spans"),
+    "--feed broken.py:Dear": (
+        2,
+        "the feed's bars of INFY: row 1 is no bar: its prices or its volume",
+    ),
     "--feed broken.py:Backwards": (
         2,
         "the feed's bars of INFY: row 2 does not start after the one before",

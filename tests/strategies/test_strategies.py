@@ -213,9 +213,9 @@ def test_a_strategy_is_begun_tried_replayed_and_run_from_an_empty_folder(
     (tmp_path / "config.toml").write_text("[strategy.breakout]\nbasr = 30\n")
     assert run_command(["config", "check"]) == 2
     assert 'strategy.breakout.basr: no such key; did you mean "bars"?' in capsys.readouterr().err
-    for name in ("breakout", "Breakout", "momentum_ladder", "class"):
+    for name in ("breakout", "Breakout", "momentum_ladder", "class", "random", "strategies"):
         assert run_command(["new", "strategy", name]) == 2
-    assert len(capsys.readouterr().err.splitlines()) == 4
+    assert len(capsys.readouterr().err.splitlines()) == 6
     assert "Donchian" in Path(file).read_text(encoding="utf-8")
 
 

@@ -2,6 +2,7 @@
 
 import keyword
 import sys
+from importlib.util import find_spec
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -85,6 +86,9 @@ def strategy(
         or name.startswith(("_", "test_"))
     ):
         raise ConfigError(f"{name}: expected small letters, digits and underscores, as my_breakout")
+    # its folder is searched first where its test runs: such a file would hide the module
+    if find_spec(name) is not None:
+        raise ConfigError(f"{name}: there is a module of that name; choose another one")
     # the shipped one would go on being found under that name
     if name in SHIPPED:
         raise ConfigError(f"{name}: there is a strategy of that name; choose another one")

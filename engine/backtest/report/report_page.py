@@ -12,7 +12,7 @@ from engine.backtest.results.figure_text import DEFINITIONS, figure, key_figures
 from engine.backtest.run_outcome import RunOutcome
 from engine.backtest.statistics import result_tables, stress_days
 from engine.backtest.statistics.run_metrics import RunMetric
-from engine.numbers import count
+from engine.numbers import count, counted
 
 
 def html(
@@ -124,7 +124,7 @@ def _page_header(outcome: RunOutcome, findings: Sequence[LinterFinding]) -> list
     )
     symbols = held.symbols[0] if len(held.symbols) == 1 else f"{count(len(held.symbols))} symbols"
     facts = (
-        f"{held.first} to {held.last}, {count(len(outcome.daily.day))} sessions",
+        f"{held.first} to {held.last}, {counted(len(outcome.daily.day), 'session')}",
         symbols,
         "ticks" if held.feeds else report_sections.span_text(held.span),
         ", ".join(held.strategies),

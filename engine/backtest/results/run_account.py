@@ -84,7 +84,7 @@ def account_of(
             None,
         ),
         benchmark=_buy_and_hold(cash, last),
-        market=_closing_prices(index, closes) if index is not None else np.full(done, np.nan),
+        market=np.full(done, np.nan) if index is None else _closes_of_days(index, closes, numbers),
     )
     costs = {NAMES[name]: int(lines[:, k].sum()) for k, name in enumerate(CHARGES)}
     worth = (
@@ -122,6 +122,13 @@ def with_debits(
             # The paise that do not divide go to the first, so that the parts add up.
             part = debit // len(bears) + (debit % len(bears) if place == 0 else 0)
             found[k] = found[k]._replace(charges=found[k].charges + part)
+    return found
+
+
+def _closes_of_days(bars: BarSeries, closes: Ints, days: Ints) -> Floats:
+    """Return the last close of each session, NaN where it has no bar."""
+    found = _closing_prices(bars, closes)
+    found[~np.isin(days, ist_days(bars.start))] = np.nan
     return found
 
 

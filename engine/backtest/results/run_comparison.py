@@ -64,10 +64,13 @@ def _metric_changes(before: Sequence[RunMetric], after: Sequence[RunMetric]) -> 
             continue
         change = ""
         if isinstance(first, int | float) and isinstance(second, int | float):
-            change = f"{second - first:+.4g}"
+            change = f"{second - first:{'+.2f' if named.unit == '₹' else '+.4g'}}"
         found.append(
             OutcomeChange(
-                f"{named.label} [{named.unit}]", _value_text(first), _value_text(second), change
+                f"{named.label} [{named.unit}]",
+                _value_text(first, named.unit),
+                _value_text(second, named.unit),
+                change,
             )
         )
     return found
@@ -101,7 +104,7 @@ def _trade_result(trade: RoundTrip) -> tuple[object, ...]:
     return trade.quantity, trade.entry_price, trade.exit_ts, trade.exit_price, trade.charges
 
 
-def _value_text(value: object) -> str:
+def _value_text(value: object, unit: str = "") -> str:
     if value is None:
         return "-"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:{'.2f' if unit == '₹' else '.6g'}}" if isinstance(value, float) else str(value)

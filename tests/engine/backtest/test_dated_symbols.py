@@ -109,6 +109,16 @@ def test_a_line_that_cannot_be_is_named(tmp_path, line, why):
     assert str(refusal.value).startswith(f"{file}:")
 
 
+def test_a_header_is_read_as_a_spreadsheet_writes_it_and_another_one_is_refused(tmp_path):
+    file = tmp_path / "odd.csv"
+    file.write_bytes(b"\xef\xbb\xbfsymbol,from,to\r\nINFY,2024-06-05,\r\n")
+    assert read_dated_symbols(file).on_days(date(2024, 6, 3), date(2024, 6, 4)) == []
+    for header in ("symbol,from,to,weight", "Symbol;from;to"):
+        file.write_text(f"{header}\nINFY,2024-06-05,,\n")
+        with pytest.raises(DataError, match=f":1: expected symbol,from,to, .* got {header}"):
+            read_dated_symbols(file)
+
+
 def test_survivorship_is_judged_by_the_dates_of_the_list(tmp_path):
     file = tmp_path / "index.csv"
 

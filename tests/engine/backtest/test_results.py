@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from engine.backtest.linter.result_linter import lint_outcome
 from engine.backtest.results.run_comparison import compare_outcomes
+from engine.backtest.statistics.run_metrics import RunMetric
 from engine.backtest.statistics.run_statistics import statistics
 from engine.errors import NothingFound, OperatorError
 from store.backtest_results import ResultStore, pack_curve, unpack_curve
@@ -171,8 +172,12 @@ def test_two_results_differ_in_what_they_were_made_of_and_in_what_came_of_it():
         daily=before.daily._replace(equity=before.daily.equity + 100),
     )
     rows = {row.what: row for row in compare_outcomes(before, metrics, after, statistics(after))}
-    assert rows["Net [₹]"].change == "+1"
+    assert rows["Net [₹]"].change == "+1.00"
     assert rows["round trips only before"].change == "1"
     assert rows["round trips only after"].change == "1"
     assert rows["round trips that ended otherwise"].change == "1"
     assert compare_outcomes(before, metrics, before, metrics) == []
+    # seven digits, to the paisa
+    much = [RunMetric("net", "Net", "₹", value) for value in (1_234_567.89, 1_240_000.0)]
+    [row] = compare_outcomes(before, much[:1], before, much[1:])
+    assert row[1:] == ("1234567.89", "1240000.00", "+5432.11")

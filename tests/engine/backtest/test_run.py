@@ -27,7 +27,7 @@ from engine.errors import ConfigError, DataError, NothingFound
 from engine.market import charges
 from engine.market.accounts.account_statement import account_postings
 from engine.market.accounts.deals import charged_deals, deals_of
-from engine.market.calendar import Calendar
+from engine.market.calendar import DAY, Calendar
 from store.bars.parquet_bars import ParquetBars
 from tests.engine.backtest.histories import Told, day_of, history, joined, walk
 from tests.engine.backtest.made_up import at
@@ -91,6 +91,17 @@ def independent(backtest):
     return account_postings(
         charged_deals(deals_of(rows), table), table, date(2020, 1, 1), date(2030, 1, 1), CASH
     )
+
+
+def test_a_session_without_a_bar_of_the_index_has_no_close_of_it():
+    series = day_of(TUESDAY, [100.0] * 375)
+    backtest = made({"INFY": series}, [Told({})], (TUESDAY,))
+    assert backtest.run()
+    index = day_of(TUESDAY, [24_000.0] * 375)
+    assert reckon_run(backtest, index).account.daily.market.tolist() == [24_000.0]
+    # what it closed at a week before is no close of today
+    old = index._replace(start=index.start - 7 * DAY)
+    assert np.isnan(reckon_run(backtest, old).account.daily.market).all()
 
 
 def test_a_round_trip_costs_what_its_open_its_slippage_and_the_contract_note_say():

@@ -115,6 +115,14 @@ def test_a_day_a_symbol_and_a_latency_are_chosen(ticks, capsys):
     assert len({each["config"] for each in drawn}) == 3
 
 
+def test_prices_that_a_feed_brings_too_late_enter_nothing(ticks, capsys):
+    del ticks
+    usual, late = (ran(capsys, "--feed-latency", ms) for ms in ("9000", "11000"))
+    assert usual["metrics"]["trades"] > 0
+    assert late["metrics"]["trades"] == 0
+    assert set(late["refused"]) == {"STALE_DATA"}
+
+
 def test_bars_of_the_days_before_warm_up(ticks, capsys):
     before = "2024-05-31"
     history(ticks / "history", {"INFY": walk([before], 1, 1_500.0)}, version="vendor")

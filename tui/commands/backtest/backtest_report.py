@@ -31,7 +31,7 @@ from engine.backtest.run_outcome import RunOutcome
 from engine.backtest.statistics import result_tables, stress_days
 from engine.backtest.statistics.run_metrics import RunMetric
 from engine.history.bar_series import Floats
-from engine.numbers import count
+from engine.numbers import count, counted
 from engine.texts import plain_text
 
 WIDE: Final = 130
@@ -161,8 +161,8 @@ def _run_remarks(outcome: RunOutcome) -> "RunRemarks":
     bars = "golden bars" if held.golden else "bars not all golden"
     data = f"ticks, latency {held.latency}" if held.feeds else bars
     return RunRemarks(
-        f"{held.name}: {held.first} to {held.last}, {count(len(outcome.daily.day))} sessions, "
-        f"{count(len(held.symbols))} symbols, "
+        f"{held.name}: {held.first} to {held.last}, {counted(len(outcome.daily.day), 'session')}, "
+        f"{counted(len(held.symbols), 'symbol')}, "
         f"slippage {held.slippage}, {data}, "
         f"digest {held.digest[:12]}{part}",
         held.warnings,

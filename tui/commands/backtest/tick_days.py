@@ -166,7 +166,8 @@ def tick_days(
     ]
     if files:
         last = max(each.day for each in files)
-        found += imported_days(files, listed_on(config, "NSE", last), last)
+        late = config.feed.late_after_s
+        found += imported_days(files, listed_on(config, "NSE", last), last, late)
     found = [each for each in found if each.listed]
     if not found:
         of = f" of {source}" if source else ""
