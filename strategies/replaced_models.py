@@ -144,7 +144,7 @@ class GuardedSlippage(Slippage):
             if not 0.0 <= lost <= MOST_LOST:
                 raise ValueError(
                     f"away returned {lost}: expected rupees a share, 0 to {MOST_LOST:,}"
-                )  # noqa: TRY301  as the model's own
+                )
         except AUTHOR_FAULTS as error:
             self._give_up(error)
             return float(self._usual.away(price, tick, quantity, volume, spread))
@@ -181,7 +181,7 @@ class FeeTable:
             self.model.change(rates, date(day // 10_000, day // 100 % 100, day % 100))
             for name in RATES:
                 if getattr(rates, name) < 0:
-                    raise ValueError(f"{name} is below 0")  # noqa: TRY301  as the model's own
+                    raise ValueError(f"{name} is below 0")
         except AUTHOR_FAULTS as error:
             self._fault(error)
             return self._table.rates(segment, exchange, day)
