@@ -19,7 +19,7 @@ from typing import Final, TypeVar, final
 
 import msgspec
 
-from engine.errors import DataError, OperatorError
+from engine.errors import DataError, OperatorError, in_words
 from engine.history.bar_series import Floats
 from engine.research.trials import SweepPoint, TrialResult, read_result, without_trades
 from engine.system.whole_files import write_whole
@@ -46,7 +46,7 @@ class TrialJournal:
             self.folder.mkdir(parents=True, exist_ok=True)
             held = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            raise OperatorError(f"{self.folder}: {error.strerror or error}") from error
+            raise OperatorError(f"{self.folder}: {in_words(error)}") from error
         try:
             try:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)

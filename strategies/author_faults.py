@@ -36,7 +36,7 @@ def failure_text(error: BaseException) -> str:
     """Return an author's error in one line, with file and line where there are any."""
     from compiled.trading.strategy_host import error_text  # noqa: PLC0415  only what fails needs it
 
-    return author_line(error) + " ".join(error_text(error).split())
+    return author_line(error) + " ".join(error_text(error).split()).removesuffix(":")
 
 
 def author_line(error: BaseException) -> str:

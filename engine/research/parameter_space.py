@@ -5,7 +5,7 @@ import math
 import random
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Final, NamedTuple
 
 from engine.errors import ConfigError
@@ -51,9 +51,11 @@ def read_axis(text: str) -> ParameterAxis:
         if len(parts) == 3:
             return ParameterAxis(name, _stepped_values(*(Decimal(part) for part in parts)))
         if len(parts) == 2:
-            return ParameterAxis(name, (), *_axis_bounds(*(float(part) for part in parts)))
-    except (InvalidOperation, ValueError, OverflowError):
+            return ParameterAxis(name, (), *_axis_bounds(*(float(Decimal(part)) for part in parts)))
+    except ArithmeticError:  # what is no number
         raise ConfigError(f"--param {text}: expected {FORMS}") from None
+    except ValueError as error:
+        raise ConfigError(f"--param {text}: {error}; expected {FORMS}") from None
     if len(parts) > 3:
         raise ConfigError(f"--param {text}: expected {FORMS}")
     values = tuple(dict.fromkeys(_plain_value(part) for part in said.split(",") if part.strip()))
@@ -65,7 +67,7 @@ def read_axis(text: str) -> ParameterAxis:
 def _axis_bounds(low: float, high: float) -> tuple[float, float]:
     """Return the bounds of a continuous axis; raise `ValueError` where they are none."""
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise ValueError
+        raise ValueError("two numbers, the lower one first")
     return low, high
 
 
@@ -73,9 +75,13 @@ def _stepped_values(first: Decimal, last: Decimal, step: Decimal) -> tuple[Value
     """Return first, first + step … up to and with last; exact, as decimals are."""
     # A whole number of a million digits would take minutes to make.
     if not all(each.is_finite() and abs(each) < LARGEST for each in (first, last, step)):
-        raise ValueError
-    if step <= 0 or last < first or (last - first) / step > MOST_POINTS:
-        raise ValueError
+        raise ValueError("numbers below 10^18")
+    if step <= 0:
+        raise ValueError("a step is above 0")
+    if last < first:
+        raise ValueError("the lower number first")
+    if (last - first) / step > MOST_POINTS:
+        raise ValueError(f"more than {MOST_POINTS:,} values, take a wider step")
     count = int((last - first) // step) + 1
     values = [first + step * number for number in range(count)]
     if all(each == each.to_integral_value() for each in (first, step)):

@@ -261,3 +261,8 @@ def test_the_strategies_that_ship_import_nothing_of_ours_but_the_authors_api():
         text = Path(strategies.__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
         found = set(re.findall(r"(?m)^(?:from|import) ([\w.]+)", text))
         assert found <= {"collections.abc", "typing", "msgspec", "strategies"}
+
+
+def test_an_error_that_says_nothing_is_told_by_its_name():
+    assert strategies.failure_text(MemoryError()) == "MemoryError"
+    assert strategies.failure_text(ValueError("a\nb")) == "ValueError: a b"

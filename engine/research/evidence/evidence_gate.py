@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
+from engine.numbers import counted
 from engine.research.evidence.deflated_sharpe import DeflatedSharpe
 from engine.research.evidence.overfitting import OverfittingEstimate
 from engine.research.evidence.score_plateau import ScorePlateau
@@ -87,7 +88,11 @@ def _plateau_share(evidence: TrialEvidence) -> MeasuredText:
         return None, "there is no grid of parameters"
     if found.share is None:
         return None, "the best has no neighbours, or a score that is not above 0"
-    return found.share, f"{found.share:.0f} % by {len(found.neighbours)} neighbours"
+    near = counted(len(found.neighbours), "neighbour")
+    return (
+        found.share,
+        f"{found.share:.0f} % by {near}" if found.share > 0 else f"below 0 by {near}",
+    )
 
 
 def _superior_value(evidence: TrialEvidence) -> MeasuredText:

@@ -4,6 +4,7 @@ import io
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow.parquet as pq
 import pytest
@@ -14,6 +15,7 @@ from store.trial_journal import sealed_line, unsealed_line
 from tests.engine.backtest.histories import history
 from tests.engine.promotion.made_up import promoted, put_promotion
 from tests.engine.promotion.market import AHEAD, MORNING, SPAN, rising
+from tui.commands.backtest.bias_check_job import BiasCheckJob
 from tui.commands.cli import run_command
 from tui.commands.research.trial_checks import TrialChecks, capital_of, passed
 
@@ -147,6 +149,19 @@ def test_a_strategy_that_looks_ahead_is_not_promoted_whatever_reason_is_given(
     assert "(cannot be forced)" in told
     assert house.file() == NextDayFile()
     assert json.loads(promote("--history", "--json", sweep="").out) == []
+
+
+def test_what_the_bias_suite_warns_of_is_told_with_its_pass(promote, monkeypatch):
+    def some(*_):
+        rows = ("source", "warn", "s.py:3: files"), ("zones", "pass", "none"), ("x", "not run", "")
+        return [
+            SimpleNamespace(finding=SimpleNamespace(label=label, status=status, text=text))
+            for label, status, text in rows
+        ]
+
+    monkeypatch.setattr(BiasCheckJob, "execute", some)
+    told = promote("--dry-run").out
+    assert "✓ bias     2 tests run, none fails; look at source (s.py:3: files)" in told
 
 
 def test_a_trial_that_does_not_come_out_again_is_not_promoted(swept, house, promote):
@@ -369,6 +384,13 @@ class TestWithoutTheLongChecks:
             assert "not TOML" in told
             assert "counts in its place" in told
             assert bool(house.file().promoted) == (not act)
+
+    def test_a_broken_file_hides_no_record(self, house, promote):
+        promote("--yes")
+        (house.state / "sandbox" / FILE).write_text("[strategy")
+        told = promote("--history", sweep="")
+        assert "record 1 counts in its place" in told.err
+        assert "morning_infy_900" in told.out
 
     def test_a_rollback_as_json_is_one_object(self, promote):
         promote("--yes")

@@ -63,7 +63,11 @@ def test_a_sweep_that_was_stopped_is_shown_as_a_part(state, capsys):
     lines = (folder / "trials.jsonl").read_bytes().split(b"\n")
     (folder / "trials.jsonl").write_bytes(b"\n".join(lines[:4]) + b"\n" + lines[4][:40])
     manifest = (folder / "sweep.json").read_text()
-    (folder / "sweep.json").write_text(manifest.replace('"whole": true', '"whole": false'))
+    # while it runs two refused trials are wanted, too: 2 x 2 points on two symbols
+    stopped = manifest.replace('"whole": true', '"whole": false').replace(
+        '"wanted": 6', '"wanted": 8'
+    )
+    (folder / "sweep.json").write_text(stopped)
     [row] = listed(capsys)
     assert (row["trials"], row["wanted"], row["state"]) == (3, 6, "stopped")
     # a point that was given up after one of two symbols leaves one that is not wanted any more
@@ -73,6 +77,29 @@ def test_a_sweep_that_was_stopped_is_shown_as_a_part(state, capsys):
     shown = json.loads(said(capsys, "sweeps", "show", "--json").out)
     assert shown["partial"]
     assert shown["trials"] == 3
+    assert "stopped before its end" in said(capsys, "sweeps", "show").err
+
+
+@pytest.mark.parametrize(("file", "left"), [("trials.jsonl", 5), ("points.jsonl", 4)])
+def test_what_damage_took_from_a_whole_sweep_is_told_until_it_is_run_again(
+    state, capsys, file, left
+):
+    told = json.loads(said(capsys, "sweep", *SWEEP, "--json").out)
+    journal = state / "sweeps" / names(state)[0] / file
+    lines = journal.read_bytes().split(b"\n")
+    journal.write_bytes(b"\n".join([lines[0], lines[1][:40], *lines[2:]]))
+    [row] = listed(capsys)
+    assert (row["wanted"], row["state"]) == (6, "damaged" if file == "trials.jsonl" else "whole")
+    shown = json.loads(said(capsys, "sweeps", "show", "--json").out)
+    assert shown["trials"] == left
+    assert shown["partial"]
+    missing = f"{6 - left} trial{'s' if left < 5 else ''} missing"
+    assert missing in shown["notices"][0]
+    assert missing in said(capsys, "sweeps", "show").err
+    again = json.loads(said(capsys, "sweep", *SWEEP, "--json").out)
+    assert again["ranking"] == told["ranking"]
+    assert listed(capsys)[0]["state"] == "whole"
+    assert not json.loads(said(capsys, "sweeps", "show", "--json").out)["partial"]
 
 
 def test_names_may_be_shortened_and_last_is_the_newest(state, capsys):

@@ -55,6 +55,22 @@ def test_an_axis_that_means_nothing_is_refused_by_name(text):
     assert text in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("fast=25:5:5", "the lower number first"),
+        ("fast=5:25:0", "a step is above 0"),
+        ("fast=5:1e9:1", "more than 1,000,000 values, take a wider step"),
+        ("fast=5:1e30:1", "numbers below 10^18"),
+        ("fast=9:2", "two numbers, the lower one first"),
+    ],
+)
+def test_an_axis_of_the_right_form_is_refused_with_its_reason(text, why):
+    with pytest.raises(ConfigError) as refused:
+        read_axis(text)
+    assert str(refused.value).startswith(f"--param {text}: {why}; expected NAME=")
+
+
 def test_a_value_nested_without_end_is_a_text():
     text = "[" * 100_000
     assert read_axis(f"fast={text}").values == (text,)

@@ -184,6 +184,8 @@ def test_bars_or_settings_that_change_under_a_sweep_are_refused_until_it_begins_
         (("moving_average_cross", "--param", "fast=2,3", "--objective", "sharp"), "sharpe"),
         (("moving_average_cross", "--param", "fast=2,3", "--prune", "0.05"), "a grid is run whole"),
         (("moving_average_cross", "--param", "fast=2,3", "--prune", "5"), "--prune 5.0: expected"),
+        (("moving_average_cross", "--param", "fast=2,3", "--trials", "9"), "a grid has its own"),
+        (("moving_average_cross", "--param", "fast=2,3", "--report", "no/p.html"), "a folder that"),
         (
             (
                 *("moving_average_cross", "--param", "fast=2,3", "--prune", "0.05"),

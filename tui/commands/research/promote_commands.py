@@ -80,7 +80,10 @@ def promote(
             promotion_report.print_state(out, file, log.records())
         return DONE
     if history:
-        number = read_next_day(log.state).number
+        old, fault = log.in_force()  # a damaged file hides no record
+        if fault:
+            narrate(plain_text(fault))
+        number = old.number
         if as_json:
             sys.stdout.write(promotion_report.history_json(log.records(), number) + "\n")
         else:

@@ -26,14 +26,13 @@ from engine.promotion.promotion_log import (
 )
 from engine.research.scoring import YEAR
 from engine.research.sweep_study import ChosenTrial, SweepStudy
-from engine.research.trials import PORTFOLIO, SweepPoint
+from engine.research.trials import PORTFOLIO
 from store.trial_journal import TrialJournal
 from strategies.parameters import parameters_kind, read_parameters
 from strategies.strategy_sources import factory, full_source
 from tui.commands.research.sweep_job import (
     SweepJob,
     SweepOutcome,
-    named_trials,
     read_sweep_request,
     sweeps_folder,
 )
@@ -99,10 +98,8 @@ class PromotionJob:
         self.alone = alone
         shelf = SweepShelf(sweeps_folder(config))
         self.sweep = shelf.find(sweep)
-        journal = TrialJournal(shelf.folder / self.sweep)
-        with journal.lock():
+        with TrialJournal(shelf.folder / self.sweep).lock():
             self._outcome = shelf.load(self.sweep)
-            self._missing = _missing_trials(self._outcome, journal.points())
         self.request = read_sweep_request(self._outcome.manifest)
         self._cash = self.request.backtest.cash or config.paper.cash
         self._sweep = SweepJob(config, self.request)
@@ -115,7 +112,7 @@ class PromotionJob:
         """Check the sweep and its chosen trials; return what would be written."""
         outcome = self._outcome
         self._sweep.check_basis(outcome.manifest)
-        whole = sweep_steps(outcome, self._missing, self.config, self.request.backtest, self.today)
+        whole = sweep_steps(outcome, self.config, self.request.backtest, self.today)
         for step in whole:
             tell("", step)
         if self._is_refused(whole):
@@ -306,17 +303,6 @@ def record_of(plan: PlannedPromotion, log: PromotionLog, force: str) -> Promotio
         reason=force,
         state=state,
         trials=trials,
-    )
-
-
-def _missing_trials(outcome: SweepOutcome, points: Sequence[SweepPoint]) -> int:
-    """Return how many trials of points that were not given up have no result."""
-    done = {row.name for row in outcome.rows}
-    return sum(
-        name not in done
-        for point in points
-        if not (point.refusal or point.pruned)
-        for name, _ in named_trials(outcome.manifest, point)
     )
 
 

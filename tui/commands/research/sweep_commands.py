@@ -2,6 +2,7 @@
 
 import os
 import re
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -113,6 +114,7 @@ def sweep(
         raise ConfigError(f"--trials {trials}: expected up to {MOST_POINTS:,} points, or 0: 100")
     if not 0 <= seed <= LARGEST_SEED:
         raise ConfigError(f"--seed {seed}: expected a whole number from 0 to {LARGEST_SEED:,}")
+    _check_place(report)
     request, file = read_request(
         strategy,
         symbols,
@@ -155,6 +157,12 @@ def sweep(
         drop_bars(outcome.folder)
     put_out(outcome, study, report, as_json=as_json)
     return DONE if outcome.manifest.whole else INTERRUPTED
+
+
+def _check_place(report: Path | None) -> None:
+    """Raise `ConfigError`, before hours of trials, where a report cannot be written."""
+    if report is not None and (report.is_dir() or not report.absolute().parent.is_dir()):
+        raise ConfigError(f"--report {report}: expected a file in a folder that exists")
 
 
 def study_terms(walk_forward: str, folds: int, embargo: str) -> StudyTerms:

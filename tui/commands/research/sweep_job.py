@@ -91,7 +91,7 @@ class SweepManifest(msgspec.Struct, frozen=True, kw_only=True):
     objective: str = "sharpe"
     study: StudyTerms = StudyTerms()
     wanted: int = 0
-    """Trials at most, of all points and symbols."""
+    """Trials at most, of all points and symbols; of a whole sweep those that were run."""
     days: list[date] = []
     """The sessions of every trial."""
     warnings: list[str] = []
@@ -112,6 +112,13 @@ class SweepOutcome(NamedTuple):
     refused: list[SweepPoint]
     resumed: int
     folder: Path
+    missing: int = 0
+    """Trials that were run, and that the journal has not any more."""
+
+    @property
+    def is_partial(self) -> bool:
+        """Return whether there are trials that were asked for beyond its rows."""
+        return not self.manifest.whole or self.missing > 0
 
 
 @final
@@ -129,6 +136,8 @@ class SweepJob:
                 "--prune: a grid is run whole, since a plateau is judged by the neighbours; take "
                 "--sampler random or tpe"
             )
+        if request.trials and request.sampler == "grid":
+            raise ConfigError("--trials: a grid has its own; take --sampler random or tpe")
         if request.prune and request.portfolio:
             raise ConfigError("--prune compares symbol by symbol, and --portfolio has one account")
         self.backtest = BacktestJob(config, request.backtest)
@@ -159,7 +168,9 @@ class SweepJob:
                     line.close()
             if not rows and self.refused and not run.was_stopped:
                 raise ConfigError(f"every point is refused: {self._told_refusal()}")
-            manifest = msgspec.structs.replace(manifest, whole=not run.was_stopped)
+            if not run.was_stopped:
+                ran = len({row.name for row in rows})
+                manifest = msgspec.structs.replace(manifest, whole=True, wanted=ran)
             journal.write_manifest(manifest)
             resumed = sum(row.name in done for row in rows)
             return SweepOutcome(manifest, rows, self.refused, resumed, self.folder)

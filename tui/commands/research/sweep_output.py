@@ -2,6 +2,7 @@
 
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from engine.config.scoring_settings import ScoringSettings
@@ -36,23 +37,23 @@ def put_out(
     outcome: SweepOutcome, study: SweepStudy, report: Path | None, *, as_json: bool
 ) -> None:
     """Print a study, and write its page where one is asked for."""
-    _say_what_came(outcome)
     facts, file = _page_facts(outcome), outcome.folder / TRIALS
+    _say_what_came(outcome, facts.notices)
+    if as_json:
+        said = facts._asdict() | {"partial": outcome.is_partial, "file": str(file)}
+        sys.stdout.write(study_json(study, outcome.rows, **said) + "\n")
+    else:
+        print_study(study, outcome.rows, facts.objective)
     if report is not None:
         page = sweep_html(facts, study, outcome.rows)
         write_whole(report, lambda fresh: fresh.write_text(page, encoding="utf-8"))
         narrate(f"report: {report}")
-    if as_json:
-        said = facts._asdict() | {"partial": not outcome.manifest.whole, "file": str(file)}
-        sys.stdout.write(study_json(study, outcome.rows, **said) + "\n")
-    else:
-        print_study(study, outcome.rows, facts.objective)
     if file.exists():
         narrate(f"all trials: {file}")
 
 
-def _say_what_came(outcome: SweepOutcome) -> None:
-    """Say what is not in the tables: resumed, refused and failed trials, and warnings."""
+def _say_what_came(outcome: SweepOutcome, notices: Sequence[str]) -> None:
+    """Say what is not in the tables: resumed, refused and failed trials, and notices."""
     if outcome.resumed:
         narrate(f"{counted(outcome.resumed, 'trial')} done already")
     if outcome.refused:
@@ -76,13 +77,18 @@ def _say_what_came(outcome: SweepOutcome) -> None:
         parts = Counter(given_up.values()).most_common()
         told = ", ".join(f"{number} {text}" for text, number in parts)
         narrate(f"{counted(len(given_up), 'point')} given up: {told}")
-    for warning in outcome.manifest.warnings:
-        narrate(plain_text(f"note: {warning}"))
+    for notice in notices:
+        narrate(plain_text(f"note: {notice}"))
 
 
 def _page_facts(outcome: SweepOutcome) -> SweepFacts:
     manifest = outcome.manifest
-    part = "stopped before its end: this is a part of the sweep"
+    part = (
+        f"{counted(outcome.missing, 'trial')} missing, as lines of the journal are damaged: run it "
+        f"again, {manifest.command}"
+        if outcome.missing
+        else "stopped before its end: this is a part of the sweep"
+    )
     return SweepFacts(
         manifest.name,
         manifest.made,
@@ -94,5 +100,5 @@ def _page_facts(outcome: SweepOutcome) -> SweepFacts:
         refused=len(outcome.refused),
         objective=manifest.objective,
         command=manifest.command,
-        notices=[*([] if manifest.whole else [part]), *manifest.warnings],
+        notices=[*([part] if outcome.is_partial else []), *manifest.warnings],
     )

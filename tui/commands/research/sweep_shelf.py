@@ -9,9 +9,15 @@ import pyarrow.parquet as pq
 
 from engine.config.kept_names import LAST, find_kept
 from engine.errors import DataError, NothingFound, OperatorError, PatangError, in_words
+from engine.research.trials import SweepPoint, SweepRow
 from store.trial_journal import TrialJournal
 from tui.commands.research.sweep_files import TRIALS
-from tui.commands.research.sweep_job import SweepManifest, SweepOutcome, rows_of
+from tui.commands.research.sweep_job import (
+    SweepManifest,
+    SweepOutcome,
+    named_trials,
+    rows_of,
+)
 
 GONE: Final = ".removed-"
 """Beginning of the name of a sweep that is being removed: a kill leaves no half of one."""
@@ -21,7 +27,7 @@ UNREADABLE: Final = "cannot be read"
 class SweepEntry(NamedTuple):
     """A kept sweep in the list; `best` is the highest score, None where none was studied.
 
-    `state` is whole, stopped, running, or why it cannot be read; `size` in bytes.
+    `state` is whole, damaged, stopped, running, or that it cannot be read; `size` in bytes.
     """
 
     name: str
@@ -89,7 +95,8 @@ class SweepShelf:
         if not rows:
             raise NothingFound(f"{name}: no trial is finished yet")
         refused = [point for point in points if point.refusal]
-        return SweepOutcome(manifest, rows, refused, 0, journal.folder)
+        missing = _missing_trials(manifest, points, rows) if manifest.whole else 0
+        return SweepOutcome(manifest, rows, refused, 0, journal.folder, missing)
 
     def remove(self, names: Sequence[str]) -> None:
         """Remove sweeps by their whole names; raise `OperatorError`, and remove none, if one runs.
@@ -123,8 +130,10 @@ def _entry_of(folder: Path) -> SweepEntry:
     # What is refused or given up is not wanted any more; what a sampler drew twice never was.
     left = sum(symbols for point in points if point.refusal)
     left += sum(symbols - point.pruned for point in points if point.pruned)
-    wanted = done if manifest.whole else manifest.wanted - left
-    state = "whole" if manifest.whole else "stopped"
+    # A sweep may have fewer points than an earlier run of it has left.
+    wanted = max(done, manifest.wanted) if manifest.whole else manifest.wanted - left
+    whole = "whole" if done == wanted else "damaged"
+    state = whole if manifest.whole else "stopped"
     return SweepEntry(
         folder.name,
         manifest.made,
@@ -137,6 +146,21 @@ def _entry_of(folder: Path) -> SweepEntry:
         best=best,
         size=size,
     )
+
+
+def _missing_trials(
+    manifest: SweepManifest, points: Sequence[SweepPoint], rows: Sequence[SweepRow]
+) -> int:
+    """Return how many trials of a whole sweep have no result any more."""
+    done = {row.name for row in rows}
+    without = sum(
+        name not in done
+        for point in points
+        if not (point.refusal or point.pruned)
+        for name, _ in named_trials(manifest, point)
+    )
+    # A point whose line is damaged has lost all of its trials.
+    return max(without, manifest.wanted - len(done))
 
 
 def _best_score(file: Path) -> float | None:

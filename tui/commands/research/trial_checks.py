@@ -10,6 +10,7 @@ from engine.backtest.loaded_bars import LoadedBars
 from engine.backtest.run_bars import days_of
 from engine.config.schema import DeskConfig
 from engine.errors import PatangError
+from engine.numbers import counted
 from engine.promotion.promotion_log import PromotionStep
 from engine.research.sweep_study import ChosenTrial
 from engine.research.sweep_tables import verdict_text
@@ -70,17 +71,14 @@ def budget_step(table: Mapping[str, Any], part: int, budget: int) -> PromotionSt
 
 
 def sweep_steps(
-    outcome: SweepOutcome, missing: int, config: DeskConfig, request: BacktestRequest, today: date
+    outcome: SweepOutcome, config: DeskConfig, request: BacktestRequest, today: date
 ) -> list[PromotionStep]:
-    """Check a sweep as a whole: finished, of recent days; its basis was compared before.
-
-    `missing` are trials of its points that its journal has not.
-    """
-    done = f"{len(outcome.rows)} trials"
+    """Check a sweep as a whole: finished, of recent days; its basis was compared before."""
+    done, are = counted(len(outcome.rows), "trial"), "is" if len(outcome.rows) == 1 else "are"
     steps = [
         passed("sweep", f"{done}, all that were asked for")
-        if outcome.manifest.whole and not missing
-        else failed("sweep", f"{done} are done, more were asked for: run the same sweep again")
+        if not outcome.is_partial
+        else failed("sweep", f"{done} {are} done, more were asked for: run the same sweep again")
     ]
     last, most = outcome.manifest.days[-1], config.promotion.max_age_days
     age = (today - last).days
@@ -195,6 +193,7 @@ class TrialChecks:
             request = request._replace(symbols=(trial.symbol,))
         checking = BiasCheckJob(self._config_of(plan), request, MOMENTS, SEED)
         found = [each.finding for each in checking.execute()]
+        told = [f"{each.label.lower()} ({each.text})" for each in found if each.status == "warn"]
         if checking.was_stopped:
             raise KeyboardInterrupt(INTERRUPTED)
         if bad := [
@@ -202,7 +201,8 @@ class TrialChecks:
         ]:
             return failed("bias", first_names(bad, 2), forceable=False)
         ran = sum(each.status != "not run" for each in found)
-        return passed("bias", f"{ran} tests run, none fails")
+        warned = f"; look at {first_names(told, 2)}" if told else ""
+        return passed("bias", f"{ran} tests run, none fails{warned}")
 
     def _config_of(self, plan: PlannedTrial) -> DeskConfig:
         """Return the configuration with the trial's parameters under its name in the sweep."""

@@ -83,6 +83,22 @@ def test_a_planted_edge_passes():
     assert passes_gate(judge_evidence(evidence_of(planted(seed=4)[0])))
 
 
+@pytest.mark.parametrize(
+    ("scores", "told"),
+    [
+        ([2.0, 1.0], "50 % by 1 neighbour"),
+        ([0.01, -12.0], "below 0 by 1 neighbour"),
+        ([0.5, 1.0, 0.7], "60 % by 2 neighbours"),
+    ],
+)
+def test_neighbours_that_lose_are_no_share_of_the_best(scores, told):
+    plateau = score_plateau([{"n": n} for n in range(len(scores))], scores)
+    [found] = [
+        each for each in judge_evidence(TrialEvidence(plateau=plateau)) if each.rule == "plateau"
+    ]
+    assert found.text == told
+
+
 def test_a_peak_beside_nothing_fails_by_its_plateau_and_an_edge_by_its_edge():
     returns, parameters = planted(seed=4)
     alone = noise(750, 63, seed=8)
