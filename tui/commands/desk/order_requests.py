@@ -64,9 +64,9 @@ def preview_text(preview: dict[str, Any]) -> str:
         f"{_rupees_text(preview['charges'])}, {_rupees_text(preview['charges_both_ways'])} with "
         "the way back"
     )
+    charges += f" ({preview['charges_rest_on']})" if preview["charges_rest_on"] else ""
     if preview["depository"]:
         charges += f", {_rupees_text(preview['depository'])} of the depository"
-    charges += f" ({preview['charges_rest_on']})" if preview["charges_rest_on"] else ""
     return (
         f"{preview['order']}; worth {_rupees_text(preview['value'])}, charges {charges}; {blocks}"
     )
