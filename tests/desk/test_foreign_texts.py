@@ -208,6 +208,10 @@ CASES = {
         ["backtest", "momentum_ladder", "--set", f"{WORD}=1"],
         ["backtest", "momentum_ladder", "--from", WORD],
         ["backtest", "momentum_ladder", "--slippage", WORD],
+        ["backtest", "momentum_ladder", "--fees", WORD],
+        ["backtest", "momentum_ladder", "--feed", WORD],
+        ["backtest", "momentum_ladder", "--span", "ticks", "--latency", WORD],
+        ["backtest", "momentum_ladder", "--span", "ticks", "--bars", WORD],
     ],
     "evaluate": [["evaluate"], ["evaluate", "--json"], ["evaluate", "--week", WORD]],
     "promote": [
@@ -284,6 +288,7 @@ CASES = {
     "instruments changes": [["instruments", "changes", WORD, WORD]],
     "instruments actions": [["instruments", "actions", WORD, WORD, WORD]],
     "bench": [["bench", WORD]],
+    "compile": [["compile", WORD], ["compile", "odd.py"], ["compile", "--list"]],
     "completion": [["completion", WORD]],
     "version": [["version", WORD], ["version"]],
     "config check": [

@@ -133,7 +133,7 @@ def test_the_preview_says_what_charges_rest_on_where_the_list_of_instruments_lea
     instrument.exchange, instrument.name = exchange, name
     shown = weighed(counter.preview_order(ticket(price=99.5)), None)
     assert shown["charges_rest_on"] == text
-    assert f"with the way back ({text}); blocks" in preview_text(shown)
+    assert f"with the way back ({text}), ₹15.34 of the depository; blocks" in preview_text(shown)
 
 
 def test_the_log_says_it_once_for_each_instrument(scene):
