@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from types import ModuleType
@@ -28,6 +28,7 @@ NATIVE: Final = "patang_native_"
 PLAIN: Final = "patang_plain_"
 """How a compiled module calls the file that it was compiled from."""
 SOURCE_FILE: Final = "source"
+SUM_FILE: Final = "sha256"
 KEY_DIGITS: Final = 16
 
 
@@ -55,8 +56,15 @@ class BuiltStrategy(NamedTuple):
 
     @property
     def is_there(self) -> bool:
-        """Return whether it was made."""
-        return all(file.is_file() for file in self.files)
+        """Return whether it was made, and is whole.
+
+        What is cut off would end the process that loads it.
+        """
+        try:
+            kept = (self.folder / SUM_FILE).read_bytes()
+            return kept == _sum_of(self.files)
+        except OSError:
+            return False
 
     def load(self, source: ModuleType) -> ModuleType:
         """Return its module, once for each process; raise `ConfigError` where others can write."""
@@ -119,7 +127,7 @@ def build_remark(source: Path) -> str:
     if build_of(source).is_there:
         return ""
     return (
-        f"{source} runs interpreted: it, or patang, is another than was compiled; "
+        f"{source} runs interpreted: it, patang or its native file is another than was compiled; "
         f"compile it again: patang compile {source}"
     )
 
@@ -152,7 +160,9 @@ def is_compiled(strategy: Strategy) -> bool:
 def kept_builds() -> list[tuple[Path, Path]]:
     """Return the sources that were compiled, each with its folder."""
     found = sorted(builds_folder().glob(f"*/{SOURCE_FILE}"))
-    return [(Path(file.read_text(encoding="utf-8")), file.parent) for file in found]
+    return [
+        (Path(file.read_text(encoding="utf-8", errors="replace")), file.parent) for file in found
+    ]
 
 
 def keep_build(built: BuiltStrategy, made: Path) -> None:
@@ -164,7 +174,12 @@ def keep_build(built: BuiltStrategy, made: Path) -> None:
         # a desk that runs goes on with the old files, which it has open
         if old.is_dir():
             shutil.rmtree(old)
+    (made / SUM_FILE).write_bytes(_sum_of([made / file.name for file in built.files]))
     made.rename(built.folder)
+
+
+def _sum_of(files: Sequence[Path]) -> bytes:
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest().encode()
 
 
 def _source_folder(source: Path) -> Path:

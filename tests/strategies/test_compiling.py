@@ -1,5 +1,6 @@
 """Strategies compiled by `patang compile`: the same results, by the source that is there now."""
 
+import hashlib
 import json
 import sys
 from types import ModuleType, SimpleNamespace
@@ -60,6 +61,21 @@ def test_a_compiled_strategy_makes_the_same_result_until_its_source_is_another(p
     assert f"is another than was compiled; compile it again: patang compile {place.file}" in said
     assert run_command(["compile", "--list", "--json"]) == 0
     assert [row["state"] for row in json.loads(capsys.readouterr().out)] == ["old"]
+    # a cut file ends the process that loads it: the source runs
+    place.file.write_text(place.file.read_text().removesuffix("# another\n"))
+    assert manifest(capsys)[0]["compiled"] == ["mine"]
+    for file in native_strategies.build_of(place.file).files:
+        cut = file.read_bytes()[: file.stat().st_size // 2]
+        # a new file: the old one is mapped into this process
+        file.unlink()
+        file.write_bytes(cut)
+    damaged, said = manifest(capsys)
+    assert (damaged["compiled"], damaged["digest"]) == ([], plain["digest"])
+    assert "its native file is another than was compiled" in said
+    [(_, folder)] = native_strategies.kept_builds()
+    (folder / native_strategies.SOURCE_FILE).write_bytes(b"\xff")
+    assert run_command(["compile", "--list", "--json"]) == 0
+    assert [row["state"] for row in json.loads(capsys.readouterr().out)] == ["gone"]
     assert run_command(["compile", "--clear"]) == 0
     assert native_strategies.kept_builds() == []
 
@@ -135,6 +151,7 @@ def test_what_others_could_have_written_is_not_loaded(place, monkeypatch):
     for file in built.files:
         file.write_bytes(b"")
         file.chmod(0o666)
+    (built.folder / native_strategies.SUM_FILE).write_text(hashlib.sha256().hexdigest())
     with pytest.raises(strategies.ConfigError, match="others can write it: patang compile --clear"):
         strategies.build("mine", {})
     assert built.module not in sys.modules

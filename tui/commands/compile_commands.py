@@ -64,9 +64,13 @@ def compile_strategy(
     if sum((bool(file), listed, clear)) != 1:
         raise ConfigError("compile: expected a file, --list or --clear")
     if clear:
-        count = len(kept_builds())
-        shutil.rmtree(builds_folder(), ignore_errors=True)
-        sys.stderr.write(f"removed {count} compiled strategies\n")
+        count, home = len(kept_builds()), builds_folder()
+        try:
+            if home.exists():
+                shutil.rmtree(home)
+        except OSError as error:
+            raise OperatorError(f"cannot remove {home}: {in_words(error)}") from None
+        sys.stderr.write(f"removed what was compiled of {counted(count, 'file')}\n")
         return DONE
     if listed:
         return _list_builds(as_json=as_json)
@@ -153,6 +157,8 @@ def _build_native(built: BuiltStrategy, source: ModuleType) -> list[str]:
                 log.write_text(done.stdout + done.stderr, encoding="utf-8")
                 said = next(re.finditer("error: .*", done.stderr), None)
                 why = said[0] if said else (done.stderr.splitlines() or ["no word"])[-1]
+                # a compiler without a word leaves the whole of how it was called
+                why = re.sub(r"Command '\[.*\]'", "the C compiler", why)
                 raise DataError(f"{built.source} cannot be compiled: {why}; see {log}")
             # its key is of what it was when the work began
             if built.source.read_text(encoding="utf-8") != text or build_of(built.source) != built:
