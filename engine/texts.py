@@ -20,7 +20,8 @@ _FORMULA: Final = re.compile(
     "[\t\r\n]|[\x00-\x20\x7f-\xa0\u200b-\u200f\ufeff]*[-=+@\uff1d\uff0b\uff0d\uff20]"
 )
 """How a text begins that a spreadsheet would work out."""
-LONGEST_SYMBOL: Final = 100
+LONGEST_SYMBOL: Final = 72
+"""Bytes in UTF-8: percent-encoded, as folders are named, three times as many fit a name."""
 
 
 def valid_text(text: str) -> str:
@@ -55,7 +56,7 @@ def from_csv_cell(text: str) -> str:
 
 def is_symbol(text: str) -> bool:
     """Return whether a text can be a symbol: one short line from a letter or a digit on."""
-    return text[:1].isalnum() and text.isprintable() and len(text) <= LONGEST_SYMBOL
+    return text[:1].isalnum() and text.isprintable() and len(text.encode()) <= LONGEST_SYMBOL
 
 
 def checked_symbol(text: str) -> str:

@@ -279,10 +279,12 @@ def _first_lines(file: Path) -> Iterator[str]:
     with gzip.open(file) if _begins_with(file, GZIP) else file.open("rb") as opened:
         head = opened.read(HEAD)
     # Said here in words: the readers below would only find letters that are none.
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in head:
-        raise DataError(f"{file}: UTF-16: save it as CSV (UTF-8)")
     if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         raise DataError(f"{file}: a spreadsheet or an archive: save it as CSV (UTF-8)")
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or head[1:2] == b"\0":
+        raise DataError(f"{file}: UTF-16: save it as CSV (UTF-8)")
+    if b"\0" in head:
+        raise DataError(f"{file}: no text, or damaged: save it as CSV (UTF-8)")
     yield from head.decode("utf-8-sig", errors="replace").splitlines()[:SEARCHED]
 
 

@@ -23,6 +23,7 @@ from engine.history.expected_bars import DAY_S, ExpectedBars, is_among
 from engine.history.time_stamps import NONE, Side, Zone
 from engine.indian_time import IST
 from engine.market.calendar import ist_day, midnight
+from engine.texts import is_symbol
 
 SPANS = (1, 5, 10, 15, 30, 60, 120, 180, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, DAY_S)
 WEEK_S = 7 * DAY_S
@@ -77,7 +78,13 @@ class SymbolRows(NamedTuple):
 
 
 Why = Literal[
-    "empty", "impossible", "outside the session", "repeated", "conflicting", "another series"
+    "no symbol",
+    "empty",
+    "impossible",
+    "outside the session",
+    "repeated",
+    "conflicting",
+    "another series",
 ]
 
 
@@ -121,8 +128,10 @@ def import_bars(
 ) -> Iterator[ImportedBars]:
     """Yield the bars of each symbol in a file.
 
-    Raise `DataError` where a symbol or the span cannot be determined.
+    Raise `DataError` where there are no rows, or a symbol or the span cannot be determined.
     """
+    if not table.rows:
+        raise DataError(f"{table.file}: no rows below its header")
     if options.symbol and table.symbols is not None and len(np.unique(table.symbols)) > 1:
         raise DataError(f"{table.file} holds several symbols: leave --symbol out")
     manner = _file_timing(table, options, expected)
@@ -159,6 +168,8 @@ def _rows_by_symbol(table: RawTable, options: ImportOptions) -> Iterator[tuple[s
             raise DataError(
                 f"{table.file}: no column and no file name says whose bars these are: --symbol NAME"
             )
+        if not can_be_symbol(name):
+            raise DataError(f"{table.file}: {name!r} is no symbol: --symbol NAME")
         yield name, everything
         return
     order = np.argsort(table.symbols, kind="stable")
@@ -173,8 +184,12 @@ def _rows_by_symbol(table: RawTable, options: ImportOptions) -> Iterator[tuple[s
                 f"exchange"
             )
     for symbol, low, high in zip(whose, firsts.tolist(), ends, strict=True):
-        if symbol:
-            yield symbol, order[low:high]
+        yield symbol, order[low:high]
+
+
+def can_be_symbol(name: str) -> bool:
+    """Return whether bars can be kept under a name; yfinance's indices begin with a ^."""
+    return is_symbol(name.removeprefix("^"))
 
 
 def _import_symbol(
@@ -197,6 +212,7 @@ def _import_symbol(
             left.append(LeftOut(why, int(wrong.sum()), first))
             taken, part = taken[~wrong], part.pick(~wrong)
 
+    leave("no symbol", np.full(len(rows), not can_be_symbol(symbol)))
     leave("another series", ~part.traded)
     empty = part.start == NONE
     for column in part.prices:

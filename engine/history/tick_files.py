@@ -12,9 +12,10 @@ import pyarrow.parquet as pq
 from compiled.market_data.bar_builder import BarBuilder
 from compiled.model.values import NEVER, Bar
 from engine.errors import DataError, in_words
+from engine.history.bar_import import LARGEST, can_be_symbol
 from engine.history.bar_series import Floats, Ints, ist_days
 from engine.history.column_layouts import symbol_of
-from engine.history.time_stamps import read_stamps
+from engine.history.time_stamps import NONE, read_stamps
 from engine.indian_time import IST
 from engine.market.calendar import Calendar, ist_day
 
@@ -54,22 +55,32 @@ def ticks_of(file: Path, symbol: str) -> Iterator[SymbolTicks]:
 
     Columns are `timestamp` (IST where it names no zone) and `ltp`, and where there are any `volume`
     (the day's so far), `token` and `symbol`; without that, `symbol` or the file's name says it.
-    Raises `DataError` for another file.
+    A price that is not above zero, or beyond what can be one, is none. Raises `DataError` for
+    another file, and for a row without a time or a symbol.
     """
     table = _read_ticks(file)
     stamps = read_stamps(table[TIME], f"{file}: column {TIME}")
+    if (untimed := stamps.ns == NONE).any():
+        raise DataError(f"{file}: column {TIME}: row {int(untimed.argmax()) + 1} is empty")
     times = stamps.ns if stamps.zoned else stamps.ns - IST
     # Stable: of ticks stamped in the same second the file's order is the exchange's.
     order = np.argsort(times, kind="stable")
-    prices = np.nan_to_num(_tick_column(table, PRICE, pa.float64(), 0.0, file)).astype("<f8")
+    prices = _tick_column(table, PRICE, pa.float64(), 0.0, file).astype("<f8")
+    prices[~((prices > 0.0) & (prices <= LARGEST))] = 0.0
     volumes = _tick_column(table, VOLUME, pa.int64(), -1, file).astype("<i8")
     tokens = _tick_column(table, TOKEN, pa.int64(), 0, file).astype("<i8")
     names = (
-        np.array(table[SYMBOL].to_pylist()) if SYMBOL in table.column_names and not symbol else None
+        np.array([str(name or "").upper() for name in table[SYMBOL].to_pylist()])
+        if SYMBOL in table.column_names and not symbol
+        else None
     )
-    for name in [symbol or symbol_of(file)] if names is None else np.unique(names).tolist():
+    whose = [symbol or symbol_of(file)] if names is None else np.unique(names).tolist()
+    spoken = [name.replace("_", " ") for name in whose]
+    for called in spoken:
+        if not can_be_symbol(called):
+            raise DataError(f"{file}: {called!r} is no symbol: --symbol NAME")
+    for name, called in zip(whose, spoken, strict=True):
         rows = order if names is None else order[names[order] == name]
-        called = str(name).replace("_", " ")
         yield SymbolTicks(called, times[rows], prices[rows], volumes[rows], tokens[rows])
 
 

@@ -17,6 +17,7 @@ from engine.history.bar_import import ImportOptions, import_bars
 from engine.history.column_layouts import symbol_of
 from engine.history.expected_bars import ExpectedBars
 from engine.market.calendar import Calendar
+from tui.commands.cli import run_command
 
 IST = timezone(timedelta(hours=5, minutes=30))
 DAY = 86_400
@@ -448,3 +449,52 @@ def test_a_folder_is_its_files_by_name(tmp_path):
     assert [file.name for file in files_in(tmp_path)] == ["a.parquet", "b.csv", "c.txt"]
     with pytest.raises(DataError, match="no such file or folder"):
         files_in(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("name", ["../../x", "I" * 73, "\x1b[31mRED", ""])
+def test_rows_of_what_is_no_symbol_are_left_out_and_named(brought, name):
+    text = "symbol,date,open,high,low,close\n" + "".join(
+        f"{symbol},2024-06-04 09:1{minute},10,11,9,10\n"
+        for minute in (5, 6)
+        for symbol in (name, "INFY")
+    )
+    bars = {each.symbol: each.report for each in brought(text)}
+    assert bars.pop("INFY").bars == 2
+    (other,) = bars.values()
+    assert (other.bars, other.left_out) == (0, (("no symbol", 2, (1, 3)),))
+    if name:
+        with pytest.raises(DataError, match="is no symbol: --symbol NAME"):
+            brought("date,open,high,low,close\n2024-06-04,10,11,9,10\n", symbol=name)
+
+
+def test_the_longest_symbol_is_kept_and_folded(tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text("date,open,high,low,close\n2024-06-03,1,2,1,2\n2024-06-04,1,2,1,2\n")
+    name = "\u0939" * 24
+    folder = ["--folder", str(tmp_path / "bars")]
+    assert run_command(["bars", "import", str(file), "--symbol", name, *folder]) == 0
+    assert run_command(["bars", "compact", *folder]) == 0
+    assert run_command(["bars", "averages", *folder]) == 0
+
+
+def test_a_header_alone_and_what_is_no_text_say_so(tmp_path, capsys):
+    file = tmp_path / "a.csv"
+    for text, why in [
+        (b"date,open,high,low,close\n", "no rows below its header"),
+        (b"date,open,high,low,close\n2024-06-04,1,2,1,2\0\n", "no text, or damaged"),
+        (b"PK\x03\x04\0\0", "a spreadsheet or an archive"),
+        ("date,open".encode("utf-16-le"), "UTF-16"),
+    ]:
+        file.write_bytes(text)
+        assert run_command(["bars", "import", str(file), "--folder", str(tmp_path / "bars")]) == 2
+        assert f"{file}: {why}" in capsys.readouterr().err
+
+
+def test_the_same_bars_of_two_files_are_one_series_on_a_line_of_its_own(tmp_path, capsys):
+    for name in ("INFY_2023.csv", "INFY_2024.csv"):
+        (tmp_path / name).write_text(
+            f"symbol,date,open,high,low,close\nINFY,{name[5:9]}-06-05,1,2,1,2\n"
+        )
+    folder = tmp_path / "bars"
+    assert run_command(["bars", "import", str(tmp_path), "--folder", str(folder)]) == 0
+    assert capsys.readouterr().err == "2 bars of 1 series stored as version imported\n"

@@ -63,3 +63,41 @@ def test_files_of_two_recorders_come_in(market_data, tmp_path, name, capsys):
     ours = [(b.start, b.high, b.low, b.ticks) for b in bars]
     assert [row for row in ours if row[0] != closing] == [row for row in found if row[0] != closing]
     assert len(ours) == len(found) > 5
+
+
+def test_what_cannot_be_a_price_makes_no_bar(tmp_path, capsys):
+    file, folder = tmp_path / "INFY.csv", tmp_path / "bars"
+    file.write_text(
+        "timestamp,ltp\n" + "".join(f"2021-04-26 09:15:01,{p}\n" for p in ("1e300", "inf", "-1"))
+    )
+    assert run_command(["ticks", "import", str(file), "--folder", str(folder), "--json"]) == 0
+    assert '"bars": 0, "outside": 0, "unpriced": 3' in capsys.readouterr().out
+    assert ParquetBars(folder).symbols(60, "imported") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("timestamp,ltp,symbol\n2021-04-26 09:15:01,1,A\n2021-04-26 09:15:01,1,..\n", "'..' is no"),
+        ("timestamp,ltp,symbol\n2021-04-26 09:15:01,1,A\n2021-04-26 09:15:01,1,\n", "'' is no"),
+        ("timestamp,ltp\n2021-04-26 09:15:01,1\n,1\n", "column timestamp: row 2 is empty"),
+    ],
+)
+def test_ticks_without_a_symbol_or_a_time_are_refused_before_anything_is_kept(
+    tmp_path, capsys, text, why
+):
+    file, folder = tmp_path / "a.csv", tmp_path / "bars"
+    file.write_text(text)
+    assert run_command(["ticks", "import", str(file), "--folder", str(folder)]) == 2
+    assert f"{file}: {why}" in capsys.readouterr().err
+    assert not folder.exists()
+
+
+def test_nothing_is_imported_into_a_golden_version(tmp_path, capsys):
+    file, folder = tmp_path / "infy.csv", tmp_path / "bars"
+    file.write_text("timestamp,ltp,symbol\n2021-04-26 09:15:01,1,infy\n")
+    command = ["ticks", "import", str(file), "--folder", str(folder)]
+    assert run_command([*command, "--version", "golden-1"]) == 2
+    assert "not golden" in capsys.readouterr().err
+    assert run_command(command) == 0
+    assert ParquetBars(folder).symbols(60, "imported") == ["INFY"]

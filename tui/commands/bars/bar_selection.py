@@ -12,6 +12,7 @@ from engine.config.disk_places import desk_paths
 from engine.config.schema import DeskConfig
 from engine.errors import ConfigError, DataError, NothingFound
 from engine.market.calendar import DAY, Calendar, ist_day, midnight
+from engine.texts import is_symbol
 from tui.commands.shared.typed_values import END_OF_TIME, read_day, symbol_set
 from tui.run.configured import configuration
 
@@ -49,6 +50,18 @@ def folder_of(folder: Path | None, config: Path | None) -> Path:
     if folder is not None:
         return folder
     return desk_paths(configuration(config), os.environ).history
+
+
+def check_new_version(version: str) -> None:
+    """Refuse a name under which bars of others cannot come in."""
+    from engine.history.golden_bars import PREFIX
+
+    # results name golden versions by their hash: nothing may come into one from outside
+    if not is_symbol(version) or version.startswith(PREFIX):
+        raise ConfigError(
+            f"--version {version!r}: bars of others are not golden, and have a short name; name "
+            "them otherwise, as imported"
+        )
 
 
 def store_of(folder: Path | None, config: Path | None) -> "BarStore":

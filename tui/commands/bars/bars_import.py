@@ -11,7 +11,13 @@ from cyclopts import Parameter
 from engine.errors import ConfigError, DataError, NothingFound
 from engine.exit_codes import DONE, FAILED
 from engine.texts import plain_text
-from tui.commands.bars.bar_selection import Exchange, Kind, expected_bars, store_of
+from tui.commands.bars.bar_selection import (
+    Exchange,
+    Kind,
+    check_new_version,
+    expected_bars,
+    store_of,
+)
 from tui.commands.shared.options import AsJson, ConfigFile, Folder
 
 if TYPE_CHECKING:
@@ -63,16 +69,10 @@ def import_(
     from engine.history.bar_files import files_in, read_table
     from engine.history.bar_import import ImportOptions, import_bars
     from engine.history.bar_series import merge
-    from engine.history.golden_bars import PREFIX
 
     if not 0 <= span <= 86_400:
         raise ConfigError(f"span {span}: expected 1 to 86400 seconds, or 0")
-    # results name golden versions by their hash: nothing may come into one from outside
-    if not version or version.startswith(PREFIX):
-        raise ConfigError(
-            f"--version {version!r}: bars of others are not golden; name them otherwise, as "
-            "imported"
-        )
+    check_new_version(version)
     options = ImportOptions(symbol.upper(), span, zone or None, stamp or None, outside)
     store, expected = store_of(folder, config), expected_bars(exchange, kind)
     rows: list[dict[str, object]] = []
@@ -125,7 +125,8 @@ def import_(
         )
     else:
         what = "would be stored" if dry_run else f"stored as version {version}"
-        sys.stderr.write(plain_text(f"{total:,} bars of {len(rows)} series {what}\n"))
+        series = {(row["symbol"], row["span"]) for row in rows if row["bars"]}
+        sys.stderr.write(plain_text(f"{total:,} bars of {len(series)} series {what}") + "\n")
     if not total:
         raise NothingFound(f"no bars in {path}")
     return FAILED if refused else DONE
@@ -163,10 +164,8 @@ def _report_row(report: "ImportReport") -> dict[str, object]:
 def _print_report(file: Path, columns: str, report: "ImportReport") -> None:
     fields = _report_row(report)
     lines = [
-        (
-            f"{report.symbol}  {report.bars:,} bars of {report.span} s  {fields['first']} to "
-            f"{fields['last']}"
-        ),
+        f"{report.symbol or '(empty)'}  {report.bars:,} bars of {report.span} s"
+        + (f"  {fields['first']} to {fields['last']}" if report.bars else ""),
         f"  {file.name}: {columns}; times {report.zone}, of the {report.side} of each bar",
     ]
     lines += [

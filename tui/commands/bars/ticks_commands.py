@@ -25,7 +25,7 @@ from engine.numbers import counted
 from engine.texts import plain_text
 from store.export import ColumnKind, ist_text, write_rows
 from store.recordings.recording_blocks import BlockScan
-from tui.commands.bars.bar_selection import store_of
+from tui.commands.bars.bar_selection import check_new_version, store_of
 from tui.commands.shared.options import AsJson, ConfigFile, RowsAsJson, speed_of
 from tui.commands.shared.text_tables import print_table
 from tui.commands.shared.typed_values import symbol_set
@@ -211,6 +211,7 @@ def import_(
     as_json: RowsAsJson = False,
 ) -> int:
     """Keep the ticks of others, and put the bars of one minute they make into the history."""
+    check_new_version(version)
     store, calendar = store_of(folder, config), Calendar.load()
     history = folder or desk_paths(configuration(config), os.environ).history
     rows: list[dict[str, object]] = []
