@@ -49,7 +49,7 @@ def keep_ticks(history: Path, ticks: SymbolTicks) -> None:
             raise OperatorError(f"{folder}: {in_words(error)}") from None
         write_whole(
             folder / f"{numbered_day(number)}.parquet",
-            partial(pq.write_table, table, compression="zstd"),
+            partial(pq.write_table, table, compression="zstd", write_page_checksum=True),
         )
 
 
@@ -87,7 +87,7 @@ def read_ticks(kept: KeptTicks) -> tuple[Ints, Floats, Ints]:
 
 def _read_columns(kept: KeptTicks, names: list[str]) -> "list[np.ndarray[tuple[int], np.dtype]]":
     try:
-        table = pq.read_table(kept.path, columns=names)
+        table = pq.read_table(kept.path, columns=names, page_checksum_verification=True)
         return [table[name].to_numpy() for name in names]
     except (pa.ArrowInvalid, KeyError, OSError) as error:
         raise DataError(_failure_text([kept], error)) from None

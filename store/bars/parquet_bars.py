@@ -269,7 +269,8 @@ class ParquetBars:
             with replacing(self._root / REMOVALS) as fresh:
                 fresh.write_text(str(self.removals() + 1))
             for path in _parquet_files(_symbol_folder(folder, symbol)):
-                there = decode_bars(pq.ParquetFile(path).read(use_threads=False))
+                with _opened_file(path) as file:
+                    there = decode_bars(file.read(use_threads=False))
                 left = without_rows(there, columns)
                 if not len(left.start):
                     path.unlink()
@@ -360,7 +361,7 @@ class ParquetBars:
 def _storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, KeyError) as error:
         raise DataError(
             f"bars under {path} cannot be read: {str(error).splitlines()[0]}"
         ) from error
@@ -368,6 +369,24 @@ def _storage_errors(path: Path) -> Iterator[None]:
         raise OperatorError(
             f"bars under {path}: {error.strerror or error}; check the folder, its disk and rights"
         ) from (error)
+
+
+@contextlib.contextmanager
+def _opened_file(path: Path) -> Iterator[pq.ParquetFile]:
+    """Open a file of bars, whose pages are held against their checksums as they are read.
+
+    Raise `DataError` where it is damaged. A page without a checksum is believed.
+    """
+    try:
+        yield pq.ParquetFile(path, page_checksum_verification=True)
+    except (pa.ArrowException, OSError, KeyError) as error:
+        # The system's errors have a number; those of the format and of a page have none.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise DataError(
+            f"{path} is damaged ({str(error).splitlines()[0]}): move it away, and bring its bars "
+            "in again"
+        ) from error
 
 
 def _symbol_folder(folder: Path, symbol: str) -> Path:
@@ -391,15 +410,15 @@ def _file_period(ts: int, span: int) -> np.datetime64:
     return period
 
 
-def _read_batches(folder: Path) -> Iterator[pa.Table]:
-    for path in _parquet_files(folder / "recent"):
+def _read_batches(paths: Sequence[Path]) -> Iterator[pa.Table]:
+    for path in paths:
         # folded in since it was listed
-        with contextlib.suppress(FileNotFoundError):
-            yield pq.ParquetFile(path).read(use_threads=False)
+        with contextlib.suppress(FileNotFoundError), _opened_file(path) as file:
+            yield file.read(use_threads=False)
 
 
 def _recent_series(folder: Path) -> dict[str, BarSeries]:
-    batches = list(_read_batches(folder))
+    batches = list(_read_batches(_parquet_files(folder / "recent")))
     if not batches:
         return {}
     table = pa.concat_tables(batches)
@@ -422,35 +441,31 @@ def _empty_series() -> BarSeries:
 
 def _read_between(path: Path, start: int, end: int) -> BarSeries:
     """Return the bars of the row groups that may hold some of [start, end)."""
-    try:
-        file = pq.ParquetFile(path)
-    except FileNotFoundError:
-        # removed since it was listed
-        return _empty_series()
-    groups = []
-    for number in range(file.metadata.num_row_groups):
-        bounds = file.metadata.row_group(number).column(0).statistics
-        if bounds.min_raw < end and bounds.max_raw >= start:
-            groups.append(number)
-    return (
-        decode_bars(file.read_row_groups(groups, use_threads=False)) if groups else _empty_series()
-    )
+    # removed since it was listed
+    with contextlib.suppress(FileNotFoundError), _opened_file(path) as file:
+        groups = []
+        for number in range(file.metadata.num_row_groups):
+            bounds = file.metadata.row_group(number).column(0).statistics
+            if bounds.min_raw < end and bounds.max_raw >= start:
+                groups.append(number)
+        if groups:
+            return decode_bars(file.read_row_groups(groups, use_threads=False))
+    return _empty_series()
 
 
 def _read_starts(path: Path) -> Ints:
-    try:
-        part = pq.ParquetFile(path).read(columns=["start"], use_threads=False)
-    except FileNotFoundError:
-        # as in `_read_between`
-        return np.zeros(0, np.int64)
-    return packed_numbers(part.column("start").cast(pa.int64()), np.int64)
+    # as in `_read_between`
+    with contextlib.suppress(FileNotFoundError), _opened_file(path) as file:
+        part = file.read(columns=["start"], use_threads=False)
+        return packed_numbers(part.column("start").cast(pa.int64()), np.int64)
+    return np.zeros(0, np.int64)
 
 
 def _fold_batches(folder: Path, span: int) -> None:
     paths = _parquet_files(folder / "recent")
     if not paths:
         return
-    batches = pa.concat_tables([pq.ParquetFile(path).read() for path in paths])
+    batches = pa.concat_tables(list(_read_batches(paths)))
     symbols = packed_texts(batches.column("symbol"))
     columns = decode_bars(batches)
     _merge_all(folder, span, _by_symbol(symbols, columns))
@@ -482,7 +497,8 @@ def _merge_into_files(folder: Path, span: int, symbol: str, columns: BarSeries) 
         path = _symbol_folder(folder, symbol) / f"{period}.parquet"
         fresh = columns.pick(slice(first, last))
         if path.exists() and last > first:
-            fresh = merge([decode_bars(pq.ParquetFile(path).read(use_threads=False)), fresh])
+            with _opened_file(path) as file:
+                fresh = merge([decode_bars(file.read(use_threads=False)), fresh])
         if last > first:
             # all are encoded before one is replaced: a price that cannot be stored leaves every
             # file be
@@ -510,6 +526,7 @@ def write_table(table: pa.Table, out: Path | BinaryIO) -> None:
         use_dictionary=["symbol"],
         column_encoding=ENCODINGS,
         write_statistics=["start"],
+        write_page_checksum=True,
     )
 
 

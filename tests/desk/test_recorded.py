@@ -138,3 +138,18 @@ def test_what_is_no_recording_or_says_too_much_is_one_line(patang, tmp_path):
         in patang.call("replay", folder, "--no-ui", "--date", "2026-11-27").stderr
     )
     assert "expected HH:MM" in patang.call("replay", folder, "--no-ui", "--from", "25h").stderr
+
+
+def test_a_recording_that_was_cut_says_so_in_the_list_and_in_its_export(station, patang):
+    _, _, run = recorded(station, [], 1)
+    file = run.parts[0].path
+    whole = file.read_bytes()
+    file.write_bytes(whole + whole[:-1])
+    (patang.home / "config.toml").write_text(TEXT)
+    done = patang.call("ticks", "export", run.name)
+    assert (done.returncode, done.stdout.count("\n") > 1) == (0, True)
+    assert f"{run.name} is cut or damaged: not all that came is in it" in done.stderr
+    file.write_bytes(b"")
+    done = patang.call("ticks", "list")
+    assert done.stdout.splitlines()[1].split() == [run.name, "0", "0.0", "0.0", "cut"]
+    assert "is cut or damaged" in patang.call("ticks", "export", run.name).stderr

@@ -156,7 +156,7 @@ class RecordedRunReader:
             break
         raise DataError(
             f"{self._run.name}: the recording does not say how its day began: "
-            f"{self._run.parts[0].path} is damaged"
+            f"{self._run.parts[0].path} is cut or damaged"
         )
 
     def records(self, since: int = 0) -> Iterator[RecordedEvent]:

@@ -168,7 +168,7 @@ def list_(*, folder: Folder = None, config: ConfigFile = None, as_json: RowsAsJs
         )
     if not rows:
         raise NothingFound(f"no golden version in {place}: see patang bars golden build")
-    print_table(rows, as_json=as_json, summary=f"{len(rows)} versions")
+    print_table(rows, as_json=as_json, summary=counted(len(rows), "version"))
     return DONE
 
 

@@ -190,6 +190,8 @@ def export(
     reading = RecordedRunReader(run)
     names, (start, end) = _chosen_tokens(reading, symbols), recorded_range(run.day, since, until)
     count = write_rows(out, format, COLUMNS, _tick_rows(reading, names, start, end))
+    if reading.damaged or reading.cut:
+        sys.stderr.write(f"patang: {run.name} is cut or damaged: not all that came is in it\n")
     if not count:
         raise NothingFound(f"no such ticks in {run.name}")
     sys.stderr.write(
@@ -273,15 +275,15 @@ def _recording_row(run: RecordedRun, *, plainly: bool) -> dict[str, object]:
         "beheaded"
         if run.lacks_parts
         else "cut"
-        if scans[-1].cut
+        if scans[-1].cut or not heads
         else "damaged"
         if damaged
         else "whole"
     )
     return {
         "recording": run.name,
-        "from": first if plainly else ist_text(first)[11:19],
-        "to": last if plainly else ist_text(last)[11:19],
+        "from": first if plainly else ist_text(first)[11:19] if heads else "",
+        "to": last if plainly else ist_text(last)[11:19] if heads else "",
         "frames": sum(head.frames for head in heads),
         "came_mb": round(sum(head.came for head in heads) / MB, 2),
         "mb": round(sum(part.path.stat().st_size for part in run.parts) / MB, 2),
