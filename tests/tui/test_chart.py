@@ -317,9 +317,12 @@ def test_another_instrument_starts_at_the_same_place():
     bars = minutes(5)
     others = [bar(each.start, close=each.close * 2) for each in bars[1:]]
     others[-1] = others[-1]._replace(close=others[-1].close * 1.1)
-    line = compared_line(bars, others, 0, "SBIN")
+    line = compared_line(bars, others, 0, "SBIN", 7.0)
     assert line == StudyLine("SBIN", "sell", [None, 102.0, 103.0, 104.0, pytest.approx(115.5)])
-    assert compared_line(bars, [], 0, "SBIN").values == [None] * 5
+    assert compared_line(bars, [], 0, "SBIN", 7.0).values == [None] * 5
+    # Only the charted one has the bar that forms: the other one's last price stands for it.
+    now = compared_line(bars, others[:-1], 0, "SBIN", others[-1].close)
+    assert now == line
 
 
 # fills on bars

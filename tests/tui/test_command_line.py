@@ -258,3 +258,23 @@ async def test_what_is_typed_behind_the_key_that_opens_it_is_for_the_line():
             assert app.screen.query_one("#line", Input).value == "limits"
             await pilot.press("escape")
             await pilot.pause()
+
+
+async def test_a_command_that_runs_when_the_app_ends_leaves_no_trace():
+    async with running(FakeDesk()) as (app, pilot):
+        await pilot.press("colon")
+        await settle(app, pilot)
+        line = app.screen
+
+        async def sleeper(_):
+            return await asyncio.create_subprocess_exec(
+                "sleep", "600", stdout=asyncio.subprocess.PIPE
+            )
+
+        line._start_process = sleeper
+        await pilot.press(*"stop", "enter")
+        await until(app, pilot, lambda: line._process is not None)
+        command, process = line._command, line._process
+    process.kill()
+    await asyncio.gather(command)
+    assert line._command is None

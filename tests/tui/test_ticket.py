@@ -254,6 +254,18 @@ async def test_what_is_typed_behind_the_key_that_opens_it_is_for_the_ticket():
             await pilot.pause()
 
 
+async def test_what_is_typed_ahead_is_corrected_and_stepped_as_it_was_typed():
+    async with ticket("B") as (app, pilot, _face):
+        keys = ["1", "0", "0", "backspace", "5", "tab", "tab", "tab"]
+        keys += ["9", "9", "backspace", "8", "up", "up", "tab", "home"]
+        for key in keys:
+            app.post_message(Key(key, key if len(key) == 1 else None))
+        await pilot.pause()
+        await pilot.pause()
+        form = app.screen._form
+        assert (form.amount, form.price) == ("105", "98.10")
+
+
 async def test_what_leaves_is_what_the_button_says_wherever_the_market_went():
     async with ticket("B", *"10000") as (app, pilot, face):
         screen = app.screen

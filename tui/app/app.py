@@ -1,6 +1,7 @@
 """The app: one frame clock, the screens, the kill switch, the operator's requests."""
 
 import asyncio
+import contextlib
 import gc
 import time
 from collections.abc import Callable, Mapping
@@ -43,6 +44,9 @@ from tui.keymap import check_keymap
 
 FLATTEN_WITHIN: Final = 3 * SECOND
 """A second press of the kill key within this time flattens."""
+
+_SETTLED_S: Final = 0.1
+"""How long a key waits, at most, for the ones before it."""
 
 _STRENGTH: Final = {"": 0, "halt": 1, "flatten": 2}
 SHOWN_S: Final = {"information": 6, "warning": 8, "error": 15}
@@ -133,21 +137,20 @@ class PatangApp(App[None]):
         """Print nothing: the runner of the app reports its end, and the log has the traceback."""
 
     async def on_event(self, event: events.Event) -> None:
-        """Take a key of a list or a chart at once.
+        """Take each key when those before it have done all they do.
 
-        Textual would send it to the focus first, and what is typed behind it as well, before what
-        it opens is there.
+        Textual would send what is typed ahead on at once: before what a key opens is there, and a
+        letter before the backspace in front of it.
         """
-        if isinstance(event, events.Key) and not event.is_forwarded and self._is_for_keys:
-            for priority in (True, False):
-                if await self._check_bindings(event.key, priority=priority):
-                    return
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            field = self.focused if isinstance(self.focused, Input) else None
+            if field is not None:
+                await _settle_field(field)
+            if await self._check_bindings(event.key, priority=True):
+                return
+            if not (field and event.is_printable) and await self._check_bindings(event.key):
+                return
         await super().on_event(event)
-
-    @property
-    def _is_for_keys(self) -> bool:
-        """Whether nothing is typed into."""
-        return not self.screen.is_modal and not isinstance(self.focused, Input)
 
     # frames
 
@@ -565,6 +568,18 @@ class PatangApp(App[None]):
 
     async def _run_palette_action(self, run: str) -> None:
         await self.run_action(run, default_namespace=self.focused or self.screen)
+
+
+async def _settle_field(field: Input) -> None:
+    """Wait until a field has taken what was typed, and its screen was told."""
+    for node in field.ancestors_with_self:
+        if isinstance(node, App):
+            return
+        taken = asyncio.Event()
+        node.call_later(taken.set)
+        # One that is being taken down takes nothing: the keys go on.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(taken.wait(), _SETTLED_S)
 
 
 def _is_flat(board: Board) -> bool:

@@ -26,13 +26,16 @@ def span_name(seconds: int) -> str:
 
 
 def compared_line(
-    bars: Sequence[BarRow], others: Sequence[BarRow], first: int, label: str
+    bars: Sequence[BarRow], others: Sequence[BarRow], first: int, label: str, last: float
 ) -> StudyLine:
     """Return the closes of another instrument on the scale of `bars`.
 
-    Both are at the same place at the first bar from `first` on that both have.
+    Both are at the same place at the first bar from `first` on that both have. The newest bar forms
+    for the charted one alone: there it is at its `last` traded price.
     """
     closes = {bar.start: bar.close for bar in others}
+    if bars and others:
+        closes.setdefault(bars[-1].start, last)
     base = next(
         (bar.close / closes[bar.start] for bar in bars[first:] if closes.get(bar.start, 0.0) > 0.0),
         0.0,

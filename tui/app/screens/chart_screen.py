@@ -307,7 +307,9 @@ class ChartScreen(FullScreen):
         self._symbol = row.symbol
         levels = levels_of(board, row.symbol)
         fills = [fill for fill in board.fills.copy() if fill.token == row.token]
-        drawn = (row.token, self._span, width, height, bars, len(fills), tuple(levels), row.ltp)
+        other = next((each for each in board.watch.rows[:] if each.symbol == self._other), None)
+        prices = row.ltp, other.ltp if other is not None else 0.0
+        drawn = (row.token, self._span, width, height, bars, len(fills), tuple(levels), prices)
         if drawn == self._drawn:
             return
         self._drawn = drawn
@@ -324,10 +326,9 @@ class ChartScreen(FullScreen):
         )
         columns = max(width - axis_width(content), 1)
         seen = self._window.seen(bars, columns)
-        other = next((each for each in board.watch.rows[:] if each.symbol == self._other), None)
         if other is not None and other.token != row.token:
             others = board.bars.get((other.token, self._span), ())
-            line = compared_line(bars, others, seen.first, other.symbol)
+            line = compared_line(bars, others, seen.first, other.symbol, other.ltp)
             content = content._replace(compared=line)
         self._drawing = drawing = draw_chart(
             content,

@@ -33,6 +33,8 @@ KEPT: Final = 2_000
 """Lines of output that are kept."""
 _PATIENCE_S: Final = 3.0
 """How long a command has to end by itself when it is told to."""
+_ENDED: Final = {-signal.SIGINT, -signal.SIGKILL, 128 + signal.SIGINT}
+"""Exit codes of a command that was ended by escape."""
 _PIECE: Final = 65_536
 _LONGEST: Final = 4_000
 """Letters of a line that are shown: an object of JSON may be one line of megabytes."""
@@ -197,7 +199,7 @@ class CommandLine(ModalDialog[None]):
             async for text in _read_lines(process.stdout):
                 self._add_line(text)
             code = await process.wait()
-            told = "done" if code == 0 else f"code {code}" if code > 0 else told
+            told = "done" if code == 0 else told if code in _ENDED else f"code {code}"
         except OSError as error:
             told = f"it cannot be started: {error}"
         finally:
@@ -274,5 +276,6 @@ class CommandLine(ModalDialog[None]):
         self.query_one("#said", VerticalScroll).scroll_end(animate=False)
 
     def _show_hint(self, text: str) -> None:
-        if self.is_mounted:
-            self.query_one("#hint", Static).update(Text(plain_text(text)))
+        # none while the app is taken down
+        for hint in self.query("#hint").results(Static):
+            hint.update(Text(plain_text(text)))
