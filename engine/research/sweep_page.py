@@ -15,6 +15,7 @@ from engine.backtest.report.html_markup import (
 )
 from engine.backtest.report.page_shell import page
 from engine.backtest.results.figure_text import NONE, percent, ratio
+from engine.indian_time import made_text
 from engine.numbers import count
 from engine.research.evidence.evidence_gate import EvidenceFinding, wanted_text
 from engine.research.parameter_space import point_text
@@ -28,7 +29,6 @@ from engine.research.sweep_tables import (
     fold_lines,
     freshness_text,
     heat_maps,
-    made_text,
     purge_text,
     rejections,
     score_text,

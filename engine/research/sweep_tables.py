@@ -3,11 +3,9 @@
 import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from datetime import datetime
 from statistics import fmean
 from typing import Final, NamedTuple
 
-from engine.indian_time import INDIA
 from engine.numbers import counted
 from engine.research.fold_study import FoldStudy
 from engine.research.parameter_space import Value, point_text
@@ -197,14 +195,6 @@ def rejections(study: SweepStudy) -> list[tuple[str, int]]:
         if fault
     )
     return gates.most_common()
-
-
-def made_text(made: str) -> str:
-    """Return when a sweep was made, in IST; as it stands where it is no time."""
-    try:
-        return f"{datetime.fromisoformat(made).astimezone(INDIA):%Y-%m-%d %H:%M} IST"
-    except ValueError:
-        return made
 
 
 def score_text(score: float) -> str:

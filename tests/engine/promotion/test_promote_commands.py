@@ -391,6 +391,7 @@ class TestWithoutTheLongChecks:
         told = promote("--history", sweep="")
         assert "record 1 counts in its place" in told.err
         assert "morning_infy_900" in told.out
+        assert " IST  promotion " in told.out
 
     def test_a_rollback_as_json_is_one_object(self, promote):
         promote("--yes")

@@ -261,6 +261,10 @@ def test_samplers_take_as_many_points_as_they_are_told(state, capsys, tmp_path):
         ).out
     )
     assert told["trials"] == 6
+    # the six were tried, whatever is asked for after them
+    fewer = (*wide, "--sampler", "random", "--trials", "2", "--symbols", "SBIN", "--json")
+    again = json.loads(swept(capsys, *fewer, "--workers", "1").out)
+    assert again["findings"] == told["findings"]
     assert page.read_text().startswith("<!doctype html>")
 
 

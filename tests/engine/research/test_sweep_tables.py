@@ -2,7 +2,8 @@
 
 import pytest
 
-from engine.research.sweep_tables import heat_maps, made_text, score_text
+from engine.indian_time import made_text
+from engine.research.sweep_tables import heat_maps, score_text
 from engine.research.trials import SweepRow, SweepTrial, TrialResult
 
 

@@ -8,8 +8,9 @@ from cyclopts import App, Parameter
 from engine.config.schema import DeskConfig
 from engine.errors import OperatorError
 from engine.exit_codes import DONE, FAILED
+from engine.indian_time import made_text
 from engine.numbers import count
-from engine.research.sweep_tables import made_text, score_text
+from engine.research.sweep_tables import score_text
 from engine.texts import plain_text
 from tui.commands.backtest.backtest_commands import ReportFile
 from tui.commands.research.sweep_commands import AsOf, Embargo, Folds, WalkForward, study_terms

@@ -8,6 +8,7 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
+from engine.indian_time import made_text
 from engine.promotion.file_changes import day_changes, file_diff
 from engine.promotion.next_day_file import NextDayFile, TrialOrigin, TrialPromise
 from engine.promotion.promotion_log import PromotionRecord, PromotionStep, record_line
@@ -67,7 +68,7 @@ def print_state(out: Console, file: NextDayFile, records: Sequence[PromotionReco
     if not file.strategy:
         out.print("nothing is promoted")
         return
-    made = {each.number: each.made for each in records}
+    made = {each.number: made_text(each.made) for each in records}
     number = f", promotion {file.number} of {made[file.number]}" if file.number in made else ""
     out.print(f"{len(file.strategy)} promoted, ₹{file.spent:,} in all{plain_text(number)}")
     for each in file.promoted:
@@ -111,7 +112,8 @@ def print_history(out: Console, records: Sequence[PromotionRecord], number: int)
         reason = f"; {why}{each.reason}" if each.reason else ""
         out.print(
             plain_text(
-                f"{'*' if each.number == number else ' '} {each.number:>4}  {each.made}  "
+                f"{'*' if each.number == number else ' '} {each.number:>4}  "
+                f"{made_text(each.made)}  "
                 f"{each.act}{what} by {each.who or 'unknown'}: {names}{reason}"
             )
         )

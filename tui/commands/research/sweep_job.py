@@ -91,7 +91,7 @@ class SweepManifest(msgspec.Struct, frozen=True, kw_only=True):
     objective: str = "sharpe"
     study: StudyTerms = StudyTerms()
     wanted: int = 0
-    """Trials at most, of all points and symbols; of a whole sweep those that were run."""
+    """Trials at most, of all points and symbols."""
     days: list[date] = []
     """The sessions of every trial."""
     warnings: list[str] = []
@@ -113,7 +113,7 @@ class SweepOutcome(NamedTuple):
     resumed: int
     folder: Path
     missing: int = 0
-    """Trials that were run, and that the journal has not any more."""
+    """Trials that the journal of a whole sweep has not."""
 
     @property
     def is_partial(self) -> bool:
@@ -143,7 +143,6 @@ class SweepJob:
         self.backtest = BacktestJob(config, request.backtest)
         self.tables = {table.name: table.parameters for table in self.backtest.tables}
         self.spaces = self._parameter_spaces()
-        self.refused: list[SweepPoint] = []
         self.folder = self._sweep_folder()
 
     def execute(self, workers: int, dask: str = "", *, fresh: bool = False) -> SweepOutcome:
@@ -163,17 +162,22 @@ class SweepJob:
                     lambda at: _show_progress(line, at) and not interruption.has_come,
                 )
                 try:
-                    rows = self._run_points(run, journal, manifest)
+                    self._run_points(run, journal, manifest)
                 finally:
                     line.close()
-            if not rows and self.refused and not run.was_stopped:
-                raise ConfigError(f"every point is refused: {self._told_refusal()}")
+            # What an earlier run with more --trials has tried was tried as well.
+            points = journal.points()
+            rows = rows_of(manifest, points, run.results)
+            refused = [each for each in points if each.refusal]
+            if not rows and refused and not run.was_stopped:
+                raise ConfigError(f"every point is refused: {self._told_refusal(refused[0])}")
             if not run.was_stopped:
-                ran = len({row.name for row in rows})
-                manifest = msgspec.structs.replace(manifest, whole=True, wanted=ran)
+                # A sampler may draw a point twice, or find fewer than it was asked for.
+                wanted = len(rows) + unwanted_trials(manifest, points)
+                manifest = msgspec.structs.replace(manifest, whole=True, wanted=wanted)
             journal.write_manifest(manifest)
             resumed = sum(row.name in done for row in rows)
-            return SweepOutcome(manifest, rows, self.refused, resumed, self.folder)
+            return SweepOutcome(manifest, rows, refused, resumed, self.folder)
 
     def _begin_sweep(self, journal: TrialJournal, *, fresh: bool) -> SweepManifest:
         """Read the bars and pack them; return what the sweep is, which is written down."""
@@ -223,11 +227,8 @@ class SweepJob:
                 f"{changed} changed since the sweep of {manifest.made[:10]}: sweep again (--fresh)"
             )
 
-    def _run_points(
-        self, run: SweepRun, journal: TrialJournal, manifest: SweepManifest
-    ) -> list[SweepRow]:
-        """Run what the samplers ask for; return the rows, in their order."""
-        rows: list[SweepRow] = []
+    def _run_points(self, run: SweepRun, journal: TrialJournal, manifest: SweepManifest) -> None:
+        """Run what the samplers ask for, until it is stopped."""
         for strategy, space in self.spaces.items():
             sampler = self._point_sampler(space)
             pruner = PointPruner(self.request.prune) if self.request.prune else None
@@ -235,19 +236,16 @@ class SweepJob:
             while points := sampler.ask(ASKED_AT_ONCE if learns or pruner else 10**6):
                 taken = [self._sweep_point(strategy, point) for point in points]
                 journal.append_points(taken)
-                self.refused += [each for each in taken if each.refusal]
                 if pruner is None:
                     run.run_trials(pair for each in taken for pair in named_trials(manifest, each))
                 else:
                     taken = self._run_rounds(run, pruner, taken, manifest)
                     journal.append_points(taken)
-                rows += rows_of(manifest, taken, run.results)
                 if run.was_stopped:
-                    return rows
+                    return
                 if learns:
                     for each in taken:
                         sampler.tell(each.parameters, self._mean_score(manifest, each, run.results))
-        return rows
 
     def _run_rounds(
         self,
@@ -290,9 +288,8 @@ class SweepJob:
             return SweepPoint(strategy=strategy, parameters=point, refusal=str(error))
         return SweepPoint(strategy=strategy, parameters=point, timeframe=span)
 
-    def _told_refusal(self) -> str:
-        """Return why the first point was refused, with the mend where it had to be whole."""
-        first = self.refused[0]
+    def _told_refusal(self, first: SweepPoint) -> str:
+        """Return why a point was refused, with the mend where a parameter has to be whole."""
         for axis in self.spaces[first.strategy].axes:
             if axis.is_continuous and f".{axis.name}: expected a whole number" in first.refusal:
                 steps = f"{axis.name}={math.ceil(axis.low)}:{math.floor(axis.high)}:1"
@@ -458,6 +455,13 @@ def rows_of(
         for name, trial in named_trials(manifest, point)
         if name in results
     ]
+
+
+def unwanted_trials(manifest: SweepManifest, points: Sequence[SweepPoint]) -> int:
+    """Return how many trials are not wanted any more, as their points were refused or given up."""
+    symbols = len(manifest.traded)
+    refused = sum(symbols for point in points if point.refusal)
+    return refused + sum(symbols - point.pruned for point in points if point.pruned)
 
 
 def named_trials(

@@ -84,7 +84,7 @@ def _say_what_came(outcome: SweepOutcome, notices: Sequence[str]) -> None:
 def _page_facts(outcome: SweepOutcome) -> SweepFacts:
     manifest = outcome.manifest
     part = (
-        f"{counted(outcome.missing, 'trial')} missing, as lines of the journal are damaged: run it "
+        f"{counted(outcome.missing, 'trial')} missing, never run or damaged in the journal: run it "
         f"again, {manifest.command}"
         if outcome.missing
         else "stopped before its end: this is a part of the sweep"

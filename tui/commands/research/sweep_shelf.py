@@ -17,6 +17,7 @@ from tui.commands.research.sweep_job import (
     SweepOutcome,
     named_trials,
     rows_of,
+    unwanted_trials,
 )
 
 GONE: Final = ".removed-"
@@ -126,13 +127,8 @@ def _entry_of(folder: Path) -> SweepEntry:
         manifest, best, done = None, None, 0
     if manifest is None:
         return SweepEntry(folder.name, "", "", 0, 0, 0, 0, UNREADABLE, None, size)
-    symbols, points = len(manifest.traded), journal.points()
-    # What is refused or given up is not wanted any more; what a sampler drew twice never was.
-    left = sum(symbols for point in points if point.refusal)
-    left += sum(symbols - point.pruned for point in points if point.pruned)
-    # A sweep may have fewer points than an earlier run of it has left.
-    wanted = max(done, manifest.wanted) if manifest.whole else manifest.wanted - left
-    whole = "whole" if done == wanted else "damaged"
+    wanted = manifest.wanted - unwanted_trials(manifest, journal.points())
+    whole = "whole" if done >= wanted else "damaged"
     state = whole if manifest.whole else "stopped"
     return SweepEntry(
         folder.name,
@@ -160,7 +156,7 @@ def _missing_trials(
         for name, _ in named_trials(manifest, point)
     )
     # A point whose line is damaged has lost all of its trials.
-    return max(without, manifest.wanted - len(done))
+    return max(without, manifest.wanted - unwanted_trials(manifest, points) - len(done))
 
 
 def _best_score(file: Path) -> float | None:
