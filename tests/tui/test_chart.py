@@ -203,6 +203,14 @@ def test_a_level_close_by_widens_the_axis_and_one_far_off_is_an_arrow():
     assert "▴goal 300.00" in text
 
 
+def test_an_arrow_leaves_each_level_its_name_on_its_line():
+    # Two stops are far below the lowest price of 99, and one is close by.
+    levels = [ChartLevel("stop", at, "notice") for at in (50.0, 60.0, 97.0)]
+    text = drawn(minutes(20), levels=levels, last=110.0).canvas.text()
+    assert [line for line in text if "╌" in line] == [line for line in text if "  97.00" in line]
+    assert all(f"▾stop  {far}.00" in "\n".join(text) for far in (50, 60))
+
+
 def test_tags_stand_in_the_order_of_their_prices_and_the_last_price_in_its_row():
     bars = minutes(20)
     levels = [ChartLevel(f"l{k}", 110.0 + k / 100, "dim") for k in range(4)]

@@ -152,7 +152,20 @@ def _price_axis(content: ChartContent, bars: Sequence[BarRow], rows: range) -> P
     # A stop far below would press a minute's candles into one row.
     reach = (high - low) / 5.0
     near = [level.price for level in content.levels if low - reach <= level.price <= high + reach]
-    return axis_for([*prices, *near], rows.start, len(rows))
+    axis = axis_for([*prices, *near], rows.start, len(rows))
+    return axis and _with_ends(axis, [level.price for level in content.levels])
+
+
+def _with_ends(axis: PriceAxis, prices: Sequence[float]) -> PriceAxis:
+    """Return an axis with a row at its end for each price beyond it.
+
+    The arrows there would push the names of levels off their lines.
+    """
+    most = axis.rows // 4
+    above = min(sum(price > axis.high for price in prices), most)
+    below = min(sum(price < axis.low for price in prices), most)
+    row = (axis.high - axis.low) / (axis.rows - above - below)
+    return axis._replace(low=axis.low - below * row, high=axis.high + above * row)
 
 
 class _ChartPainter:

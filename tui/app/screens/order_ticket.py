@@ -313,7 +313,7 @@ class TicketDialog(ModalDialog[EngineRequest | None]):
         if row is not None:
             text = Text(
                 f"{price(row.ltp)}  {percent_move(row.change)}  "
-                f"bid {price(row.bid)}  ask {price(row.ask)}  tick {row.tick:g}"
+                f"bid {price(row.bid) or '-'}  ask {price(row.ask) or '-'}  tick {row.tick:g}"
                 + (f"  held {held}" if held else ""),
                 no_wrap=True,
             )
