@@ -498,3 +498,5 @@ def test_the_same_bars_of_two_files_are_one_series_on_a_line_of_its_own(tmp_path
     folder = tmp_path / "bars"
     assert run_command(["bars", "import", str(tmp_path), "--folder", str(folder)]) == 0
     assert capsys.readouterr().err == "2 bars of 1 series stored as version imported\n"
+    assert run_command(["bars", "export", "--folder", str(folder)]) == 0
+    assert capsys.readouterr().err == "2 bars of 1 symbol\n"

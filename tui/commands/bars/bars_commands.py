@@ -316,8 +316,9 @@ def export(
     sys.stderr.write(
         plain_text(
             f"{count:,} bars of {counted(len(chosen.symbols), 'symbol')}"
-            f"{f' in {out}' if out else ''}\n"
+            f"{f' in {out}' if out else ''}"
         )
+        + "\n"
     )
     return DONE
 
