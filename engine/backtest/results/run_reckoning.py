@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from engine.backtest.backtest_run import BacktestRun
 from engine.backtest.results.round_trips import (
     FillColumns,
@@ -29,7 +31,13 @@ class RunReckoning(NamedTuple):
 
 def reckon_run(backtest: BacktestRun, index: BarSeries | None = None) -> RunReckoning:
     """Return the reckoning of a finished run; `index` has the bars it is compared with."""
-    names, series = list(backtest.series), list(backtest.series.values())
+    names, times = list(backtest.series), backtest.curve[0]
+    # what a run that was stopped still holds stands at the price of then
+    until = int(times[-1]) if len(times) else 0
+    series = [
+        bars.pick(slice(0, int(np.searchsorted(bars.start, until))))
+        for bars in backtest.series.values()
+    ]
     numbers = {
         int(each.token): names.index(symbol) for symbol, each in backtest.market.instruments.items()
     }

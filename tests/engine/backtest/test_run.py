@@ -324,6 +324,19 @@ def test_a_run_that_is_stopped_keeps_what_was_done(monkeypatch):
     assert len(account.daily.day) == 1
 
 
+def test_what_a_stopped_run_holds_stands_at_the_last_price_it_came_to(monkeypatch):
+    monkeypatch.setattr("engine.backtest.run_bars.CHUNK", 300)
+    # at 100 for the bars that are replayed, at 300 and 10 later
+    series = {"INFY": day_of(TUESDAY, [100.0] * 301 + [300.0] * 40 + [10.0] * 34)}
+    stopped = made(series, [Told({at(TUESDAY, "09:30"): 5})], (TUESDAY,))
+    assert not stopped.run(lambda done, _all: done < 300)
+    [held], account = reckoned(stopped)
+    assert (held.is_open, held.exit_price, held.gross) == (True, 100.0, 0)
+    # each bar reaches half a rupee below and above
+    assert (held.mae, held.mfe) == (-250, 250)
+    assert held.net == account.daily.equity[-1] - CASH
+
+
 def test_a_fault_of_a_strategy_ends_the_run_and_is_named():
     class Faulty(Told):
         def on_bar(self, ctx, bar):

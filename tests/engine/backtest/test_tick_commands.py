@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 from datetime import date
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from engine.indian_time import IST
 from engine.market.calendar import midnight
 from tests.engine.backtest.histories import history, walk
 from tests.engine.backtest.test_backtest_commands import said
+from tui.commands.backtest.tick_days import made_up_days
 from tui.commands.cli import run_command
 
 DAYS = ("2024-06-03", "2024-06-04")
@@ -121,6 +123,17 @@ def test_prices_that_a_feed_brings_too_late_enter_nothing(ticks, capsys):
     assert usual["metrics"]["trades"] > 0
     assert late["metrics"]["trades"] == 0
     assert set(late["refused"]) == {"STALE_DATA"}
+
+
+def test_days_of_the_desks_own_market_beside_real_ones_are_named():
+    days = [
+        SimpleNamespace(day=date(2024, 6, number), hashes={name: ""})
+        for number, name in ((3, "INFY/2024-06-03"), (4, "live/2024-06-04/1"))
+    ]
+    own = SimpleNamespace(day=date(2026, 12, 1), hashes={"sandbox/2026-12-01/2": ""})
+    assert made_up_days(days) == []
+    assert made_up_days([own]) == []
+    assert made_up_days([*days, own]) == ["2026-12-01"]
 
 
 def test_bars_of_the_days_before_warm_up(ticks, capsys):

@@ -365,7 +365,7 @@ class BacktestJob:
         `longest` is the longest span of bars (seconds) that a strategy hears.
         """
         # Arrow, ssl and the brokers' side come with it: the workers of a sweep do without
-        from tui.commands.backtest.tick_days import rates_of, tick_days
+        from tui.commands.backtest.tick_days import made_up_days, rates_of, tick_days
 
         config, request = self.config, self.request
         latency, text = latency_of(request, config.paper.latency_ms)
@@ -381,6 +381,10 @@ class BacktestJob:
         loaded = self._warm_up_bars([*instruments], days[0].day, longest)
         if missing := [each for each in wanted if each not in instruments]:
             loaded.warnings.append(f"without ticks, and left out: {first_names(missing)}")
+        if made_up := made_up_days(days):
+            loaded.warnings.append(
+                f"of the desk's own market, not the real one: {first_names(made_up)}; see --bars"
+            )
         cost = self.cost_models()
         traded = [each.day for each in days]
         market = self._market_of(instruments, traded, traded[-1], cost.charges, loaded, 0)

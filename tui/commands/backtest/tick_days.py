@@ -177,6 +177,17 @@ def tick_days(
     return sorted(found, key=lambda each: each.day)
 
 
+def made_up_days(days: Sequence[TickDay]) -> list[str]:
+    """Return the days of a market of the desk's own, where others are of the real one."""
+    found = [
+        str(day.day)
+        for day in days
+        # an imported file is called by its symbol and day, which has no third part
+        if any(name.count("/") > 1 and not name.startswith(REAL) for name in day.hashes)
+    ]
+    return found if len(found) < len(days) else []
+
+
 def _is_share(symbol: str) -> bool:
     """Return whether a file is of what a strategy trades that names nothing."""
     return symbol not in INDEX_NAMES and not CONTRACT.search(symbol)
