@@ -187,10 +187,14 @@ def _dump_query(paths: Sequence[Path]) -> str:
 def _make_bar_view(connection: "DuckDBPyConnection", folder: Path, more: Archived) -> list[Path]:
     """Make the bars of a folder's files, to be read where they lie; return the files."""
     stored = sorted(
-        path for path in folder.glob("version=*/span=*/symbol=*/*.parquet") if path.name[0] != "."
+        path
+        for path in folder.glob("version=*/span=*[0-9]/symbol=*/*.parquet")
+        if path.name[0] != "."
     )
     waiting = sorted(
-        path for path in folder.glob("version=*/span=*/recent/*.parquet") if path.name[0] != "."
+        path
+        for path in folder.glob("version=*/span=*[0-9]/recent/*.parquet")
+        if path.name[0] != "."
     )
     archived = more()
     try:

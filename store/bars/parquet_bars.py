@@ -149,11 +149,8 @@ class ParquetBars:
         """
         found: list[StoredSeries] = []
         with _storage_errors(self._root):
-            for folder in sorted(self._root.glob("version=*/span=*")):
-                version, span = (
-                    unquote(folder.parent.name.removeprefix("version=")),
-                    int(folder.name.removeprefix("span=")),
-                )
+            for folder, span in self._span_folders():
+                version = unquote(folder.parent.name.removeprefix("version="))
                 for symbol in self.symbols(span, version):
                     size = sum(
                         path.stat().st_size
@@ -306,8 +303,8 @@ class ParquetBars:
         Writing does this now and then by itself; the end of a day is the best time for it.
         """
         with self._write_lock():
-            for folder in sorted(self._root.glob("version=*/span=*")):
-                _fold_batches(folder, int(folder.name.removeprefix("span=")))
+            for folder, span in self._span_folders():
+                _fold_batches(folder, span)
 
     def _waiting_series(self, folder: Path) -> dict[str, BarSeries]:
         """Return what waits in the batches, by symbol: they are read once for many symbols."""
@@ -332,6 +329,12 @@ class ParquetBars:
 
     def _span_folder(self, version: str, span: int) -> Path:
         return self._root / f"version={quote(version, safe='')}" / f"span={span}"
+
+    def _span_folders(self) -> Iterator[tuple[Path, int]]:
+        for folder in sorted(self._root.glob("version=*/span=*")):
+            # Whatever else somebody puts there, as a copy, is none of ours.
+            if (seconds := folder.name.removeprefix("span=")).isdecimal():
+                yield folder, int(seconds)
 
     def _averages_path(self, symbol: str, span: int, version: str) -> Path:
         return (

@@ -1,6 +1,7 @@
 """Bars come back from the files exactly as they went in, whatever happens in between."""
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -307,3 +308,12 @@ def test_files_without_checksums_are_read(store, tmp_path):
     (file,) = (tmp_path / "bars").rglob("*.parquet")
     pq.write_table(pq.read_table(file), file)
     assert len(store.read("INFY", 60, 0, FOREVER, "imported")) == 2
+
+
+def test_a_copy_of_a_folder_beside_ours_is_passed_over(store, tmp_path):
+    store.write([bar(0)], {1: "INFY"}, "live")
+    shutil.copytree(
+        tmp_path / "bars/version=live/span=60", tmp_path / "bars/version=live/span=60 (copy)"
+    )
+    store.fold()
+    assert [(each.span, each.symbol) for each in store.contents()] == [(60, "INFY")]

@@ -500,3 +500,14 @@ def test_the_same_bars_of_two_files_are_one_series_on_a_line_of_its_own(tmp_path
     assert capsys.readouterr().err == "2 bars of 1 series stored as version imported\n"
     assert run_command(["bars", "export", "--folder", str(folder)]) == 0
     assert capsys.readouterr().err == "2 bars of 1 symbol\n"
+
+
+def test_of_many_days_whose_hours_nobody_knows_the_first_are_named(tmp_path, capsys):
+    file = tmp_path / "INFY.csv"
+    file.write_text("date,open,high,low,close\n2024-06-03,1,2,1,2\n2099-06-03,1,2,1,2\n")
+    folder = ["--folder", str(tmp_path / "bars")]
+    assert run_command(["bars", "import", str(file), "--span", "86400", *folder]) == 0
+    assert run_command(["bars", "gaps", *folder]) == 0
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert "hours not known: 2026-11-08, 2027-01-01, " in told
+    assert len(told) < 200

@@ -18,7 +18,7 @@ from engine.exit_codes import DONE, FAILED
 from engine.market.calendar import ist_day
 from engine.market.corporate_actions.action_list import CorporateActions
 from engine.numbers import counted
-from engine.texts import plain_text
+from engine.texts import first_names, plain_text
 from store.bars.registry import FILES
 from tui.commands.bars.bar_selection import (
     Exchange,
@@ -211,7 +211,7 @@ def gaps(
         summary += f"; archived: {months_of(chosen.archived)}"
     # days without known hours expect nothing, and so lack nothing
     if whole.unknown:
-        summary += f"; hours not known: {', '.join(map(str, whole.unknown))}"
+        summary += f"; hours not known: {first_names([*map(str, whole.unknown)])}"
     print_table(rows, as_json=as_json, summary=summary)
     return DONE
 

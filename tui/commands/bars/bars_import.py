@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from engine.errors import ConfigError, DataError, NothingFound
 from engine.exit_codes import DONE, FAILED
-from engine.texts import plain_text
+from engine.texts import first_names, plain_text
 from tui.commands.bars.bar_selection import (
     Exchange,
     Kind,
@@ -178,5 +178,7 @@ def _print_report(file: Path, columns: str, report: "ImportReport") -> None:
     if report.rounded:
         lines.append(f"  {report.rounded:,} bars had prices finer than 0.0001: rounded")
     if report.unknown:
-        lines.append(f"  hours not known, so not checked: {', '.join(map(str, report.unknown))}")
+        lines.append(
+            f"  hours not known, so not checked: {first_names([*map(str, report.unknown)])}"
+        )
     sys.stdout.write("".join(f"{plain_text(line)}\n" for line in lines))
