@@ -150,6 +150,19 @@ async def test_a_command_runs_beside_the_screen_and_its_words_are_shown():
         assert not isinstance(app.screen, CommandLine)
 
 
+async def test_the_line_is_in_sight_below_all_that_was_said():
+    for size in ((40, 12), (80, 24)):
+        async with running(FakeDesk(), size=size) as (app, pilot):
+            await pilot.press("colon")
+            for number in range(60):
+                app.screen._add_line(f"said {number}")
+            await pilot.press(*"limits")
+            await settle(app, pilot)
+            await settle(app, pilot)
+            assert "limits" in words(app)
+            assert "said 59" in words(app)
+
+
 async def test_tab_asks_the_help_of_what_was_typed():
     async with running(FakeDesk()) as (app, pilot):
         await pilot.press("colon", *"limi", "tab")

@@ -73,7 +73,7 @@ class CommandLine(ModalDialog[None]):
         align: center bottom; background: $background 40%;
         #box { width: 100%; height: auto; max-height: 85%; background: $panel; padding: 0 1;
                border-top: solid $accent; }
-        #said { height: auto; max-height: 100%; scrollbar-size-vertical: 1; }
+        #said { height: auto; scrollbar-size-vertical: 1; }
         #hint { color: $ink-faint; height: auto; max-height: 3; }
         Input, Input:focus { height: 1; border: none; background: $surface; padding: 0 1; }
     }
@@ -104,6 +104,10 @@ class CommandLine(ModalDialog[None]):
                 yield Static(id="text")
             yield Static(id="hint")
             yield Input(id="line", placeholder="a command: limits, why INFY, results list ...")
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Leave the hint and the line in sight below what was said."""
+        self.query_one("#said").styles.max_height = max(event.size.height * 85 // 100 - 5, 1)
 
     def fill_widgets(self) -> None:
         """Show the line, empty."""

@@ -309,7 +309,7 @@ class TicketDialog(ModalDialog[EngineRequest | None]):
             for each in board.positions.rows[:]
             if row is not None and each.symbol == row.symbol
         )
-        text = Text("not under watch", no_wrap=True)
+        text = Text("not under watch" if self._form.symbol else "")
         if row is not None:
             text = Text(
                 f"{price(row.ltp)}  {percent_move(row.change)}  "
