@@ -91,6 +91,9 @@ class SweepRun:
         self._deadly = 0
         """How many trials have killed their workers since one came to its end."""
         self.was_stopped = False
+        self.expected = 0
+        """Trials that will be asked for in all rounds, as far as is known."""
+        self._asked = SweepProgress(0, 0, 0)
 
     def run_trials(self, trials: Iterable[NamedTrial]) -> dict[str, TrialResult]:
         """Run what is not finished; return the results of those asked for, as far as they came.
@@ -108,11 +111,14 @@ class SweepRun:
                 key=lambda pair: (pair[1].symbol, pair[1].window),
             )
         )
-        finished = resumed
+        was = self._asked
+        self._asked = SweepProgress(
+            was.done + resumed, was.total + len(wanted), was.resumed + resumed
+        )
         while (left or self._suspects or self._flying) and not self.was_stopped:
             self._send_batches(left)
             ready, _ = wait(self._flying, timeout=0.2, return_when=FIRST_COMPLETED)
-            died = []
+            died, finished = [], 0
             for future in ready:
                 batch = self._flying.pop(future)
                 try:
@@ -122,7 +128,9 @@ class SweepRun:
                     died.append(batch)
             if died:
                 finished += self._suspect_batches(died)
-            self.was_stopped = not self._go_on(SweepProgress(finished, len(wanted), resumed))
+            self._asked = self._asked._replace(done=self._asked.done + finished)
+            total = max(self._asked.total, self.expected)
+            self.was_stopped = not self._go_on(self._asked._replace(total=total))
         for future in self._flying:
             future.cancel()
         return {name: self.results[name] for name in wanted if name in self.results}

@@ -63,6 +63,24 @@ class Pages(list):
         self.extend(results)
 
 
+def test_progress_goes_on_over_all_that_is_asked_for_and_not_over_one_round():
+    seen = []
+    run = SweepRun(Pool(), Pages(), {}, lambda at: seen.append(at) or True)
+    run.expected = 9
+    rounds = [named(*(trial("A", n) for n in range(first, first + 4))) for first in (0, 4, 8)]
+    for each in rounds:
+        run.run_trials(each)
+    # what was expected is too little for the third round
+    assert [at.total for at in seen if at.done in (4, 8, 12)][-1] == 12
+    assert max(at.total for at in seen if at.done <= 8) == 9
+    assert [at.done for at in seen] == sorted(at.done for at in seen)
+    assert seen[-1].done == 12
+    again = SweepRun(Pool(), Pages(), run.results, lambda at: seen.append(at) or True)
+    again.run_trials(rounds[0])
+    again.run_trials([*rounds[1], *named(trial("B", 1))])
+    assert seen[-1] == (9, 9, 8)
+
+
 def test_every_trial_runs_once_and_a_symbol_s_side_by_side():
     pool, journal = Pool(), Pages()
     wanted = named(*(trial(symbol, n) for n in range(9) for symbol in "BA"))

@@ -23,7 +23,13 @@ from engine.config.schema import DeskConfig
 from engine.config.toml_reader import close_hint
 from engine.errors import ConfigError, DataError, PatangError
 from engine.history.golden_bars import series_digest
-from engine.research.parameter_space import ParameterAxis, ParameterSpace, Point, read_axis
+from engine.research.parameter_space import (
+    MOST_POINTS,
+    ParameterAxis,
+    ParameterSpace,
+    Point,
+    read_axis,
+)
 from engine.research.point_pruner import PointPruner, PrunedRounds
 from engine.research.samplers import DEFAULT_TRIALS, ListSampler, PointSampler, TpeSampler
 from engine.research.sweep_run import NamedTrial, SweepProgress, SweepRun
@@ -161,6 +167,7 @@ class SweepJob:
                     done,
                     lambda at: _show_progress(line, at) and not interruption.has_come,
                 )
+                run.expected = manifest.wanted
                 try:
                     self._run_points(run, journal, manifest)
                 finally:
@@ -236,11 +243,13 @@ class SweepJob:
             while points := sampler.ask(ASKED_AT_ONCE if learns or pruner else 10**6):
                 taken = [self._sweep_point(strategy, point) for point in points]
                 journal.append_points(taken)
+                run.expected -= unwanted_trials(manifest, taken)
                 if pruner is None:
                     run.run_trials(pair for each in taken for pair in named_trials(manifest, each))
                 else:
                     taken = self._run_rounds(run, pruner, taken, manifest)
                     journal.append_points(taken)
+                    run.expected -= unwanted_trials(manifest, [p for p in taken if p.pruned])
                 if run.was_stopped:
                     return
                 if learns:
@@ -389,7 +398,10 @@ class SweepJob:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         asked = self.request
         points = sum(
-            space.size if asked.sampler == "grid" else asked.trials or DEFAULT_TRIALS
+            space.size
+            if asked.sampler == "grid"
+            # without an axis that is continuous there are no more than the grid has
+            else min(asked.trials or DEFAULT_TRIALS, space.size or MOST_POINTS)
             for space in self.spaces.values()
         )
         return SweepManifest(
