@@ -212,9 +212,10 @@ class TickReplay(SessionLoop):
             self._run_timers(self.close)
             self._end_orders(True)
         self.deliver_reports(NEVER - 1)
-        over = self.close + self.kernel.market_feed.grace
+        now = self.kernel.order_store.now
+        over = max(now, self.close + self.kernel.market_feed.grace)
         # A recording that goes on behind the close has had its own timers by then.
-        if self.kernel.order_store.now < over:
+        if now < over or self.timer != NEVER:
             self.send_commands(self.kernel.ring_timer(over), over)
             self.deliver_reports(NEVER - 1)
         self.notes.append(self.kernel.state.notes.lines())

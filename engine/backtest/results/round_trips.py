@@ -166,16 +166,18 @@ def trades_of(
     rungs: Iterable[RungRecord],
     names: Sequence[str],
     series: Sequence[BarSeries],
+    last: Sequence[float],
 ) -> list[RoundTrip]:
     """Return the round trips in the order of their entries.
 
-    Shares still held stand at their last close. `names` and `series` are by the number of a symbol.
+    Shares still held stand at the `last` price of their symbol. `names`, `series` and `last` are by the
+    number of a symbol.
     """
     trips = _trip_columns(columns)
     symbol, side = columns.symbol[trips.first], columns.side[trips.first]
     held, got = trips.bought - trips.sold, trips.got
     for at in np.flatnonzero(held).tolist():
-        got[at] += paise(float(series[int(symbol[at])].close[-1]), int(held[at]))
+        got[at] += paise(last[int(symbol[at])], int(held[at]))
     entry_ts = columns.ts[trips.first]
     exit_ts = np.where(held == 0, columns.ts[trips.last], 0)
     entry, left = (_rounded_prices(amounts / trips.bought / 100.0) for amounts in (trips.paid, got))

@@ -43,7 +43,9 @@ def reckon_run(backtest: BacktestRun, index: BarSeries | None = None) -> RunReck
     }
     fills, days = backtest.fills, backtest.market.days
     columns = fill_columns(fills, numbers, series)
-    trades = trades_of(fills, columns, backtest.rungs, names, series)
+    heard = backtest.kernel.state.markets
+    last = [float(heard[int(backtest.market.instruments[name].token)].ltp) for name in names]
+    trades = trades_of(fills, columns, backtest.rungs, names, series, last)
     account = account_of(
         backtest.settings.cash,
         days,

@@ -146,6 +146,18 @@ def test_what_comes_after_the_close_is_heard_and_fills_nothing():
     assert (list(replay.times), list(replay.equity)) == ([close], [0])
 
 
+def test_ticks_behind_the_close_leave_no_bar_open():
+    close = OPEN + LENGTH
+    rows = [(close - SECOND, [(257, 100.0, 5)]), (close + 2 * SECOND, [(257, 101.0, 9)])]
+    for beyond in (rows[:1], rows):
+        strategy = Noting()
+        kernel, venue = desk([strategy], (257,), grace=SECOND)
+        replay = replayed(kernel, venue, messages(beyond, timed=False))
+        [bar] = replay.take_bars(60)
+        assert (int(bar.start), bar.close) == (close - 60 * SECOND, 100.0)
+        assert [close for _, close, _ in strategy.bars] == [100.0]
+
+
 def test_the_desk_hears_a_tick_later_by_the_feeds_latency_and_meets_what_came_meanwhile():
     rows = [(OPEN + 10 * SECOND + k * 100 * MS, [(257, 100.0 + k, 10 + k)]) for k in range(6)]
     prices = {}

@@ -63,7 +63,7 @@ def test_fills_in_parts_short_ones_in_one_bar_and_what_is_held():
     # in paise: only the second met a trigger below its price, by half a rupee
     assert columns.slippage.tolist() == [0, 5 * 50, 0, 0, 0, 0]
     rungs = [record(2, 1, 1, "momentum", "stop"), record(6, 4, 2, "fade", "target")]
-    long, short, held = trades_of(fills, columns, rungs, ["INFY"], [BARS])
+    long, short, held = trades_of(fills, columns, rungs, ["INFY"], [BARS], [94.0])
     assert [each.number for each in (long, short, held)] == [1, 2, 3]
     assert {(each.strategy, each.symbol) for each in (long, short, held)} == {("hand", "INFY")}
 
@@ -81,13 +81,14 @@ def test_fills_in_parts_short_ones_in_one_bar_and_what_is_held():
 
     # without a record it is a bare position: number 8 of a ladder of one rung
     assert (held.ladder, held.rung, held.entry_reason) == (8, 1, "")
-    assert (held.exit_ts, held.exit_price, held.exit_reason) == (0, 95.0, OPEN)
-    assert (held.gross, held.charges, held.mae, held.mfe) == (-2_000, 7, -2_000, 0)
+    assert (held.exit_ts, held.exit_price, held.exit_reason) == (0, 94.0, OPEN)
+    # heard behind the last bar, as in a closing session
+    assert (held.gross, held.charges, held.mae, held.mfe) == (-2_200, 7, -2_200, 0)
 
 
 def test_a_run_without_a_fill_has_no_round_trip():
     columns = fill_columns([], {TOKEN: 0}, [BARS])
-    assert trades_of([], columns, [], ["INFY"], [BARS]) == []
+    assert trades_of([], columns, [], ["INFY"], [BARS], [0.0]) == []
     assert kept_overnight(columns, ["INFY"]) == []
 
 
