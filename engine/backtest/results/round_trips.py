@@ -170,8 +170,8 @@ def trades_of(
 ) -> list[RoundTrip]:
     """Return the round trips in the order of their entries.
 
-    Shares still held stand at the `last` price of their symbol. `names`, `series` and `last` are by the
-    number of a symbol.
+    Shares still held stand at the `last` price of their symbol. `names`, `series` and `last` are
+    by the number of a symbol.
     """
     trips = _trip_columns(columns)
     symbol, side = columns.symbol[trips.first], columns.side[trips.first]
