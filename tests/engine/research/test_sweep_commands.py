@@ -158,7 +158,8 @@ def test_bars_or_settings_that_change_under_a_sweep_are_refused_until_it_begins_
     swept(capsys, *GRID, "--symbols", "INFY", "--workers", "1", "--fresh")
     Path("config.toml").write_text("[risk]\nmax_positions = 1\n")
     refused = swept(capsys, *GRID, "--symbols", "INFY", "--workers", "1", code=2)
-    assert "the configuration changed since this sweep began" in refused.err
+    assert "the configuration changed since this sweep began on " in refused.err
+    assert " IST: its trials would not be comparable" in refused.err
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from engine.config.schema import DeskConfig
 from engine.config.toml_reader import close_hint
 from engine.errors import ConfigError, DataError, PatangError
 from engine.history.golden_bars import series_digest
+from engine.indian_time import made_text
 from engine.research.parameter_space import (
     MOST_POINTS,
     ParameterAxis,
@@ -196,7 +197,7 @@ class SweepJob:
         before = None if fresh else journal.read_manifest(SweepManifest)
         if before is not None and (changed := before.basis.difference(basis)):
             raise ConfigError(
-                f"{changed} changed since this sweep began on {before.made[:10]}: its trials "
+                f"{changed} changed since this sweep began on {made_text(before.made)}: its trials "
                 f"would not be comparable; --fresh begins anew ({self.folder})"
             )
         days = self.backtest.prepare_loaded(loaded, span).market.days
@@ -231,7 +232,8 @@ class SweepJob:
         basis = self._trial_basis(self.backtest.load_bars(span), span)
         if changed := manifest.basis.difference(basis):
             raise ConfigError(
-                f"{changed} changed since the sweep of {manifest.made[:10]}: sweep again (--fresh)"
+                f"{changed} changed since the sweep of {made_text(manifest.made)}: "
+                "sweep again (--fresh)"
             )
 
     def _run_points(self, run: SweepRun, journal: TrialJournal, manifest: SweepManifest) -> None:
