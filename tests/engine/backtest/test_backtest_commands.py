@@ -142,6 +142,12 @@ def test_what_else_could_have_come_of_it_is_drawn_of_its_trades_and_days(state, 
         (["moving_average_cross", "--from", "2025-06-05"], 1, "in these days"),
         (["moving_average_cross", "--bars", "golden-1"], 1, "of version golden-1"),
         (
+            ["moving_average_cross", "--slippage", "volume:2:0.1"],
+            2,
+            "--slippage volume:2:0.1: expected none, ticks:N",
+        ),
+        (["moving_average_cross", "--symbols", ",,"], 2, "--symbols ,,: there is no symbol in it"),
+        (
             ["moving_average_cross", "--slippage", "ticks:x"],
             2,
             "--slippage ticks:x: expected none, ticks:N",

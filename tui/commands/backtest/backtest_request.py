@@ -173,8 +173,9 @@ def slippage_of(text: str, ticks: int) -> tuple[Slippage, str]:
                     _bounded_number(float(fraction)), _bounded_number(float(percent))
                 ), called
             case ["volume", share, impact]:
+                # nobody takes more than there was
                 return VolumeShare(
-                    _bounded_number(float(share)), _bounded_number(float(impact))
+                    _bounded_number(float(share), 1.0), _bounded_number(float(impact))
                 ), called
     except ValueError:
         pass
@@ -228,8 +229,8 @@ def _seed_of(text: str) -> int:
     return int(text)
 
 
-def _bounded_number(value: float) -> float:
-    """Return a number from 0 to 1,000; raise `ValueError` for any other."""
-    if not 0.0 <= value <= 1_000.0:
+def _bounded_number(value: float, most: float = 1_000.0) -> float:
+    """Return a number from 0 to `most`; raise `ValueError` for any other."""
+    if not 0.0 <= value <= most:
         raise ValueError
     return value

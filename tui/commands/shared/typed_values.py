@@ -47,7 +47,11 @@ def symbol_list(symbols: str) -> list[str]:
         # lists of thousands of names do not fit on a command line
         return [*read_dated_symbols(file).members]
     # in the order they were given, each once
-    return list(dict.fromkeys(name.strip().upper() for name in symbols.split(",") if name.strip()))
+    names = dict.fromkeys(name.strip().upper() for name in symbols.split(",") if name.strip())
+    # no names are all there are, which nobody means by commas
+    if symbols and not names:
+        raise ConfigError(f"--symbols {symbols}: there is no symbol in it")
+    return list(names)
 
 
 def number_of(text: str) -> float:
