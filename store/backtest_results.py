@@ -199,7 +199,7 @@ class ResultStore:
             manifest.first,
             manifest.last,
             len(manifest.symbols),
-            len(outcome.trades),
+            sum(not each.is_open for each in outcome.trades),
             outcome.net,
             int(daily.gross[-1]) - manifest.start_cash,
             int(daily.charges.sum()),

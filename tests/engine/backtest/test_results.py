@@ -48,6 +48,11 @@ def test_what_is_kept_is_what_was_made_whatever_its_folder_is_called(tmp_path, n
     kept = store.load(row.run)
     assert kept.outcome.manifest == made.manifest
     assert kept.outcome.trades == made.trades
+    # the list counts as the figure does: what is still open is no trade yet
+    held = made._replace(trades=[made.trades[0], made.trades[1]._replace(exit_ts=0)])
+    other = ResultStore(tmp_path / "other.db")
+    other.keep(held, metrics, findings, verdict)
+    assert [row.trades for row in other.runs()] == [1]
     for one, two in zip(kept.outcome.daily, made.daily, strict=True):
         np.testing.assert_array_equal(one, two)
     np.testing.assert_array_equal(kept.outcome.times, made.times)

@@ -257,10 +257,10 @@ class ParityRun:
         ran: Mapping[str, Any],
         strategies: Mapping[str, Strategy],
     ) -> dict[str, str]:
-        """Return each strategy's known differences from the desk, the core's as a warning."""
+        """Return each strategy's known differences from the desk, patang's own as a warning."""
         # a remark only: what of it changes a decision, nobody can tell from here
         if opened and opened[0]["code"] != run_identity.code_hash():
-            self._warnings.append("the desk ran with another version of the core")
+            self._warnings.append("the desk ran with another version of patang")
         found: dict[str, str] = {}
         for name, strategy in strategies.items():
             if opened and opened[0]["sources"].get(name) != run_identity.source_hash(strategy):
