@@ -137,12 +137,13 @@ async def test_a_command_runs_beside_the_screen_and_its_words_are_shown():
         assert isinstance(app.screen, CommandLine)
         await pilot.press(*"config check", "enter")
         await until(app, pilot, lambda: "done" in words(app))
+        # Lines are shown with the next frame, the outcome at once.
+        await until(app, pilot, lambda: "right" in words(app))
         assert "> config check" in words(app)
-        assert "right" in words(app)
         assert face.kept == ["config check"]
         await pilot.press(*"nonsense", "enter")
         await until(app, pilot, lambda: "code 2" in words(app))
-        assert "There is no command nonsense" in words(app)
+        await until(app, pilot, lambda: "There is no command nonsense" in words(app))
         await pilot.press("up", "up")
         assert app.screen.query_one("#line", Input).value == "config check"
         await pilot.press("escape")
