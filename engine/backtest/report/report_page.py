@@ -12,6 +12,7 @@ from engine.backtest.results.figure_text import DEFINITIONS, figure, key_figures
 from engine.backtest.run_outcome import RunOutcome
 from engine.backtest.statistics import result_tables, stress_days
 from engine.backtest.statistics.run_metrics import RunMetric
+from engine.indian_time import made_text
 from engine.numbers import count, counted
 
 
@@ -139,7 +140,7 @@ def _page_header(outcome: RunOutcome, findings: Sequence[LinterFinding]) -> list
     return [
         tag("h1", held.name),
         tag("p", " · ".join(facts), class_="about"),
-        tag("p", f"run {held.run}, made {held.made}", class_="about"),
+        tag("p", f"run {held.run}, made {made_text(held.made)}", class_="about"),
         tag(
             "p",
             tag("strong", overall_verdict(findings), class_=worst),

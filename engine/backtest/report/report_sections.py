@@ -31,6 +31,7 @@ from engine.backtest.statistics import result_tables
 from engine.backtest.statistics import stress_days as lived
 from engine.backtest.statistics.run_metrics import RunMetric
 from engine.backtest.statistics.stress_days import StressTable
+from engine.indian_time import made_text
 from engine.numbers import count
 
 TITLES: Final = {
@@ -271,7 +272,7 @@ def manifest_tables(outcome: RunOutcome) -> HtmlMarkup:
     held = outcome.manifest
     facts: list[tuple[str, str]] = [
         ("Run", held.run),
-        ("Made", held.made),
+        ("Made", made_text(held.made)),
         ("Command", held.command or NONE),
         *((f"Strategy {name}", _pairs_text(values)) for name, values in held.strategies.items()),
         *((f"Source of {name}", source) for name, source in held.sources.items()),
