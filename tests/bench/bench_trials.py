@@ -5,7 +5,7 @@ from pathlib import Path
 
 import sweep_peers
 import trial_peers
-from contender import OWN, PEERS, contend, passes, ratio
+from contender import OWN, PEERS, contend, ratio
 from report import goal, plural, section, table
 
 Report = dict[str, object]
@@ -68,29 +68,25 @@ def run(*, quick: bool = False) -> dict[str, object]:
     """Return the section of the report."""
     symbols, sessions = (3, 10) if quick else (trial_peers.SYMBOLS, 250)
     whole = trial_peers.LADDER_AXES[:1] if quick else trial_peers.LADDER_AXES
-    few = ("momentum_bars=3:6:1",) if quick else (*whole[:1], "momentum_percent=0.3:0.6:0.1")
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         trial_peers.write_history(place, symbols, sessions)
-        both = {way: [ladder(place, whole, way)] for way in (ONE, TWO)}
+        told = {way: [ladder(place, whole, way)] for way in (ONE, TWO, DASK)}
         alone = ladder(place, whole[:1], TWO, alone=True)
-        ways = {way: lambda way=way: ladder(place, few, way) for way in (TWO, DASK)}
-        told = passes(1 if quick else 2, ways)
-        same_trials([reports[0] for reports in both.values()])
         same_trials([report for reports in told.values() for report in reports])
         crosses = cross_reports(place, sessions * PER_DAY, quick=quick)
-    [portfolio] = both[TWO]
+    [portfolio] = told[TWO]
     per_point = symbols * sessions * PER_DAY
     rows = [row(PORTFOLIO, portfolio, per_point * int(portfolio["trials"]))]
     rows += [row(ALONE, alone, per_point * int(alone["trials"]) // symbols)]
     ran = [
         row(way, min(reports, key=_seconds), per_point * int(reports[0].get("trials", 0)))
-        for way, reports in (*both.items(), *told.items())
+        for way, reports in told.items()
     ]
     count = sessions * PER_DAY * len(sweep_peers.PAIRS)
     paths = [cross_row(name, report, count) for name, report in crosses.items()]
     spent = float(portfolio["seconds"])
-    faster, share = of(both[ONE], both[TWO]), of(told[TWO], told[DASK])
+    faster, share = of(told[ONE], told[TWO]), of(told[TWO], told[DASK])
     goals = [
         goal(
             f"patang sweep, {plural(int(portfolio['trials']), 'trial')} of the momentum ladder on "
