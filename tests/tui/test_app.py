@@ -917,3 +917,18 @@ async def test_chart_opens_at_the_row_under_the_cursor():
         await pilot.press("j", "j", "j", "2")
         await settle(app, pilot)
         assert "INFY  1m" in screen_text(app)[4]
+
+
+async def test_the_kill_key_waits_for_no_field_that_is_busy():
+    async with running() as (app, pilot):
+        await pilot.press("slash")
+        await pilot.pause()
+        assert isinstance(app.focused, Input)
+
+        async def never(_):
+            raise AssertionError("the kill switch has waited")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("tui.app.app._settle_field", never)
+            await pilot.press("ctrl+k")
+        assert app.face.kills == [(False, "operator")]

@@ -39,12 +39,13 @@ from tui.app.widgets.live_table import LiveTable
 from tui.app.widgets.notice_bar import MOST, NoticeList
 from tui.app.widgets.status_bands import KillState
 from tui.app.widgets.theme import DIRECTIONS, THEMES, ToneStyles
-from tui.key_actions import ACTIONS, key_caps, keys_of
+from tui.key_actions import ACTIONS, BY_ID, key_caps, keys_of
 from tui.keymap import check_keymap
 
 FLATTEN_WITHIN: Final = 3 * SECOND
 """A second press of the kill key within this time flattens."""
 
+_STOP_KEYS: Final = frozenset(BY_ID["kill"].keys.split(","))
 _SETTLED_S: Final = 0.1
 """How long a key waits, at most, for the ones before it."""
 
@@ -107,10 +108,7 @@ class PatangApp(App[None]):
         self._level = ""
         self.dialogs = DialogSet(self, lambda: self.face.board.header.mode, self.frame)
         self._operator = OperatorActions(self, face, self.dialogs)
-        self._chart: Any = None
-        self._risk: FullScreen | None = None
-        self._orders: Any = None
-        self._depth: Any = None
+        self._screens_made: dict[str, Any] = {}
 
     def get_driver_class(self) -> type[Driver]:
         """Drive a terminal in a way that survives its loss."""
@@ -142,7 +140,9 @@ class PatangApp(App[None]):
         Textual would send what is typed ahead on at once: before what a key opens is there, and a
         letter before the backspace in front of it.
         """
-        if isinstance(event, events.Key) and not event.is_forwarded:
+        # The kill switch waits for nothing, whatever stands before it.
+        waits = isinstance(event, events.Key) and event.key not in _STOP_KEYS
+        if isinstance(event, events.Key) and waits and not event.is_forwarded:
             field = self.focused if isinstance(self.focused, Input) else None
             if field is not None:
                 await _settle_field(field)
@@ -419,61 +419,49 @@ class PatangApp(App[None]):
         """Switch to a screen."""
         while len(self.screen_stack) > 1:
             self.pop_screen()
-        if name == "chart":
-            self.push_screen(self._chart_screen())
-        elif name == "risk":
-            self.push_screen(self._risk_screen())
-        elif name == "orders":
-            self.push_screen(self._orders_screen())
-        elif name == "depth":
-            self.push_screen(self._depth_screen())
+        if name != "desk":
+            self.push_screen(self._screen_of(name))
         self.call_after_refresh(self.frame)
+
+    def _screen_of(self, name: str) -> Any:
+        """Return a screen by its name, made when it is first wanted."""
+        if name not in self._screens_made:
+            made = self._screens_made[name] = self._make_screen(name)
+            self.install_screen(made, name)
+        return self._screens_made[name]
+
+    def _make_screen(self, name: str) -> FullScreen:
+        # Each is imported by itself: none of them before the first paint.
+        mode = self.face.board.header.mode
+        if name == "chart":
+            from tui.app.screens.chart_screen import ChartScreen  # noqa: PLC0415
+
+            return ChartScreen(mode, self.face, self.tones)
+        if name == "depth":
+            from tui.app.screens.depth_screen import DepthScreen  # noqa: PLC0415
+
+            return DepthScreen(mode, self.face, self.tones)
+        if name == "orders":
+            from tui.app.screens.orders_screen import OrdersScreen  # noqa: PLC0415
+
+            return OrdersScreen(mode, self.face, self.tones)
+        from tui.app.screens.risk_screen import RiskScreen  # noqa: PLC0415
+
+        return RiskScreen(mode, self.tones, self.dialogs)
 
     def action_chart(self, symbol: str = "") -> None:
         """Chart a symbol: the one that is named, the one under the cursor, or the one before."""
         symbol = symbol or self._pointed_symbol()
         if symbol:
-            self._chart_screen().choose(symbol)
+            self._screen_of("chart").choose(symbol)
         self.action_show("chart")
-
-    def _risk_screen(self) -> FullScreen:
-        from tui.app.screens.risk_screen import RiskScreen  # noqa: PLC0415 - not before the first paint
-
-        if self._risk is None:
-            self._risk = RiskScreen(self.face.board.header.mode, self.tones, self.dialogs)
-            self.install_screen(self._risk, "risk")
-        return self._risk
 
     def action_depth(self) -> None:
         """Show the book of the symbol under the cursor, or of the one that is charted."""
         symbol = self._pointed_symbol()
         if symbol:
-            self._depth_screen().choose(symbol)
+            self._screen_of("depth").choose(symbol)
         self.action_show("depth")
-
-    def _depth_screen(self) -> Any:
-        from tui.app.screens.depth_screen import DepthScreen  # noqa: PLC0415 - not before the first paint
-
-        if self._depth is None:
-            self._depth = DepthScreen(self.face.board.header.mode, self.face, self.tones)
-            self.install_screen(self._depth, "depth")
-        return self._depth
-
-    def _orders_screen(self) -> Any:
-        from tui.app.screens.orders_screen import OrdersScreen  # noqa: PLC0415 - not before the first paint
-
-        if self._orders is None:
-            self._orders = OrdersScreen(self.face.board.header.mode, self.tones, self.face)
-            self.install_screen(self._orders, "orders")
-        return self._orders
-
-    def _chart_screen(self) -> Any:
-        from tui.app.screens.chart_screen import ChartScreen  # noqa: PLC0415 - not before the first paint
-
-        if self._chart is None:
-            self._chart = ChartScreen(self.face.board.header.mode, self.face, self.tones)
-            self.install_screen(self._chart, "chart")
-        return self._chart
 
     def on_live_table_row_opened(self, message: LiveTable.RowOpened) -> None:
         """Chart the symbol of the opened row."""
@@ -528,7 +516,7 @@ class PatangApp(App[None]):
         """Show the orders of all days in the symbol under the cursor."""
         symbol = self._pointed_symbol()
         if symbol:
-            self._orders_screen().filter(symbol)
+            self._screen_of("orders").filter(symbol)
         self.action_show("orders")
 
     def action_command_line(self) -> None:

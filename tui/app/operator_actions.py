@@ -81,17 +81,24 @@ class OperatorActions:
     def _symbol_rungs(self, symbol: str) -> list[PositionRow]:
         return [row for row in self._face.board.positions.rows[:] if row.symbol == symbol]
 
-    def cancel_order(self) -> None:
-        """Ask whether to cancel the order under the cursor."""
+    def _own_working_order(self, act: str) -> OrderRow | None:
+        """Return the order under the cursor, if it can be acted on; say why it cannot."""
         row = self._bench.chosen(OrderRow)
         if row is None:
-            return
+            return None
         # what others have placed on the account is theirs
         if row.strategy == EXTERNAL:
             self._bench.warn(f"{row.symbol} {row.side}: somebody else's order; it is never touched")
-            return
+            return None
         if order_state(row) in ENDED:
-            self._bench.warn(f"{row.symbol} {row.side}: {order_state(row)}; nothing to cancel")
+            self._bench.warn(f"{row.symbol} {row.side}: {order_state(row)}; nothing to {act}")
+            return None
+        return row
+
+    def cancel_order(self) -> None:
+        """Ask whether to cancel the order under the cursor."""
+        row = self._own_working_order("cancel")
+        if row is None:
             return
         key = row.key
 
@@ -132,14 +139,8 @@ class OperatorActions:
 
     def modify_order(self) -> None:
         """Open a ticket that changes the order under the cursor."""
-        row = self._bench.chosen(OrderRow)
-        if row is None:
-            return
-        if row.strategy == EXTERNAL:
-            self._bench.warn(f"{row.symbol} {row.side}: somebody else's order; it is never touched")
-        elif order_state(row) in ENDED:
-            self._bench.warn(f"{row.symbol} {row.side}: {order_state(row)}; nothing to change")
-        else:
+        row = self._own_working_order("change")
+        if row is not None:
             self._show_ticket(changed_ticket(row))
 
     def _show_ticket(self, form: TicketForm) -> None:

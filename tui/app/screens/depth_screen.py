@@ -4,9 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar, Final
 
 from textual import events
-from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Container
 
 from engine.board_rows import DepthRow, WatchRow
 from tui.app.desk_port import DeskPort
@@ -32,10 +30,7 @@ class DepthScreen(PanedScreen):
     """Screen 3."""
 
     AUTO_FOCUS = "#depth"
-    BINDINGS: ClassVar[list[BindingType]] = list(scope_bindings("desk"))
     DEFAULT_CSS = """
-    DepthScreen { background: $background; }
-    DepthScreen.-low HeaderBar { height: 1; padding: 0; }
     DepthScreen #depth-panes {
         height: 1fr; layout: grid; grid-size: 2 2; grid-columns: 3fr 2fr; grid-rows: 12 1fr;
         grid-gutter: 0 1;
@@ -59,17 +54,9 @@ class DepthScreen(PanedScreen):
                 OrdersTable(self._own, tones),
             ],
             "depth",
+            "depth-panes",
         )
-        self._panes = Container(*self.panes.values(), id="depth-panes")
         self._watch: Sequence[WatchRow] = ()
-
-    def compose(self) -> ComposeResult:
-        """Stack bands, header, panes and footer."""
-        yield self._bands
-        yield self._header
-        yield self._panes
-        yield self._notices
-        yield self._footer
 
     @property
     def scopes(self) -> set[str]:

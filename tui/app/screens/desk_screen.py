@@ -1,13 +1,11 @@
 """The desk in six panes: is it making money, is all protected, is anything wrong."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import BindingType
-from textual.containers import Container
 from textual.widget import Widget
 
 from tui.app.panes.events_pane import EventsPaneView
@@ -18,7 +16,6 @@ from tui.app.panes.risk_pane import RiskPaneView, exceeded_limits
 from tui.app.panes.watchlist_pane import WatchlistPaneView
 from tui.app.screens.paned_screen import PanedScreen
 from tui.app.screens.screen_frame import ScreenFrame
-from tui.app.widgets.key_bindings import scope_bindings
 from tui.app.widgets.live_table import LiveTable
 from tui.app.widgets.pane_view import PaneCell
 from tui.app.widgets.theme import ToneStyles
@@ -87,10 +84,7 @@ class DeskScreen(PanedScreen):
     """Screen 1."""
 
     AUTO_FOCUS = "#positions"
-    BINDINGS: ClassVar[list[BindingType]] = list(scope_bindings("desk"))
     DEFAULT_CSS = """
-    DeskScreen { background: $background; }
-    DeskScreen.-low HeaderBar { height: 1; padding: 0; }
     #panes { height: 1fr; }
     #panes.-column { layout: vertical; }
     #panes.-column Pane { height: 11fr; }
@@ -115,21 +109,14 @@ class DeskScreen(PanedScreen):
             OrdersTable(OrdersPaneView(), tones),
             LiveTable(EventsPaneView(), tones),
         ]
-        super().__init__(mode, tones, tables, "positions")
+        super().__init__(mode, tones, tables, "positions", "panes")
         self._tabs = PaneTabs(list(self.panes), tones)
-        self._panes = Container(*self.panes.values(), id="panes")
         self._small = False
         self._grid = "-two"
         self._beside = "watch"
 
-    def compose(self) -> ComposeResult:
-        """Stack bands, header, panes and footer."""
-        yield self._bands
-        yield self._header
+    def _above_panes(self) -> ComposeResult:
         yield self._tabs
-        yield self._panes
-        yield self._notices
-        yield self._footer
 
     def draw(self, frame: ScreenFrame) -> None:
         """Show one frame."""

@@ -5,9 +5,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from textual import events
-from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Vertical
 
 from compiled.model.values import MINUTE
 from engine.board_rows import OrderRow
@@ -38,16 +36,13 @@ class OrdersScreen(PanedScreen):
     """Screen 4."""
 
     AUTO_FOCUS = "#blotter"
-    BINDINGS: ClassVar[list[BindingType]] = list(scope_bindings("desk"))
     DEFAULT_CSS = """
-    OrdersScreen { background: $background; }
-    OrdersScreen.-low HeaderBar { height: 1; padding: 0; }
-    OrdersScreen #order-panes { height: 1fr; }
+    OrdersScreen #order-panes { height: 1fr; layout: vertical; }
     OrdersScreen #pane-blotter { height: 3fr; }
     OrdersScreen #pane-life { height: 2fr; }
     """
 
-    def __init__(self, mode: str, tones: Callable[[], ToneStyles], face: DeskPort) -> None:
+    def __init__(self, mode: str, face: DeskPort, tones: Callable[[], ToneStyles]) -> None:
         self._blotter = BlotterPaneView()
         self._life = LifePaneView()
         super().__init__(
@@ -55,22 +50,14 @@ class OrdersScreen(PanedScreen):
             tones,
             [BlotterTable(self._blotter, tones), LiveTable(self._life, tones)],
             "blotter",
+            "order-panes",
         )
         self._face = face
-        self._panes = Vertical(*self.panes.values(), id="order-panes")
         self._pointed: OrderRow | None = None
         self._pointed_at = 0
         self._read_at = -_AGAIN
         self._read_day = -1
         self._reading: set[asyncio.Task[None]] = set()
-
-    def compose(self) -> ComposeResult:
-        """Stack bands, header, panes and footer."""
-        yield self._bands
-        yield self._header
-        yield self._panes
-        yield self._notices
-        yield self._footer
 
     @property
     def scopes(self) -> set[str]:

@@ -1,14 +1,18 @@
 """A screen of panes: bands, header and footer around live tables, one with the focus."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from textual import events
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container
 from textual.message import Message
 
 from engine.operator_requests import EngineRequest
 from tui.app.screens.screen_frame import FullScreen, ScreenFrame, show_bands
 from tui.app.widgets.header_bar import HeaderBar
+from tui.app.widgets.key_bindings import scope_bindings
 from tui.app.widgets.key_footer import KeyFooter, footer_keys
 from tui.app.widgets.live_table import LiveTable
 from tui.app.widgets.notice_bar import NoticeBar
@@ -18,7 +22,16 @@ from tui.app.widgets.theme import ToneStyles
 
 
 class PanedScreen(FullScreen):
-    """Tables by the name of their view; `first` has the focus at the start."""
+    """Tables by the name of their view in a box called `box`; `first` has the focus at the start.
+
+    On a low terminal (class `-low`) the header has one line.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = list(scope_bindings("desk"))
+    DEFAULT_CSS = """
+    PanedScreen { background: $background; }
+    PanedScreen.-low HeaderBar { height: 1; padding: 0; }
+    """
 
     class DecisionMade(Message):
         """A request of the operator's, and its label."""
@@ -29,7 +42,12 @@ class PanedScreen(FullScreen):
             self.request = request
 
     def __init__(
-        self, mode: str, tones: Callable[[], ToneStyles], tables: list[LiveTable[Any]], first: str
+        self,
+        mode: str,
+        tones: Callable[[], ToneStyles],
+        tables: list[LiveTable[Any]],
+        first: str,
+        box: str,
     ) -> None:
         super().__init__()
         self._tones = tones
@@ -38,8 +56,22 @@ class PanedScreen(FullScreen):
         self._footer = KeyFooter(tones)
         self._notices = NoticeBar(tones)
         self.panes = {table.view.name: Pane(table, tones) for table in tables}
+        self._panes = Container(*self.panes.values(), id=box)
         self._current = first
         self._zoomed = False
+
+    def compose(self) -> ComposeResult:
+        """Stack bands, header, panes and footer."""
+        yield self._bands
+        yield self._header
+        yield from self._above_panes()
+        yield self._panes
+        yield self._notices
+        yield self._footer
+
+    def _above_panes(self) -> ComposeResult:
+        """Yield what stands between the header and the panes."""
+        yield from ()
 
     def draw(self, frame: ScreenFrame) -> None:
         """Show one frame: visible panes only."""

@@ -1,13 +1,9 @@
 """The risk screen: differences, limits, governor, kill switch, others on the account."""
 
 from collections.abc import Callable
-from typing import ClassVar
 
 from msgspec.structs import replace
 from textual import events
-from textual.app import ComposeResult
-from textual.binding import BindingType
-from textual.containers import Container
 
 from engine.board_rows import DifferenceRow, LimitRow
 from engine.config.risk_limits import checked_value
@@ -23,7 +19,6 @@ from tui.app.screens.dialog_set import DialogSet
 from tui.app.screens.modal_dialogs import EntryField
 from tui.app.screens.paned_screen import PanedScreen
 from tui.app.screens.screen_frame import ScreenFrame
-from tui.app.widgets.key_bindings import scope_bindings
 from tui.app.widgets.live_table import LiveTable
 from tui.app.widgets.theme import ToneStyles
 
@@ -35,10 +30,7 @@ class RiskScreen(PanedScreen):
     """Screen 6."""
 
     AUTO_FOCUS = "#differences"
-    BINDINGS: ClassVar[list[BindingType]] = list(scope_bindings("desk"))
     DEFAULT_CSS = """
-    RiskScreen { background: $background; }
-    RiskScreen.-low HeaderBar { height: 1; padding: 0; }
     RiskScreen #risk-panes {
         height: 1fr; layout: grid; grid-size: 2 4; grid-columns: 4fr 3fr;
         grid-rows: 4fr 3fr 3fr 3fr; grid-gutter: 0 1;
@@ -62,17 +54,9 @@ class RiskScreen(PanedScreen):
                 LiveTable(ExternalsPaneView(), tones),
             ],
             "differences",
+            "risk-panes",
         )
-        self._panes = Container(*self.panes.values(), id="risk-panes")
         self._dialogs = dialogs
-
-    def compose(self) -> ComposeResult:
-        """Stack bands, header, panes and footer."""
-        yield self._bands
-        yield self._header
-        yield self._panes
-        yield self._notices
-        yield self._footer
 
     def draw(self, frame: ScreenFrame) -> None:
         """Show one frame; differences have room only while there are some."""
