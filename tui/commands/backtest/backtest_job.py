@@ -6,7 +6,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, final
 
@@ -16,7 +16,6 @@ import numpy as np
 from compiled.model.values import SECOND, Instrument
 from compiled.trading.strategy import Strategy
 from compiled.venue.slippage import Slippage
-from engine.backtest import run_identity
 from engine.backtest.backtest_run import BacktestRun, RunSettings, StrategyFailure
 from engine.backtest.kept_bars import KeptBars
 from engine.backtest.linter.result_linter import LinterFinding, lint_outcome, overall_verdict
@@ -30,21 +29,20 @@ from engine.backtest.run_bars import (
     span_for,
     unadjusted_splits,
 )
-from engine.backtest.run_outcome import SCHEMA, DataManifest, RunManifest, RunOutcome
+from engine.backtest.run_outcome import SCHEMA, RunManifest, RunOutcome
 from engine.backtest.run_ticks import ReplayTicks, tick_instruments
 from engine.backtest.statistics.run_metrics import RunMetric
 from engine.backtest.statistics.run_statistics import statistics
 from engine.backtest.traded_market import INDEX_NAMES, TradedMarket, instruments_of, market_of
 from engine.config.disk_places import desk_paths
-from engine.config.risk_limits import configured_limits, current_limits
+from engine.config.risk_limits import configured_limits
 from engine.config.schema import DeskConfig
 from engine.day.opening import DAYS_BACK
 from engine.errors import ConfigError, DataError, NothingFound
 from engine.exit_codes import FAILED
 from engine.history.bar_series import BarSeries
 from engine.history.expected_bars import DAY_S
-from engine.history.golden_bars import series_digest
-from engine.market.calendar import DAY, Calendar, ist_day, midnight
+from engine.market.calendar import DAY, ist_day, midnight
 from engine.market.charges import ChargeSource
 from engine.market.corporate_actions.action_list import CorporateActions
 from engine.market.instruments import INDICES
@@ -52,7 +50,6 @@ from engine.numbers import counted
 from engine.texts import first_names, plain_text
 from strategies import build, failure_text
 from strategies.feed_bars import FeedBars
-from strategies.native_strategies import is_compiled
 from strategies.replaced_models import (
     DataFeed,
     FeeTable,
@@ -63,12 +60,12 @@ from strategies.replaced_models import (
     paper_charges,
 )
 from tui.commands.backtest.backtest_request import (
-    TICKS,
     BacktestRequest,
     chosen_strategies,
     latency_of,
     slippage_of,
 )
+from tui.commands.backtest.run_manifest import PreparedBacktest, run_manifest
 from tui.commands.shared.progress_line import ProgressLine, interruptible, narrate
 from tui.commands.shared.typed_values import END_OF_TIME, read_day
 from tui.run.settings import (
@@ -101,25 +98,6 @@ class BacktestResult(NamedTuple):
     findings: list[LinterFinding]
     verdict: str
     series: Mapping[str, BarSeries]
-
-
-class PreparedBacktest(NamedTuple):
-    """Inputs of a run besides its strategies: `symbols` of each, bars, market, settings.
-
-    `between` are ns UTC, `replaced` the author's own parts by name.
-    """
-
-    symbols: dict[str, tuple[str, ...]]
-    loaded: LoadedBars
-    span: int
-    market: TradedMarket
-    calendar: Calendar
-    settings: RunSettings
-    slippage: str
-    between: tuple[int, int]
-    replaced: Mapping[str, object]
-    ticks: ReplayTicks | None = None
-    latency: str = ""
 
 
 class CostModels(NamedTuple):
@@ -417,7 +395,7 @@ class BacktestJob:
                 start=midnight(first - self._days_before(longest)),
                 end=midnight(first),
                 version="",
-                actions=actions_of(self.config),
+                actions=self.actions,
             )
         except NothingFound:
             return LoadedBars({}, {}, warned)
@@ -566,93 +544,16 @@ class BacktestJob:
         whole: bool,
     ) -> RunManifest:
         """Return all that decided a run which took some seconds; `whole`: to its last session."""
-        asked = self.request.universe
-        now, config, loaded, cash = (
-            datetime.now(UTC),
+        return run_manifest(
             self.config,
-            prepared.loaded,
-            prepared.settings.cash,
+            self.request,
+            self.tables,
+            prepared,
+            strategies=strategies,
+            backtest=backtest,
+            seconds=seconds,
+            whole=whole,
         )
-        # a run that was stopped has only those that it finished
-        days = prepared.market.days[: len(backtest.notes)]
-        limits = {
-            name: int(value) for name, value in current_limits(backtest.kernel.limits).items()
-        }
-        settings = {
-            "limits": limits,
-            "cash": cash,
-            "slippage": prepared.slippage,
-            "span": prepared.span,
-            "warm_up": backtest.warmed_sessions,
-            "exits": repr(config.exits),
-            "square_off": config.risk.square_off_before_s,
-            "modifies": config.governor.modifies_per_order,
-            "confirmed": config.market.confirmed,
-            "symbols": prepared.symbols,
-        } | ({"latency": prepared.latency} if prepared.ticks is not None else {})
-        return RunManifest(
-            run=run_identity.run_number(now, backtest.digest),
-            made=now.isoformat(timespec="seconds"),
-            name=self.name,
-            strategies=run_identity.parameters_of(
-                (table.name, table.parameters) for table in self.tables
-            ),
-            sources={each.name: run_identity.source_hash(each) for each in strategies},
-            symbols=list(loaded.series if prepared.ticks is None else backtest.series),
-            first=str(days[0]),
-            last=str(days[-1]),
-            span=prepared.span,
-            data=loaded.manifests
-            if prepared.ticks is None
-            else {name: _minutes_manifest(bars) for name, bars in backtest.series.items()},
-            golden=loaded.is_golden and prepared.ticks is None,
-            slippage=prepared.slippage,
-            # results with equal hashes differ by strategies, bars or code alone
-            config=run_identity.settings_hash(settings),
-            code=run_identity.code_hash(),
-            versions=run_identity.library_versions(),
-            native=run_identity.is_native(),
-            universe={"file": asked.name, "sha256": asked.sha256} if asked else {},
-            parts=_part_identities(prepared.replaced, strategies),
-            compiled=[each.name for each in strategies if is_compiled(each)],
-            start_cash=cash,
-            limits=limits,
-            digest=backtest.digest,
-            seconds=round(seconds, 3),
-            feeds={
-                name: sha
-                for day in (prepared.ticks.days if prepared.ticks is not None else ())
-                for name, sha in day.hashes.items()
-            },
-            latency=prepared.latency,
-            partial=not whole,
-            warnings=loaded.warnings,
-            command=" ".join(["patang", *sys.argv[1:]]),
-        )
-
-
-def _part_identities(
-    replaced: Mapping[str, object], strategies: Sequence[Strategy]
-) -> dict[str, dict[str, str]]:
-    composed = {
-        f"{each.name}.{name}": part
-        for each in strategies
-        for name, part in run_identity.parts_of(each).items()
-    }
-    parts = dict(replaced) | composed
-    return {name: run_identity.part_identity(part) for name, part in parts.items()}
-
-
-def _minutes_manifest(bars: BarSeries) -> DataManifest:
-    """Return which minutes ticks have made, by which pictures of them are known again."""
-    there = len(bars.start) > 0
-    return DataManifest(
-        version=TICKS,
-        bars=len(bars.start),
-        first=int(bars.start[0]) if there else 0,
-        last=int(bars.start[-1]) if there else 0,
-        sha256=series_digest(bars),
-    )
 
 
 def strategy_failure(failures: Sequence[StrategyFailure]) -> BaseException:

@@ -26,9 +26,10 @@ from engine.history.bar_series import BarSeries
 from engine.market.corporate_actions.action_list import AdjustmentStep
 from engine.numbers import counted
 from store.bars.parquet_bars import ParquetBars
-from tui.commands.backtest.backtest_job import BacktestJob, PreparedBacktest, strategy_failure
+from tui.commands.backtest.backtest_job import BacktestJob, strategy_failure
 from tui.commands.backtest.backtest_report import RunRemarks, findings_table, verdict_line
 from tui.commands.backtest.backtest_request import BacktestRequest
+from tui.commands.backtest.run_manifest import PreparedBacktest
 from tui.commands.shared.progress_line import ProgressLine, interruptible
 from tui.commands.shared.typed_values import END_OF_TIME
 from tui.run.settings import StrategyTable

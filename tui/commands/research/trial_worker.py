@@ -38,8 +38,9 @@ from engine.research.trials import (
     pack_returns,
 )
 from strategies import build, failure_text
-from tui.commands.backtest.backtest_job import BacktestJob, PreparedBacktest
+from tui.commands.backtest.backtest_job import BacktestJob
 from tui.commands.backtest.backtest_request import BacktestRequest
+from tui.commands.backtest.run_manifest import PreparedBacktest
 
 SYMBOLS_KEPT: Final = 4
 """Symbols whose bars a worker keeps ready: trials come symbol by symbol."""
