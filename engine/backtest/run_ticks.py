@@ -1,7 +1,7 @@
 """The ticks of a backtest: day after day, in the order in which a desk heard them."""
 
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 from itertools import chain
 from typing import Final, NamedTuple, Protocol, final
 
@@ -20,9 +20,8 @@ from engine.backtest.quoted_ranges import QuotedRanges
 from engine.backtest.traded_market import TradedMarket
 from engine.errors import ConfigError
 from engine.history.bar_series import BarSeries, from_bars, merge
-from engine.indian_time import INDIA
 from engine.market.calendar import midnight
-from engine.numbers import counted
+from engine.numbers import counted, time_of_day
 
 SPAN: Final = 60
 """Seconds of the bars by which figures and pictures go."""
@@ -267,16 +266,12 @@ class _HoleFinder:
         if self._closes - self._last > HOLE:
             self._found.append((self._last, self._closes))
         lines = [
-            f"no ticks from {_clock_text(start)} to {_clock_text(end)}"
+            f"no ticks from {time_of_day(start)} to {time_of_day(end)}"
             for start, end in self._found[:HOLES_TOLD]
         ]
         if len(self._found) > HOLES_TOLD:
             lines.append(f"and {counted(len(self._found) - HOLES_TOLD, 'more hole')}")
         return lines
-
-
-def _clock_text(ts: int) -> str:
-    return f"{datetime.fromtimestamp(ts // SECOND, INDIA):%H:%M:%S}"
 
 
 def tick_instruments(days: Sequence[TickDay]) -> dict[str, Instrument]:

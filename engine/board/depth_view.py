@@ -12,10 +12,9 @@ LEVELS = 5
 
 
 class QueuedOrder(NamedTuple):
-    """A working limit order: its price, what is left of it, and the shares estimated ahead."""
+    """A working limit order: its price, and the shares estimated ahead."""
 
     price: float
-    left: int
     ahead: int
 
 
@@ -45,9 +44,10 @@ class DepthView:
             self._begin_token(token)
         if not token:
             return
-        for tick in ticks:
-            if tick.token == token:
-                self._take_tick(tick, self._working_orders(token))
+        if own := [tick for tick in ticks if tick.token == token]:
+            orders = self._working_orders(token)
+            for tick in own:
+                self._take_tick(tick, orders)
 
     def _working_orders(self, token: int) -> list[Order]:
         """Return the limit orders of ours that stand in a book."""
@@ -92,18 +92,17 @@ class DepthView:
         there = {price: quantity for price, quantity, _ in levels}
         queued: dict[int, QueuedOrder] = {}
         for order in orders:
-            left = int(order.quantity) - int(order.filled)
             # The book of the exchange has our own shares in it.
-            others = max(there.get(order.price, 0) - left, 0)
+            others = max(there.get(order.price, 0) - _shares_left(order), 0)
             known = self._queued.get(int(order.intent))
             # At another price it stands at the end of another queue.
             if known is None or known.price != order.price:
                 if order.price in there:
-                    queued[int(order.intent)] = QueuedOrder(order.price, left, others)
+                    queued[int(order.intent)] = QueuedOrder(order.price, others)
                 continue
             ahead = known.ahead - (traded if ltp == order.price else 0)
             ahead = min(ahead, others) if order.price in there else ahead
-            queued[int(order.intent)] = QueuedOrder(order.price, left, max(ahead, 0))
+            queued[int(order.intent)] = QueuedOrder(order.price, max(ahead, 0))
         # What is not at work any longer falls out with this.
         self._queued = queued
 
@@ -128,7 +127,11 @@ class DepthView:
                 price,
                 quantity,
                 orders=count,
-                own=sum(int(order.quantity) - int(order.filled) for order in mine),
+                own=sum(map(_shares_left, mine)),
                 ahead=min(ahead) if ahead else -1,
             )
             self._writer.put(self._board.depth, row.key, row)
+
+
+def _shares_left(order: Order) -> int:
+    return int(order.quantity) - int(order.filled)
