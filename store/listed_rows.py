@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Final
 from engine.errors import OperatorError, in_words
 from engine.indian_time import INDIA
 from engine.system.whole_files import write_whole
+from engine.texts import csv_cell
 
-_FORMULA: Final = ("=", "+", "@")
-"""What a spreadsheet takes for a formula at the beginning of a text."""
+_FIGURE: Final = re.compile(r"-[\d,.]*( ?%)?")
+"""A negative figure, or the hyphen of none: a number to a spreadsheet, and no formula."""
 
 
 def time_stamp(ns: int) -> str:
@@ -41,4 +43,4 @@ def write_rows(file: Path, rows: Sequence[Sequence[str]]) -> Path:
 
 def _harmless_text(text: str) -> str:
     # a strategy or a broker's message names itself as it likes
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return text if _FIGURE.fullmatch(text) else csv_cell(text)
