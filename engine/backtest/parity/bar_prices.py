@@ -1,10 +1,15 @@
 """Prices of bars at a moment, and the bars in which two sides differ."""
 
+from typing import Final
+
 import numpy as np
 
 from compiled.model.values import SECOND
 from compiled.venue.intrabar import path_point
 from engine.history.bar_series import BarSeries, Ints
+
+TINY: Final = 1e-6
+"""Prices of a grid in binary: equal ones may differ in their last bit."""
 
 
 def differing_starts(mine: BarSeries | None, theirs: BarSeries | None) -> Ints:
@@ -17,8 +22,7 @@ def differing_starts(mine: BarSeries | None, theirs: BarSeries | None) -> Ints:
     both, at, there = np.intersect1d(mine.start, theirs.start, return_indices=True)
     other = np.zeros(len(both), np.bool_)
     for one, two in zip(mine[1:5], theirs[1:5], strict=True):
-        # Prices of a grid in binary: equal ones may differ in their last bit.
-        other |= np.abs(one[at] - two[there]) > 1e-6
+        other |= np.abs(one[at] - two[there]) > TINY
     return np.sort(np.concatenate([np.setxor1d(mine.start, theirs.start), both[other]]))
 
 

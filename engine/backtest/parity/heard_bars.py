@@ -7,12 +7,11 @@ from typing import Final
 import numpy as np
 
 from compiled.model.values import MINUTE
+from engine.backtest.parity.bar_prices import TINY
 from engine.backtest.parity.day_records import CLOSED, GAP, DayIncident
 from engine.history.bar_series import BarSeries, Ints, merge
 from engine.market.calendar import TradingSession
 
-TINY: Final = 1e-6
-"""Prices of a grid in binary: equal ones may differ in their last bit."""
 ALIKE: Final = 0.005
 """How far a close may be from the desk's in a history of the same market, as a part of it."""
 
