@@ -10,8 +10,8 @@ from compiled.trading.risk import RiskLimits
 from compiled.trading.strategy import Strategy
 from compiled.venue.slippage import Slippage
 from engine.backtest.backtest_run import BacktestRun, RunSettings
+from engine.backtest.replayed_bars import replay_bars
 from engine.backtest.results.run_reckoning import reckon_run
-from engine.backtest.run_bars import replay_bars
 from engine.backtest.run_outcome import RoundTrip
 from engine.backtest.traded_market import instruments_of, market_of
 from engine.history.bar_series import BarSeries

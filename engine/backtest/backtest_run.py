@@ -19,7 +19,7 @@ from compiled.trading.strategy import Strategy
 from compiled.venue.slippage import Slippage
 from compiled.venue.venue import SimulatedVenue
 from engine.backtest.member_strategy import MemberStrategy, Times
-from engine.backtest.run_bars import ReplayBars
+from engine.backtest.replayed_bars import ReplayBars
 from engine.backtest.run_ticks import ReplayTicks
 from engine.backtest.tick_latency import INSTANT, TickLatency
 from engine.backtest.traded_market import TradedMarket

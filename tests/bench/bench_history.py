@@ -27,7 +27,8 @@ from compiled.model.values import MINUTE, SECOND
 from engine.backtest.clocked_bars import ReplayColumns, on_one_clock
 from engine.backtest.kept_bars import KeptBars
 from engine.backtest.loaded_bars import LoadedBars
-from engine.backtest.run_bars import CHUNK, BarVersions, prices_on_grid
+from engine.backtest.replayed_bars import CHUNK, prices_on_grid
+from engine.backtest.run_bars import BarVersions
 from engine.history.bar_series import BarSeries
 from engine.history.feed_recording import RecordKind
 from engine.market.calendar import Calendar

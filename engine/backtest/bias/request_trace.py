@@ -16,7 +16,7 @@ from compiled.trading.strategy import Context, Strategy, StrategyRequest
 from compiled.trading.strategy_host import error_text
 from engine.backtest.backtest_run import BacktestRun, RunSettings, StrategyFailure
 from engine.backtest.dated_symbols import DatedSymbols
-from engine.backtest.run_bars import replay_bars
+from engine.backtest.replayed_bars import replay_bars
 from engine.backtest.traded_market import TradedMarket
 from engine.history.bar_series import BarSeries
 from engine.indian_time import IST

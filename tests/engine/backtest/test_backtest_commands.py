@@ -319,8 +319,8 @@ def show(self, done):
     os.kill(os.getpid(), signal.SIGINT)
     return told(self, done)
 backtesting.ProgressLine.show_progress = show
-import engine.backtest.run_bars
-engine.backtest.run_bars.CHUNK = 500
+import engine.backtest.replayed_bars
+engine.backtest.replayed_bars.CHUNK = 500
 from tui.commands.cli import main
 main(["backtest", "moving_average_cross", "--json"])
 """

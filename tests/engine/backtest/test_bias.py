@@ -25,7 +25,7 @@ from engine.backtest.bias.request_trace import (
     first_difference,
     replay_subject,
 )
-from engine.backtest.run_bars import replay_bars
+from engine.backtest.replayed_bars import replay_bars
 from engine.history.bar_adjustment import adjusted_series
 from engine.market.calendar import midnight
 from engine.market.corporate_actions.action_list import AdjustmentStep

@@ -14,7 +14,8 @@ from compiled.venue.slippage import Slippage
 from engine.backtest.backtest_run import BacktestRun, RunSettings
 from engine.backtest.clocked_bars import on_one_clock
 from engine.backtest.kept_bars import KeptBars
-from engine.backtest.run_bars import BarVersions, days_of, replay_bars
+from engine.backtest.replayed_bars import replay_bars
+from engine.backtest.run_bars import BarVersions, days_of
 from engine.backtest.traded_market import instruments_of, market_of
 from engine.history.bar_series import to_bars
 from engine.market import charges

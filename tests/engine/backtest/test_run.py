@@ -12,14 +12,12 @@ from compiled.model.values import MINUTE, SECOND, Product
 from compiled.trading.risk import RiskLimits
 from compiled.venue.slippage import FixedTicks, Slippage, VolumeShare
 from engine.backtest.backtest_run import BacktestRun, RunSettings
+from engine.backtest.replayed_bars import bars_within, prices_on_grid, replay_bars
 from engine.backtest.results.round_trips import fill_columns, kept_overnight
 from engine.backtest.results.run_reckoning import reckon_run
 from engine.backtest.run_bars import (
     BarVersions,
-    bars_within,
     days_of,
-    prices_on_grid,
-    replay_bars,
     span_for,
 )
 from engine.backtest.traded_market import instruments_of, market_of, tick_of
@@ -290,7 +288,7 @@ def test_parts_of_any_size_give_the_same_run(monkeypatch):
     orders = {at(TUESDAY, "09:15") + k * 17 * MINUTE: 0 if k % 2 else 10 for k in range(20)}
     digests = set()
     for size in (1, 7, 1_000, 10**9):
-        monkeypatch.setattr("engine.backtest.run_bars.CHUNK", size)
+        monkeypatch.setattr("engine.backtest.replayed_bars.CHUNK", size)
         backtest = made(series, [Told(orders)], days)
         assert backtest.run()
         trades, account = reckoned(backtest)
@@ -307,7 +305,7 @@ def test_parts_of_any_size_give_the_same_run(monkeypatch):
 
 
 def test_a_run_that_is_stopped_keeps_what_was_done(monkeypatch):
-    monkeypatch.setattr("engine.backtest.run_bars.CHUNK", 300)
+    monkeypatch.setattr("engine.backtest.replayed_bars.CHUNK", 300)
     days = (TUESDAY, WEDNESDAY)
     series = {"INFY": walk(days, 1)}
     orders = {
@@ -325,7 +323,7 @@ def test_a_run_that_is_stopped_keeps_what_was_done(monkeypatch):
 
 
 def test_what_a_stopped_run_holds_stands_at_the_last_price_it_came_to(monkeypatch):
-    monkeypatch.setattr("engine.backtest.run_bars.CHUNK", 300)
+    monkeypatch.setattr("engine.backtest.replayed_bars.CHUNK", 300)
     # at 100 for the bars that are replayed, at 300 and 10 later
     series = {"INFY": day_of(TUESDAY, [100.0] * 301 + [300.0] * 40 + [10.0] * 34)}
     stopped = made(series, [Told({at(TUESDAY, "09:30"): 5})], (TUESDAY,))

@@ -20,12 +20,12 @@ from engine.backtest.backtest_run import BacktestRun, RunSettings, StrategyFailu
 from engine.backtest.kept_bars import KeptBars
 from engine.backtest.linter.result_linter import LinterFinding, lint_outcome, overall_verdict
 from engine.backtest.loaded_bars import LoadedBars
+from engine.backtest.replayed_bars import replay_bars
 from engine.backtest.results.run_reckoning import outcome_of, reckon_run
 from engine.backtest.run_bars import (
     BarSource,
     BarVersions,
     days_of,
-    replay_bars,
     span_for,
     unadjusted_splits,
 )

@@ -8,7 +8,7 @@ from compiled.model.order_terms import ExitEscalation
 from compiled.model.values import SECOND, Instrument
 from compiled.trading.strategy import Strategy
 from engine.backtest.backtest_run import BacktestRun, RunSettings
-from engine.backtest.run_bars import ReplayBars, replay_bars
+from engine.backtest.replayed_bars import ReplayBars, replay_bars
 from engine.backtest.run_ticks import ReplayTicks, tick_instruments
 from engine.backtest.tick_latency import INSTANT, TickLatency
 from engine.backtest.traded_market import TradedMarket, instruments_of, market_of

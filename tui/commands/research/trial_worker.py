@@ -19,8 +19,9 @@ import compiled
 from engine.backtest.backtest_run import BacktestRun
 from engine.backtest.loaded_bars import LoadedBars
 from engine.backtest.packed_bars import read_packed
+from engine.backtest.replayed_bars import ReplayBars, replay_bars
 from engine.backtest.results.run_reckoning import outcome_of, reckon_run
-from engine.backtest.run_bars import ReplayBars, days_of, replay_bars
+from engine.backtest.run_bars import days_of
 from engine.backtest.run_identity import source_hash
 from engine.backtest.run_outcome import RunManifest, RunOutcome
 from engine.backtest.statistics.run_statistics import statistics
