@@ -13,6 +13,7 @@ OURS: Final = (
             "__init__.py",
             "composed.py",
             "feed_bars.py",
+            "native_strategies.py",
             "replaced_models.py",
             "strategy_sources.py",
         )
