@@ -5,8 +5,6 @@ Slippage and fees are those of paper trading as well; no real order is priced or
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
-from importlib import import_module
-from pathlib import Path
 from typing import Final, NamedTuple, TypeVar, final
 
 from compiled.accounting.charges import ChargeRates, RateTable
@@ -14,9 +12,11 @@ from compiled.venue.slippage import FixedTicks, Slippage
 from engine.errors import ConfigError, PatangError
 from engine.market.charges import ChargeSource, load_rate_table
 from strategies.author_faults import AUTHOR_FAULTS, PartFailed, failure_text
-from strategies.strategy_sources import load_file, only_class
+from strategies.strategy_sources import named_class, source_module
 
 Kind = TypeVar("Kind")
+Fault = Callable[[BaseException], None]
+"""Told of what a part of the author's own has raised."""
 MOST_LOST: Final = 10_000_000
 """Rupees a share: beyond the dearest there is."""
 RATES: Final = (
@@ -81,11 +81,7 @@ def named_part(where: str, text: str, base: type[Kind], *arguments: object) -> K
     """
     place, _, attribute = text.partition(":")
     try:
-        module = (
-            load_file(Path(place).expanduser()) if place.endswith(".py") else import_module(place)
-        )
-        kind = getattr(module, attribute) if attribute else only_class(module, base)
-        part = kind(*arguments)
+        part = named_class(source_module(place), attribute, base)(*arguments)
     # ours are in one line already, and ctrl-c is the operator's
     except (PatangError, KeyboardInterrupt):
         raise
@@ -102,19 +98,16 @@ def is_part(text: str) -> bool:
     return "." in text.partition(":")[0]
 
 
-def paper_slippage(text: str, ticks: int, fault: "Fault") -> Slippage:
+def paper_slippage(text: str, ticks: int, fault: Fault) -> Slippage:
     """Return the slippage of paper: ticks, or a model by its name, in whose place they stand."""
     usual = FixedTicks(ticks)
     return GuardedSlippage(named_part("slippage", text, Slippage), usual, fault) if text else usual
 
 
-def paper_charges(text: str, fault: "Fault") -> ChargeSource:
+def paper_charges(text: str, fault: Fault) -> ChargeSource:
     """Return the charges of paper: the table's, or as fees by their name change them."""
     table = load_rate_table()
     return FeeTable(table, named_part("fees", text, FeeModel), fault) if text else table
-
-
-Fault = Callable[[BaseException], None]
 
 
 def failing(what: str) -> Fault:

@@ -68,17 +68,11 @@ def factory(name: str, table: Mapping[str, object]) -> Factory:
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(names())}"
         raise ConfigError(f"unknown strategy {name}; {hint} (a file of your own: {own})")
     place, _, attribute = (source or SHIPPED.get(name, "") or str(own)).partition(":")
+    module = source_module(place)
+    made: Factory = named_class(module, attribute, Strategy)
     if not place.endswith(".py"):
-        found: Factory = (
-            getattr(importlib.import_module(place), attribute)
-            if attribute
-            else only_class(importlib.import_module(place), Strategy)
-        )
-        return found
-    path = Path(place).expanduser()
-    module = load_file(path)
-    made: Factory = getattr(module, attribute) if attribute else only_class(module, Strategy)
-    return native_factory(path, module, made) or made
+        return made
+    return native_factory(Path(place).expanduser(), module, made) or made
 
 
 def own_file(name: str, table: Mapping[str, object]) -> Path | None:
@@ -94,6 +88,13 @@ def full_source(name: str, table: Mapping[str, object]) -> str:
     if not place.endswith(".py"):
         return source
     return f"{Path(place).expanduser().absolute()}{colon}{attribute}"
+
+
+def source_module(place: str) -> ModuleType:
+    """Return the module that FILE.py or a.module stands for."""
+    if place.endswith(".py"):
+        return load_file(Path(place).expanduser())
+    return importlib.import_module(place)
 
 
 def load_file(path: Path) -> ModuleType:
@@ -119,11 +120,13 @@ def load_file(path: Path) -> ModuleType:
     return module
 
 
-def only_class(module: ModuleType, base: type[Any]) -> Any:
-    """Return the one class of a kind that a module defines.
+def named_class(module: ModuleType, attribute: str, base: type[Any]) -> Any:
+    """Return what a module calls so; without a name the one class of a kind that it defines.
 
     Raise `ConfigError` where it defines none, or several.
     """
+    if attribute:
+        return getattr(module, attribute)
     found = [
         each
         for each in vars(module).values()
