@@ -24,7 +24,7 @@ from store.backtest_results import ParityDay
 from store.journal_day import KeptDay, kept_day, last_day
 from tui.commands.backtest.parity_backtest import DayBacktest
 from tui.commands.backtest.parity_bars import LIVE, TICKS, ParityBars, desk_bars, kept_bars
-from tui.commands.backtest.tick_days import recorded_day
+from tui.commands.backtest.tick_days import RecordedDay, recorded_day
 from tui.run.run_records import database_of_day, latest_database
 from tui.run.settings import calendar_of, settings_of, strategies_of
 
@@ -159,8 +159,17 @@ class ParityRun:
             )
         again = DayBacktest(config, request.mode, day, kept, ran)
         read = ParityBars(config, day, store, request.folder, self._warnings)
-        spans = {each.span for each in again.strategies().values()}
-        found = self._on_ticks(again, kept, read, spans) or self._on_bars(again, kept, read, spans)
+        strategies = again.strategies()
+        spans = {each.span for each in strategies.values()}
+        recorded = self._whole_recording(kept, day)
+        # beside a recording, and where it turns out to be of another run
+        wanted = LIVE if recorded is not None else request.bars or LIVE
+        series, version = read.of_backtest(wanted, kept, spans)
+        found = None
+        if recorded is not None:
+            found = self._on_ticks(again, kept, recorded, series)
+        if found is None:
+            found = self._on_bars(again, kept, read, series, version)
         backtest = found.backtest
         for failure in backtest.failures:
             self._warnings.append(f"in the backtest {failure.strategy} failed: {failure.error}")
@@ -171,7 +180,7 @@ class ParityRun:
         done = backtest_day_of(
             backtest,
             found.bars,
-            self._known_differences(kept.ran, ran, again.strategies()),
+            self._known_differences(kept.ran, ran, strategies),
             cold=_cold_until(backtest, kept.opened, spans),
             # only a history goes on where the desk did not
             until=kept.ended if found.version in {LIVE, TICKS} else NEVER,
@@ -193,18 +202,14 @@ class ParityRun:
             warnings=self._warnings,
         )
 
-    def _on_ticks(
-        self, again: DayBacktest, kept: KeptDay, read: ParityBars, spans: Collection[int]
-    ) -> ReplayedDay | None:
-        """Run the day on what the desk has recorded; None where it has not, or not all of it."""
+    def _whole_recording(self, kept: KeptDay, day: date) -> RecordedDay | None:
+        """Return what the desk has recorded; None where it has not, or not all of it."""
         wanted = self._request.bars
         named = "/" in wanted
         if wanted not in {"", TICKS} and not named:
             return None
         try:
-            recorded = recorded_day(
-                self._config, self._request.mode, read.day, name=wanted if named else ""
-            )
+            recorded = recorded_day(self._config, self._request.mode, day, wanted if named else "")
         except NothingFound:
             if wanted:
                 raise
@@ -214,7 +219,7 @@ class ParityRun:
             kept.opened,
             kept.ended,
             kept.day.incidents,
-            self._calendar.session(read.day),
+            self._calendar.session(day),
         )
         if not wanted and missing > SPARE:
             self._warnings.append(
@@ -222,14 +227,23 @@ class ParityRun:
                 "its bars are taken; --bars ticks takes the recording all the same"
             )
             return None
-        series, _ = read.of_backtest(LIVE, kept, spans)
+        return recorded
+
+    def _on_ticks(
+        self,
+        again: DayBacktest,
+        kept: KeptDay,
+        recorded: RecordedDay,
+        series: Mapping[str, BarSeries],
+    ) -> ReplayedDay | None:
+        """Run the day on a recording; None where it is of another run of the desk."""
         first = recorded.stretches[0][0]
         warm = {name: bars.pick(bars.start + MINUTE_NS <= first) for name, bars in series.items()}
         backtest = again.on_ticks(recorded, warm)
         made = dict(backtest.series)
         if not are_alike(kept.seen, made):
-            if wanted:
-                raise NothingFound(f"the recording of {read.day} is of another run of the desk")
+            if self._request.bars:
+                raise NothingFound(f"the recording of {recorded.day} is of another run of the desk")
             self._warnings.append("the recording of the day is of another run: bars are taken")
             return None
         # where it was silent, the journal says why
@@ -237,9 +251,13 @@ class ParityRun:
         return ReplayedDay(backtest, made, TICKS, None)
 
     def _on_bars(
-        self, again: DayBacktest, kept: KeptDay, read: ParityBars, spans: Collection[int]
+        self,
+        again: DayBacktest,
+        kept: KeptDay,
+        read: ParityBars,
+        series: Mapping[str, BarSeries],
+        version: str,
     ) -> ReplayedDay:
-        series, version = read.of_backtest(self._request.bars or LIVE, kept, spans)
         backtest = again.on_bars(series)
         heard = read.with_today(series, kept.day.bars)
         same = all(

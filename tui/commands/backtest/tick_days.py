@@ -9,7 +9,7 @@ from brokers.recorded.feed_playback import FeedPlayback, PlayedFrame
 from compiled.backtest.paced_requests import RequestRates
 from compiled.backtest.tick_packing import TickPacker
 from compiled.model.events import BandUpdate, TimerEvent
-from compiled.model.values import SECOND, Instrument
+from compiled.model.values import NEVER, SECOND, Instrument
 from engine.backtest.imported_day import file_hash, imported_days
 from engine.backtest.run_ticks import CHUNK, TickDay
 from engine.backtest.traded_market import CONTRACT, INDEX_NAMES
@@ -118,9 +118,7 @@ def rates_of(config: DeskConfig) -> RequestRates:
     )
 
 
-def recorded_day(
-    config: DeskConfig, mode: str, day: date, symbols: Collection[str] = (), name: str = ""
-) -> RecordedDay:
+def recorded_day(config: DeskConfig, mode: str, day: date, name: str = "") -> RecordedDay:
     """Return a day as the desks of a mode have recorded it, or a recording by its name.
 
     Raises `NothingFound`. With it `ReplayTicks` and `BacktestRun` run that day on its ticks.
@@ -130,7 +128,7 @@ def recorded_day(
     if not runs:
         of = name or mode
         raise NothingFound(f"no recording of {of} on {day}: see patang ticks list")
-    return RecordedDay(_following_runs(runs), symbols, config.feed.late_after_s)
+    return RecordedDay(_following_runs(runs), (), config.feed.late_after_s)
 
 
 def tick_days(
@@ -221,7 +219,7 @@ def _chosen_recordings(
 def _following_runs(runs: Sequence[RecordedRun]) -> list[RecordedRun]:
     """Return the runs of a day that follow each other: of two of the same time the later one."""
     kept: list[RecordedRun] = []
-    begins = 2**62
+    begins = NEVER
     # A day of a simulated market may have been recorded again and again.
     for run in reversed(runs):
         heads = list(_block_headers(run))
