@@ -55,6 +55,8 @@ RESULTS: Final[Mapping[str, str]] = {
     TWIN: "its twin was filled at another price",
     COST: "other charges",
 }
+NOBODY: Final = "nobody"
+"""Whose shares are that moved without an order of the desk."""
 
 
 class ParityDifference(NamedTuple):

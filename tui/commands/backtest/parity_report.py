@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.text import Text
 
-from engine.backtest.parity.attribution import DayParity, ParityDifference
+from engine.backtest.parity.attribution import NOBODY, DayParity, ParityDifference
 from engine.backtest.parity.day_records import LEAVE, OK
 from engine.backtest.parity.decision_matching import PairedDecision
 from engine.backtest.parity.difference_causes import TWIN
 from engine.backtest.results.figure_text import money, percent
 from engine.numbers import price, time_of_day
 from engine.texts import plain_text
-from tui.commands.backtest.parity_run import NOBODY
 from tui.commands.shared.text_tables import column_text
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def parity_lines(result: "ParityResult", width: int, *, every: bool) -> Iterator
     A difference is one line where all of them fit.
     """
     parity, curves = result.parity, result.curves
-    yield (f"Parity {percent(parity.percent)}   {DELTA} {_signed_money(parity.delta)}")
+    yield f"Parity {percent(parity.percent)}   {DELTA} {_signed_money(parity.delta)}"
     yield (
         f"{result.mode}, {result.day:%a %-d %b %Y}: {parity.matched.same} of "
         f"{len(parity.matched.decisions)} decisions are the same"

@@ -10,7 +10,7 @@ from compiled.model.values import NEVER, SECOND
 from compiled.trading.strategy import Strategy
 from engine.backtest import run_identity
 from engine.backtest.backtest_run import BacktestRun
-from engine.backtest.parity.attribution import DayParity, compare_days, split_parity
+from engine.backtest.parity.attribution import NOBODY, DayParity, compare_days, split_parity
 from engine.backtest.parity.backtested_day import backtest_day_of
 from engine.backtest.parity.bar_prices import differing_starts
 from engine.backtest.parity.day_records import BacktestDay, DeskDay
@@ -31,8 +31,6 @@ from tui.run.settings import calendar_of, settings_of, strategies_of
 Day = TypeVar("Day", DeskDay, BacktestDay)
 SPARE: Final = 2 * MINUTE_NS
 """How long a desk may have run without its recording (ns): an opening takes its time."""
-NOBODY: Final = "nobody"
-"""Whose shares are that moved without an order of the desk."""
 
 
 class ParityRequest(NamedTuple):
