@@ -22,7 +22,7 @@ import compiled
 from compiled.indicators.price import Indicator
 from compiled.trading.strategy import Strategy
 from engine.backtest.run_identity import ROOT
-from engine.errors import ConfigError, DataError, OperatorError, in_words
+from engine.errors import ConfigError, DataError, OperatorError, PatangError, in_words
 from engine.exit_codes import DONE, FAILED
 from engine.numbers import counted
 from engine.system import native_units
@@ -78,7 +78,8 @@ def compile_strategy(
     _check_tools()
     try:
         source = load_file(path)
-    except OperatorError:
+    # ours are in one line already, and ctrl-c is the operator's
+    except (PatangError, KeyboardInterrupt):
         raise
     except BaseException as error:
         raise ConfigError(f"{path} cannot be run: {failure_text(error)}") from error
