@@ -21,7 +21,7 @@ from compiled.trading.strategy import Strategy
 from engine.config.disk_places import own_cache_folder
 from engine.errors import ConfigError
 from engine.system.native_units import IDENTITY
-from engine.system.private_files import TRUSTED, others_write
+from engine.system.private_files import others_rule
 
 NATIVE: Final = "patang_native_"
 """How the modules of compiled files begin."""
@@ -75,8 +75,7 @@ class BuiltStrategy(NamedTuple):
             if name in sys.modules:
                 continue
             for place in (self.folder, file):
-                facts = place.stat()
-                if facts.st_uid not in {os.geteuid(), TRUSTED} or others_write(facts):
+                if others_rule(place.stat()):
                     raise ConfigError(f"{place}: others can write it: patang compile --clear")
             spec = importlib.util.spec_from_file_location(name, file)
             if spec is None or spec.loader is None:

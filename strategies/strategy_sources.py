@@ -16,7 +16,7 @@ from typing import Any, Final
 from compiled.trading.strategy import Strategy
 from engine.config.strategy_parameters import StrategyParameters
 from engine.errors import ConfigError, in_words
-from engine.system.private_files import TRUSTED, others_write
+from engine.system.private_files import others_rule
 from strategies.native_strategies import native_factory
 from strategies.parameters import SOURCE, parameters_kind
 
@@ -105,7 +105,7 @@ def load_file(path: Path) -> ModuleType:
     except OSError as error:
         raise ConfigError(f"{path}: {in_words(error)}") from None
     # The file is run as this user, with the session of his broker in memory.
-    if facts.st_uid not in {os.geteuid(), TRUSTED} or others_write(facts):
+    if others_rule(facts):
         raise ConfigError(
             f"{path}: others can write it, and it would trade: chmod go-w, and own it"
         )

@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 
 from engine.config.toml_reader import TomlReader, render_toml
 from engine.errors import ConfigError, in_words
-from engine.system.private_files import TRUSTED, others_write
+from engine.system.private_files import others_rule
 from engine.system.whole_files import write_whole
 from engine.texts import plain_text
 
@@ -195,7 +195,7 @@ def _read_own_text(file: Path) -> str:
         facts = os.fstat(opened.fileno())
         if not stat.S_ISREG(facts.st_mode):
             raise ConfigError(f"{file}: no regular file")
-        if facts.st_uid not in {os.geteuid(), TRUSTED} or others_write(facts):
+        if others_rule(facts):
             raise ConfigError(
                 f"{file}: others can write it, and it decides what is traded: chmod go-w, own it"
             )

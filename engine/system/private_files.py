@@ -74,6 +74,11 @@ def _refuse_writers(folder: Path, facts: os.stat_result) -> None:
         )
 
 
+def others_rule(facts: os.stat_result) -> bool:
+    """Return whether another user than the administrator owns it, or can write."""
+    return facts.st_uid not in {os.geteuid(), TRUSTED} or others_write(facts)
+
+
 def others_write(facts: os.stat_result) -> bool:
     """Return whether another user can write.
 
