@@ -125,7 +125,7 @@ class OpeningDesk:
         return given_configuration(sys.argv)
 
     def past_commands(self) -> list[str]:
-        """Return the lines of before, which stand beside the desks' folders."""
+        """Return the lines of before, which stand beside the desk's database."""
         try:
             return self._commands_file.read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:

@@ -1,4 +1,4 @@
-"""Values of a command line as they are typed: days and lists of symbols."""
+"""Values of a command line as they are typed: days, numbers and lists of symbols."""
 
 import os
 import re
