@@ -17,6 +17,7 @@ from tui.commands.shared.typed_values import END_OF_TIME, read_day, symbol_set
 from tui.run.configured import configuration
 
 if TYPE_CHECKING:
+    from engine.history.bar_series import Floats
     from engine.history.expected_bars import ExpectedBars
     from engine.ports import BarStore
 
@@ -62,6 +63,16 @@ def check_new_version(version: str) -> None:
             f"--version {version!r}: bars of others are not golden, and have a short name; name "
             "them otherwise, as imported"
         )
+
+
+def store_averages(store: "BarStore", symbol: str, span: int, version: str) -> "dict[str, Floats]":
+    """Store the averages of a symbol's closes beside its bars; return them."""
+    from engine.history.moving_averages import moving_averages
+
+    series = store.columns(symbol, span, -END_OF_TIME, END_OF_TIME, version)
+    found = moving_averages(series.close)
+    store.write_averages(symbol, span, version, series.start, found)
+    return found
 
 
 def store_of(folder: Path | None, config: Path | None) -> "BarStore":

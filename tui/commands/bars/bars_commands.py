@@ -32,6 +32,7 @@ from tui.commands.bars.bar_selection import (
     folder_of,
     months_of,
     select_bars,
+    store_averages,
     store_of,
     time_range,
 )
@@ -387,14 +388,10 @@ def averages(
     As strategies compute them; none before there are enough bars. They replace
     those of before. Prints each symbol's last ones, in rupees.
     """
-    from engine.history.moving_averages import moving_averages as made
-
     chosen = select_bars(folder, config, symbols, version, span)
     rows: list[dict[str, object]] = []
     for symbol in chosen.symbols:
-        series = chosen.store.columns(symbol, chosen.span, 0, END_OF_TIME, chosen.version)
-        found = made(series.close)
-        chosen.store.write_averages(symbol, chosen.span, chosen.version, series.start, found)
+        found = store_averages(chosen.store, symbol, chosen.span, chosen.version)
         rows.append(
             {"symbol": symbol}
             | {name: round(float(values[-1]), 4) for name, values in found.items()}

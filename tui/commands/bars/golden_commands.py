@@ -14,10 +14,9 @@ from engine.errors import DataError, NothingFound, PatangError
 from engine.exit_codes import DONE, FAILED
 from engine.market.calendar import ist_day
 from engine.numbers import counted
-from engine.ports import BarStore
 from engine.texts import plain_text
 from store.bars.registry import FILES
-from tui.commands.bars.bar_selection import Symbols, folder_of, store_of
+from tui.commands.bars.bar_selection import Symbols, folder_of, store_averages, store_of
 from tui.commands.shared.options import ConfigFile, Folder, RowsAsJson
 from tui.commands.shared.text_tables import print_table
 from tui.commands.shared.typed_values import END_OF_TIME, symbol_set
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from engine.history.golden_bars import (
         GoldenBars,
         GoldenDifference,
-        GoldenManifest,
         SeriesManifest,
     )
     from engine.history.tick_evidence import TickEvidence
@@ -119,8 +117,10 @@ def build(
         # last: without its manifest it is no version, whatever ended the build
         made.write_manifest(place, manifest)
         on_server = folder is None and configuration(config).store.backend != FILES
+        # others look up a version's minutes with them
         if on_server and span == MINUTE_S:
-            _store_averages(store, manifest)
+            for symbol in manifest.symbols:
+                store_averages(store, symbol, span, manifest.version)
     total = sum(part.bars for part in parts.values())
     what = "would hold" if dry_run else "holds"
     print_table(
@@ -132,17 +132,6 @@ def build(
         ),
     )
     return DONE
-
-
-def _store_averages(store: BarStore, manifest: "GoldenManifest") -> None:
-    """Store the averages of a version, whose minutes others look up with them."""
-    from engine.history.moving_averages import moving_averages
-
-    for symbol in manifest.symbols:
-        series = store.columns(symbol, manifest.span, -END_OF_TIME, END_OF_TIME, manifest.version)
-        store.write_averages(
-            symbol, manifest.span, manifest.version, series.start, moving_averages(series.close)
-        )
 
 
 @golden.command(name="list")
