@@ -5,6 +5,7 @@ from typing import Final, final
 
 import numpy as np
 
+from engine.backtest.clocked_bars import can_be_true
 from engine.errors import DataError, PatangError
 from engine.history.bar_series import BarSeries, StoredSeries
 from strategies.author_faults import AUTHOR_FAULTS, failure_text
@@ -12,8 +13,6 @@ from strategies.replaced_models import DataFeed
 
 VERSION: Final = "feed"
 """The version of its bars in a manifest."""
-HIGHEST: Final = 1e9
-"""Rupees: beyond any price."""
 
 
 @final
@@ -78,9 +77,7 @@ def _bar_series(columns: Sequence[list[float]]) -> BarSeries:
 
 def _bar_fault(series: BarSeries) -> str:
     """Return the first thing that cannot be true of bars, empty where there is none."""
-    low, high = series.low, series.high
-    wrong = ~((low > 0) & (low <= series.open) & (low <= series.close) & (high <= HIGHEST))
-    wrong |= (high < series.open) | (high < series.close) | (series.volume < 0)
+    wrong = ~can_be_true(series) | (series.volume < 0)
     if wrong.any():
         return f"row {int(np.argmax(wrong)) + 1} is no bar: its prices or its volume"
     # bars of one symbol in another order would make another run of the same file

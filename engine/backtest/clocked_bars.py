@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, final
 
 import numpy as np
+import numpy.typing as npt
 
 from compiled.backtest.recording import BarColumns
 from compiled.model.values import E4
@@ -138,10 +139,11 @@ def _names_by_appearance(series: Mapping[str, BarSeries]) -> list[str]:
     return sorted(there, key=lambda name: int(series[name].start[0]))
 
 
-def _refuse_impossible(name: str, bars: BarSeries) -> None:
+def can_be_true(bars: BarSeries) -> npt.NDArray[np.bool_]:
+    """Return for each bar whether its prices can be those of one."""
     low, high = bars.low, bars.high
     # Written so that a NaN fails it.
-    true = (
+    found: npt.NDArray[np.bool_] = (
         (low > 0)
         & (low <= bars.open)
         & (bars.open <= high)
@@ -149,6 +151,11 @@ def _refuse_impossible(name: str, bars: BarSeries) -> None:
         & (bars.close <= high)
         & (high < 1e9)
     )
+    return found
+
+
+def _refuse_impossible(name: str, bars: BarSeries) -> None:
+    true = can_be_true(bars)
     if not true.all():
         start = np.datetime64(int(bars.start[np.argmin(true)]), "ns")
         raise DataError(f"{name}, {start}Z: these prices are no bar: see patang bars check")
