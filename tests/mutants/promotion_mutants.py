@@ -16,8 +16,8 @@ PROMOTION = (
     Mutant(
         "a file that others can write is followed",
         "engine/promotion/next_day_file.py",
-        "or others_write(facts)",
-        "",
+        "if others_rule(facts):",
+        "if facts.st_uid not in {os.geteuid(), 0}:",
     ),
     Mutant(
         "a promoted strategy whose source changed trades on",
