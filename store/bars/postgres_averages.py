@@ -8,7 +8,7 @@ import numpy as np
 
 from compiled.model.values import SECOND
 from engine.history.bar_series import BarSeries, Floats, Ints, unique_starts
-from engine.history.moving_averages import NAMES, continued_averages, moving_averages
+from engine.history.moving_averages import NAMES, PERIODS, continued_averages, moving_averages
 
 COLUMNS = ", ".join(NAMES)
 MICROS = '(extract(epoch FROM "timestamp") * 1000000)::bigint'
@@ -67,7 +67,7 @@ def extend_averages(connection: Any, symbol: str, series: BarSeries) -> int:
 def _following_averages(connection: Any, symbol: str, closes: Floats) -> dict[str, Floats]:
     query = (
         f"SELECT close, {COLUMNS} FROM market_data.ohlcv_data WHERE symbol = %s "  # noqa: S608 - names of our own
-        'ORDER BY "timestamp" DESC LIMIT 200'
+        f'ORDER BY "timestamp" DESC LIMIT {max(PERIODS)}'
     )
     rows = connection.execute(query, (symbol,)).fetchall()
     if rows and None not in rows[0]:
