@@ -44,8 +44,8 @@ def superior_ability(
     Hansen, "A Test for Superior Predictive Ability" (2005); White, "A Reality Check for Data
     Snooping" (2000); Romano and Wolf, "Stepwise Multiple Testing as Formalized Data Snooping"
     (2005). `returns` is of shape (days, trials), `benchmark` of (days,), 0 where it is not given.
-    `block` is the mean length of the blocks in days, √days where it is not given. 8 kB are held for
-    each trial and thousand resamples.
+    `block` is the mean length of the blocks in days, √days where it is not given. 24 kB are held
+    for each trial and thousand resamples.
     """
     matrix = trial_matrix(returns)
     if benchmark is not None:
