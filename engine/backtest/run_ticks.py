@@ -226,10 +226,11 @@ class TickPassage:
                 self._replay.change_band(BandUpdate(now, each.token, each.lower, each.upper))
 
     def _change_band(self, day: TickDay, event: BandUpdate) -> None:
-        symbol = next((s for s, each in day.listed.items() if each.token == event.token), "")
-        token = next((int(e.token) for e in self._instruments if e.symbol == symbol), 0)
-        if token:
-            self._replay.change_band(BandUpdate(event.ts, token, event.lower, event.upper))
+        for each in self._instruments:
+            listed = day.listed.get(each.symbol)
+            if listed is not None and listed.token == event.token:
+                band = BandUpdate(event.ts, each.token, event.lower, event.upper)
+                self._replay.change_band(band)
 
     def _fold_day(self) -> None:
         """Turn the day's minutes into arrays, which take less room."""
