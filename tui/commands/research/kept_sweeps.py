@@ -14,7 +14,7 @@ from engine.research.sweep_tables import score_text
 from engine.texts import plain_text
 from tui.commands.backtest.backtest_commands import ReportFile
 from tui.commands.research.sweep_commands import AsOf, Embargo, Folds, WalkForward, study_terms
-from tui.commands.research.sweep_job import sweeps_folder
+from tui.commands.research.sweep_manifest import sweeps_folder
 from tui.commands.research.sweep_output import put_out, study_outcome
 from tui.commands.research.sweep_shelf import SweepShelf
 from tui.commands.shared.options import AsJson, ConfigFile, RowsAsJson

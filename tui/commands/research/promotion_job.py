@@ -30,12 +30,8 @@ from engine.research.trials import PORTFOLIO
 from store.trial_journal import TrialJournal
 from strategies.parameters import parameters_kind, read_parameters
 from strategies.strategy_sources import factory, full_source
-from tui.commands.research.sweep_job import (
-    SweepJob,
-    SweepOutcome,
-    read_sweep_request,
-    sweeps_folder,
-)
+from tui.commands.research.sweep_job import SweepJob
+from tui.commands.research.sweep_manifest import SweepOutcome, read_sweep_request, sweeps_folder
 from tui.commands.research.sweep_output import study_outcome
 from tui.commands.research.sweep_shelf import SweepShelf
 from tui.commands.research.trial_checks import (

@@ -22,7 +22,8 @@ from tui.commands.backtest.backtest_options import (
 )
 from tui.commands.backtest.backtest_request import read_request
 from tui.commands.research.sweep_files import drop_bars, write_trials
-from tui.commands.research.sweep_job import SamplerName, SweepJob, SweepRequest
+from tui.commands.research.sweep_job import SweepJob
+from tui.commands.research.sweep_manifest import SamplerName, SweepRequest
 from tui.commands.shared.options import AsJson, ConfigFile, Folder, From, To
 from tui.commands.shared.progress_line import narrate
 from tui.commands.shared.typed_values import read_day

@@ -1,15 +1,14 @@
-"""A sweep: what is asked for, its trials, and its running into a folder of its own."""
+"""A sweep: its axes and points, and its running into a folder of its own."""
 
 import hashlib
 import json
 import math
-import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Final, Literal, NamedTuple, final
+from typing import Final, final
 
 import msgspec
 
@@ -18,10 +17,9 @@ from engine.backtest.loaded_bars import LoadedBars
 from engine.backtest.packed_bars import write_packed
 from engine.backtest.run_bars import span_for
 from engine.backtest.statistics.run_metrics import METRICS
-from engine.config.disk_places import desk_paths
 from engine.config.schema import DeskConfig
 from engine.config.toml_reader import close_hint
-from engine.errors import ConfigError, DataError, PatangError
+from engine.errors import ConfigError, PatangError
 from engine.history.golden_bars import series_digest
 from engine.indian_time import made_text
 from engine.research.parameter_space import (
@@ -33,27 +31,32 @@ from engine.research.parameter_space import (
 )
 from engine.research.point_pruner import PointPruner, PrunedRounds
 from engine.research.samplers import DEFAULT_TRIALS, ListSampler, PointSampler, TpeSampler
-from engine.research.sweep_run import NamedTrial, SweepProgress, SweepRun
+from engine.research.sweep_run import SweepProgress, SweepRun
 from engine.research.trials import (
-    PORTFOLIO,
     StudyTerms,
     SweepPoint,
-    SweepRow,
     TrialBasis,
     TrialResult,
     TrialWindow,
-    trial_id,
 )
 from store.trial_journal import TrialJournal
 from strategies import build
 from tui.commands.backtest.backtest_job import BacktestJob
-from tui.commands.backtest.backtest_request import BacktestRequest
 from tui.commands.research.sweep_files import BARS, forget_study
+from tui.commands.research.sweep_manifest import (
+    SweepManifest,
+    SweepOutcome,
+    SweepRequest,
+    named_trials,
+    plain_request,
+    rows_of,
+    sweeps_folder,
+    unwanted_trials,
+)
 from tui.commands.research.trial_worker import SweepTask, encode_task
 from tui.commands.research.worker_pools import dask_workers, local_workers
 from tui.commands.shared.progress_line import StatusLine, interruptible
 
-SamplerName = Literal["grid", "random", "tpe"]
 ASKED_AT_ONCE: Final = 8
 """Points that run before the sampler or the pruner is told: the same on every machine, or the same
 seed would find other points on one with more cores."""
@@ -62,70 +65,6 @@ NO_AXES: Final = ("enabled", "source", "symbols")
 WORST: Final = -1e9
 MEASURED: Final = tuple(each.key for each in METRICS if each.unit not in {"date", "time"})
 """Metrics that can be looked for the most of."""
-
-
-class SweepRequest(NamedTuple):
-    """Request for a sweep: a backtest's, the axes, and how points are taken of them."""
-
-    backtest: BacktestRequest
-    axes: tuple[str, ...]
-    sampler: SamplerName = "grid"
-    trials: int = 0
-    seed: int = 7
-    portfolio: bool = False
-    objective: str = "sharpe"
-    study: StudyTerms = StudyTerms()
-    timeframes: tuple[int, ...] = ()
-    prune: float = 0.0
-
-
-class SweepManifest(msgspec.Struct, frozen=True, kw_only=True):
-    """The identity of a sweep: all that its trials follow from."""
-
-    name: str
-    made: str
-    request: object
-    basis: TrialBasis
-    bars: str
-    """Hash of the file of bars."""
-    symbols: list[str]
-    span: int
-    points: int
-    native: bool
-    command: str
-    window: TrialWindow = TrialWindow()
-    portfolio: bool = False
-    objective: str = "sharpe"
-    study: StudyTerms = StudyTerms()
-    wanted: int = 0
-    """Trials at most, of all points and symbols."""
-    days: list[date] = []
-    """The sessions of every trial."""
-    warnings: list[str] = []
-    whole: bool = False
-    """Whether every trial has been run."""
-
-    @property
-    def traded(self) -> list[str]:
-        """Return the symbols of the trials of a point."""
-        return [PORTFOLIO] if self.portfolio else self.symbols
-
-
-class SweepOutcome(NamedTuple):
-    """The result of a sweep."""
-
-    manifest: SweepManifest
-    rows: list[SweepRow]
-    refused: list[SweepPoint]
-    resumed: int
-    folder: Path
-    missing: int = 0
-    """Trials that the journal of a whole sweep has not."""
-
-    @property
-    def is_partial(self) -> bool:
-        """Return whether there are trials that were asked for beyond its rows."""
-        return not self.manifest.whole or self.missing > 0
 
 
 @final
@@ -409,7 +348,7 @@ class SweepJob:
         return SweepManifest(
             name=self.folder.name,
             made=datetime.now(UTC).isoformat(timespec="seconds"),
-            request=_plain_request(self.request),
+            request=plain_request(self.request),
             basis=basis,
             bars=digest,
             symbols=list(loaded.series),
@@ -429,7 +368,7 @@ class SweepJob:
     def _sweep_folder(self) -> Path:
         """Return the folder of this request: the same request again finds what it has done."""
         # How trials are judged, and how many are drawn, makes no trial another one.
-        said = _plain_request(self.request._replace(trials=0, study=StudyTerms()))
+        said = plain_request(self.request._replace(trials=0, study=StudyTerms()))
         digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
         name = "-".join([*self.tables][:3])
         return sweeps_folder(self.config) / f"{name}-{digest[:8]}"
@@ -449,63 +388,6 @@ def _only_if_begun(journal: TrialJournal) -> Iterator[None]:
 def _bars_digest(loaded: LoadedBars, symbol: str) -> str:
     said = loaded.manifests[symbol]
     return series_digest(loaded.series[symbol]) if said.adjusted else said.sha256
-
-
-def rows_of(
-    manifest: SweepManifest, points: Iterable[SweepPoint], results: Mapping[str, TrialResult]
-) -> list[SweepRow]:
-    """Return the trials of points that have a result, in the order of the points."""
-    return [
-        SweepRow(
-            name,
-            trial,
-            point.timeframe,
-            results[name],
-            f"pruned after {point.pruned} of {len(manifest.traded)} symbols"
-            if point.pruned
-            else "",
-        )
-        for point in points
-        for name, trial in named_trials(manifest, point)
-        if name in results
-    ]
-
-
-def unwanted_trials(manifest: SweepManifest, points: Sequence[SweepPoint]) -> int:
-    """Return how many trials are not wanted any more, as their points were refused or given up."""
-    symbols = len(manifest.traded)
-    refused = sum(symbols for point in points if point.refusal)
-    return refused + sum(symbols - point.pruned for point in points if point.pruned)
-
-
-def named_trials(
-    manifest: SweepManifest, point: SweepPoint, symbols: Sequence[str] = ()
-) -> Iterator[NamedTrial]:
-    """Yield the trials of a point with their names; without symbols, those of all."""
-    for trial in point.trials(symbols or manifest.traded, manifest.window):
-        yield trial_id(trial, manifest.basis), trial
-
-
-def _plain_request(request: SweepRequest) -> object:
-    """Return a request as JSON has it."""
-    return msgspec.to_builtins(request, enc_hook=str)
-
-
-def read_sweep_request(manifest: SweepManifest) -> SweepRequest:
-    """Return the request of a sweep that was made; raise `DataError`."""
-
-    def path_of(kind: type, text: object) -> object:
-        return Path(str(text)) if kind is Path else text
-
-    try:
-        return msgspec.convert(manifest.request, SweepRequest, dec_hook=path_of)
-    except msgspec.ValidationError as error:
-        raise DataError(f"sweep {manifest.name} is of another patang: {error}") from None
-
-
-def sweeps_folder(config: DeskConfig) -> Path:
-    """Return where sweeps are kept."""
-    return desk_paths(config, os.environ).state / "sweeps"
 
 
 def _show_progress(line: StatusLine, at: SweepProgress) -> bool:

@@ -15,7 +15,7 @@ from engine.system.whole_files import write_whole
 from engine.texts import plain_text
 from store.trial_journal import TrialJournal
 from tui.commands.research.sweep_files import TRIALS
-from tui.commands.research.sweep_job import SweepOutcome
+from tui.commands.research.sweep_manifest import SweepOutcome
 from tui.commands.research.sweep_report import print_study, study_json
 from tui.commands.shared.progress_line import narrate
 from tui.commands.shared.typed_values import read_day

@@ -12,7 +12,7 @@ from engine.errors import DataError, NothingFound, OperatorError, PatangError, i
 from engine.research.trials import SweepPoint, SweepRow
 from store.trial_journal import TrialJournal
 from tui.commands.research.sweep_files import TRIALS
-from tui.commands.research.sweep_job import (
+from tui.commands.research.sweep_manifest import (
     SweepManifest,
     SweepOutcome,
     named_trials,

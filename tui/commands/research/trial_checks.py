@@ -20,7 +20,7 @@ from strategies import build
 from tui.commands.backtest.backtest_job import BacktestJob, BacktestResult
 from tui.commands.backtest.backtest_request import BacktestRequest
 from tui.commands.backtest.bias_check_job import BiasCheckJob
-from tui.commands.research.sweep_job import SweepOutcome
+from tui.commands.research.sweep_manifest import SweepOutcome
 from tui.run.settings import check_timeframes
 
 MOMENTS: Final = 8
