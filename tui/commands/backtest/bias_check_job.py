@@ -225,8 +225,10 @@ class BiasCheckJob:
                 sys.modules.update(there)
                 # the next strategy must find the true history
                 for name, value in was.items():
-                    del os.environ[name]
-                    os.environ |= {name: value} if value is not None else {}
+                    if value is None:
+                        del os.environ[name]
+                    else:
+                        os.environ[name] = value
 
 
 def own_modules() -> dict[str, ModuleType]:
