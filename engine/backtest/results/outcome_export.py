@@ -53,9 +53,12 @@ Columns of times are named `time` or `*_time`.
 
 
 def as_json(
-    outcome: RunOutcome, metrics: Sequence[RunMetric] = (), findings: Sequence[LinterFinding] = ()
+    outcome: RunOutcome,
+    metrics: Sequence[RunMetric] = (),
+    findings: Sequence[LinterFinding] = (),
+    more: Mapping[str, object] | None = None,
 ) -> bytes:
-    """Return all of a run as one JSON object with its `schema`.
+    """Return all of a run, and `more`, as one JSON object with its `schema`.
 
     Long tables are columns, the rest are objects.
     """
@@ -74,6 +77,7 @@ def as_json(
             "trades": [each._asdict() for each in outcome.trades],
             "daily": daily,
             "equity": {"times": outcome.times.tolist(), "curve": outcome.curve.tolist()},
+            **(more or {}),
         }
     )
 

@@ -1,6 +1,5 @@
 """`patang backtest` and `patang results`: strategies on the history, and their results."""
 
-import json
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -210,10 +209,9 @@ def show(
     if as_json:
         from engine.backtest.results.outcome_export import as_json as exported
 
-        told = exported(found.outcome, found.metrics, found.findings).decode()
-        if chance:
-            told = json.dumps(json.loads(told) | _chance_facts(found.outcome))
-        sys.stdout.write(told + "\n")
+        drawn = _chance_facts(found.outcome) if chance else {}
+        told = exported(found.outcome, found.metrics, found.findings, drawn)
+        sys.stdout.write(told.decode() + "\n")
     else:
         shown(found.outcome, found.metrics, found.findings)
         if chance:
