@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
-from contender import OWN, ROOT, surroundings, timed
+from contender import OWN, ROOT, contend, surroundings, timed
 from report import goal, plural, section, table
 
 from compiled.model.values import MINUTE, SECOND
@@ -235,6 +235,7 @@ def _stored(
         }
         for name, value in speed.items()
     ]
+    told.append(_catalog_row(folder / f"{name}.parquet", month, 22 * PER_DAY))
     ready = speed["a backtest, the next"]
     return told, [
         goal("a bar on disk, bytes", "≤ 6", size, size <= 6.0),
@@ -246,6 +247,22 @@ def _stored(
         ),
         goal("bars into a backtest's columns again, M rows/s", "≥ 50", ready, ready >= 50.0),
     ]
+
+
+def _catalog_row(file: Path, month: tuple[int, int], rows: int) -> dict[str, object]:
+    """Return the row of nautilus_trader's catalog, which makes an object of each bar."""
+    peer = contend(
+        "history_peers", "nautilus_trader", file=str(file), first=month[0], last=month[1]
+    )
+    row: dict[str, object] = {"reader": "nautilus_trader's catalog, one symbol"}
+    if "absent" in peer:
+        return row | {"M rows/s": peer["absent"]}
+    assert peer["month_rows"] == min(rows, int(str(peer["rows"]))), "the catalog has other bars"
+    return row | {
+        "M rows/s": float(str(peer["rows"])) / float(str(peer["seconds"])) / 1e6,
+        "one symbol's month, ms": float(str(peer["month_s"])) * 1e3,
+        "bytes a row": peer["bytes"],
+    }
 
 
 def _postgres(

@@ -67,6 +67,18 @@ def ran(capsys, *options):
     return json.loads(told.out)
 
 
+def test_imported_ticks_are_listed_beside_recordings(ticks, capsys):
+    del ticks
+    rows = json.loads(said(capsys, "ticks", "list", "--json").out)
+    assert [row["recording"] for row in rows] == [
+        f"imported/{day}/{symbol}" for day in DAYS for symbol in sorted(("INFY", "SBIN"))
+    ]
+    assert all(row["ticks"] > 100 and row["from"] < row["to"] for row in rows)
+    assert {row["state"] for row in rows} == {"imported"}
+    # They are of no desk's mode.
+    assert run_command(["ticks", "list", "--mode", "paper"]) == 1
+
+
 def test_imported_ticks_are_run_kept_and_named_by_their_hashes(ticks, capsys, tmp_path):
     page = tmp_path / "page.html"
     found = ran(capsys, "--report", str(page))

@@ -18,7 +18,7 @@ from engine.errors import DataError, NothingFound
 from engine.exit_codes import DONE, FAILED
 from engine.history.bar_files import files_in
 from engine.history.bar_series import from_bars
-from engine.history.kept_ticks import keep_ticks
+from engine.history.kept_ticks import KeptTicks, keep_ticks, kept_ticks, read_ticks
 from engine.history.tick_files import SPAN, bars_of, ticks_of
 from engine.market.calendar import Calendar
 from engine.numbers import counted
@@ -94,13 +94,19 @@ COLUMNS = [
 
 @ticks.command(name="list")
 def list_(*, mode: OfMode = None, config: ConfigFile = None, as_json: RowsAsJson = False) -> int:
-    """Tell which recordings there are; `verify` looks into one."""
-    found = all_runs(configuration(config), mode)
-    if not found:
+    """Tell which recordings there are, and which ticks were imported; `verify` looks into one."""
+    values = configuration(config)
+    found = all_runs(values, mode)
+    # Nobody's desk has recorded them: they are of no mode.
+    imported = [] if mode else kept_ticks(desk_paths(values, os.environ).history)
+    if not found and not imported:
         raise NothingFound("nothing has been recorded: set feed.record = true, and run the desk")
     rows = [_recording_row(run, plainly=as_json) for run in found]
+    rows += [_imported_row(kept, plainly=as_json) for kept in imported]
     size = sum(float(str(row["mb"])) for row in rows)
-    summary = f"{counted(len(rows), 'recording')}, {size:,.1f} MB"
+    told = [counted(len(found), "recording")] if found else []
+    told += [f"{counted(len(imported), 'imported day')} of a symbol"] if imported else []
+    summary = f"{', '.join(told)}, {size:,.1f} MB"
     print_table(rows, as_json=as_json, summary=summary)
     return DONE
 
@@ -265,7 +271,9 @@ class PlaybackPace:
 def _recording_row(run: RecordedRun, *, plainly: bool) -> dict[str, object]:
     # its blocks would have to be fetched to be counted
     if run.is_archived:
-        unknown = dict.fromkeys(("from", "to", "frames", "came_mb"), None if plainly else "")
+        unknown = dict.fromkeys(
+            ("from", "to", "frames", "ticks", "came_mb"), None if plainly else ""
+        )
         return {"recording": run.name, **unknown, "mb": 0.0, "state": "archived"}
     scans = [BlockScan(part.path) for part in run.parts]
     heads = [head for scan in scans for head in scan.headers()]
@@ -285,9 +293,27 @@ def _recording_row(run: RecordedRun, *, plainly: bool) -> dict[str, object]:
         "from": first if plainly else ist_text(first)[11:19] if heads else "",
         "to": last if plainly else ist_text(last)[11:19] if heads else "",
         "frames": sum(head.frames for head in heads),
+        # those of a recording stand in its frames, and are counted by `verify`
+        "ticks": None if plainly else "",
         "came_mb": round(sum(head.came for head in heads) / MB, 2),
         "mb": round(sum(part.path.stat().st_size for part in run.parts) / MB, 2),
         "state": state,
+    }
+
+
+def _imported_row(kept: KeptTicks, *, plainly: bool) -> dict[str, object]:
+    times = read_ticks(kept)[0]
+    first, last = int(times[0]), int(times[-1])
+    unknown = None if plainly else ""
+    return {
+        "recording": f"imported/{kept.day}/{kept.symbol}",
+        "from": first if plainly else ist_text(first)[11:19],
+        "to": last if plainly else ist_text(last)[11:19],
+        "frames": unknown,
+        "ticks": len(times),
+        "came_mb": unknown,
+        "mb": round(kept.path.stat().st_size / MB, 2),
+        "state": "imported",
     }
 
 
