@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+import bench_sweep
 import sweep_peers
 import trial_peers
 from contender import OWN, PEERS, contend, ratio
@@ -32,7 +33,7 @@ def memory(report: Report) -> float:
     """Return the most memory that all processes of a contender held at one moment, in MB."""
     if "together" in report:
         return float(report["together"])
-    return float(report["rss_mb"]) + float(report.get("workers", 0.0))
+    return bench_sweep.memory(report)
 
 
 def row(name: str, report: Report, bars: int) -> Report:
