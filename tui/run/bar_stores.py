@@ -47,14 +47,14 @@ def history_store(config: DeskConfig, folder: Path | None) -> BarStore:
 
 def desk_store(config: DeskConfig, folder: Path) -> BarStore:
     """Return the bars in a folder that desks write, with what of them is archived."""
-    shelf = next((name for name, kept in desk_folders(config).items() if kept == folder), "")
+    shelf = next((name for name, kept in desk_shelves(config).items() if kept == folder), "")
     archive = archive_of(config) if shelf else None
     if archive is None:
         return ParquetBars(folder)
     return ArchivedBars(ParquetBars(folder), archive, time.time_ns() - LEAST_DAYS * DAY, shelf)
 
 
-def desk_folders(config: DeskConfig) -> dict[str, Path]:
+def desk_shelves(config: DeskConfig) -> dict[str, Path]:
     """Return the folders in which desks keep the bars of all days, by their shelf in an archive."""
     if config.store.bars_dir:
         return {"desk": desk_paths(config, os.environ).bars}

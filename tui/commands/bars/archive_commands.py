@@ -32,7 +32,7 @@ from tui.run.bar_stores import (
     archive_of,
     archive_secret,
     archived_recordings,
-    desk_folders,
+    desk_shelves,
     local_store,
 )
 from tui.run.configured import configuration
@@ -72,7 +72,7 @@ def push(
         stores: dict[str, BarStore] = {HISTORY: local_store(values)}
         stores |= {
             shelf: ParquetBars(folder)
-            for shelf, folder in desk_folders(values).items()
+            for shelf, folder in desk_shelves(values).items()
             if folder.is_dir()
         }
         for shelf, local in stores.items():
