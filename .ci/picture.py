@@ -1,12 +1,14 @@
 """Run the demo behind the screen for a while and export what its screens show to a folder."""
 
 import asyncio
+import contextlib
 import re
 import sys
 import tempfile
 from pathlib import Path
 
 from engine.config.config_files import parse_config
+from engine.config.schema import DeskConfig
 from strategies.strategy_sources import shipped_kinds
 from tui.app.app import PatangApp
 from tui.run.opening import OpeningDesk
@@ -23,17 +25,24 @@ SCREENS = {
     "orders": ("4",),
     "risk": ("6",),
     "ticket": ("1", "B", "2", "5", *["tab"] * 6, "2"),
-    "command": ("escape", "colon", *"why INFY", "enter"),
+    "command": ("escape", "colon", *"limits", "enter"),
 }
 """Each with the keys that lead to it from the one before."""
 REST = 3.0
 
 
-async def pictures(folder: str, seconds: float) -> dict[str, str]:
+def configured(folder: str) -> DeskConfig:
+    """Return the configuration of a desk in a folder, and leave it there.
+
+    The commands of the screen are programs of their own, and find the desk by that file.
+    """
+    text, file = f'[desk]\nstate_dir = "{folder}"\n', Path(folder, "config.toml")
+    file.write_text(text)
+    return parse_config(text, file, shipped_kinds()).values
+
+
+async def pictures(config: DeskConfig, seconds: float) -> dict[str, str]:
     """Let a seeded market run at ten times its pace, then return a picture of each screen."""
-    config = parse_config(
-        f'[desk]\nstate_dir = "{folder}"\n', Path("picture"), shipped_kinds()
-    ).values
     station = DeskSession(config, RunPlan(seed=7, speed=10.0))
     opening = OpeningDesk(station, lambda: None)
     app = PatangApp(opening, tune_gc=False, on_picture=opening.begin)
@@ -51,6 +60,7 @@ async def pictures(folder: str, seconds: float) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder:
-        for name, svg in asyncio.run(pictures(folder, SECONDS)).items():
-            Path(sys.argv[1], f"{name}.svg").write_text(svg)
+    out = Path(sys.argv[1]).resolve()
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        for name, svg in asyncio.run(pictures(configured(folder), SECONDS)).items():
+            (out / f"{name}.svg").write_text(svg)
