@@ -380,19 +380,29 @@ class BoardSection(Generic[Row]):
 
 
 class BoardFocus:
-    """The instrument that a screen looks at, and the length of its bars (s); 0: none.
+    """The instrument that a screen looks at, the length of its bars (s), and what is shown of it.
 
-    It is all that goes from a screen to the engine without a request: it changes nothing but what
-    is shown.
+    Token and span (0: none) are all that goes from a screen to the engine without a request: they
+    change nothing but what is shown.
     """
 
     def __init__(self) -> None:
         self.token = 0
         self.span = 0
+        self.depth: BoardSection[DepthRow] = BoardSection()
+        """Its book: five bids, five asks."""
+        self.tape: deque[TapeRow] = deque(maxlen=500)
+        """Its trades since it is looked at, oldest first."""
+        self.forming: FormingBar | None = None
+        """Its bar as far as it has come; None between two bars."""
 
     def look_at(self, token: int, span: int) -> None:
         """Look at an instrument; with a span of 0 at the bars of before."""
         self.token, self.span = token, span or self.span
+
+
+MOST_LOOKERS: Final = 8
+"""How many attached screens the engine serves with a book and a forming bar of their own."""
 
 
 class Board:
@@ -431,11 +441,22 @@ class Board:
         Written for every watched token and span.
         """
         self.focus = BoardFocus()
-        self.depth: BoardSection[DepthRow] = BoardSection()
-        """The book of the instrument in focus: five bids, five asks."""
-        self.tape: deque[TapeRow] = deque(maxlen=500)
-        """Its trades since then, oldest first."""
-        self.forming: FormingBar | None = None
-        """The bar in focus as far as it has come; None between two bars."""
+        self.lookers: tuple[BoardFocus, ...] = ()
+        """What attached screens look at, `MOST_LOOKERS` at most; replaced as a whole."""
         self.heartbeat = 0
         """Monotonic ns of the engine loop's last turn."""
+
+    @property
+    def depth(self) -> BoardSection[DepthRow]:
+        """The book of the instrument in focus."""
+        return self.focus.depth
+
+    @property
+    def tape(self) -> deque[TapeRow]:
+        """The trades of the instrument in focus, oldest first."""
+        return self.focus.tape
+
+    @property
+    def forming(self) -> FormingBar | None:
+        """The bar in focus as far as it has come."""
+        return self.focus.forming

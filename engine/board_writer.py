@@ -6,6 +6,7 @@ from typing import Any, Final
 from engine.board_rows import (
     BarRow,
     Board,
+    BoardFocus,
     BoardHeader,
     BoardSection,
     DayTrades,
@@ -108,18 +109,18 @@ class BoardWriter:
         self._check_thread()
         self.board.bars[key] = bars
 
-    def begin_depth(self) -> None:
+    def begin_depth(self, focus: BoardFocus) -> None:
         """Take book and trades off: another instrument is looked at."""
         self._check_thread()
-        self.board.depth.keep(set())
-        self.board.tape.clear()
+        focus.depth.keep(set())
+        focus.tape.clear()
 
-    def add_trade(self, row: TapeRow) -> None:
+    def add_trade(self, focus: BoardFocus, row: TapeRow) -> None:
         """Show a trade of the instrument in focus."""
         self._check_thread()
-        self.board.tape.append(row)
+        focus.tape.append(row)
 
-    def set_forming(self, forming: FormingBar | None) -> None:
+    def set_forming(self, focus: BoardFocus, forming: FormingBar | None) -> None:
         """Show the bar in focus as far as it has come."""
         self._check_thread()
-        self.board.forming = forming
+        focus.forming = forming

@@ -24,7 +24,7 @@ from engine.books.depository import NO_STANDING, DepositoryWatch
 from engine.books.share_divisions import kept_divisions, last_opening_day, recognise_divisions
 from engine.books.share_register import ShareRegister
 from engine.config.risk_limits import current_limits
-from engine.day.day_loop import DayLoop, DeskAlarm, NumberedRequest
+from engine.day.day_loop import OPERATOR, DayLoop, DeskAlarm, NotedAct, NumberedRequest
 from engine.day.desk_clocks import SteppedClock
 from engine.day.opening import (
     DAY_SPAN,
@@ -174,13 +174,19 @@ class Desk:
             self._queue(ResumeRequest(reason, who))
         return old
 
-    def submit(self, request: EngineRequest) -> int:
+    def submit(self, request: EngineRequest, who: str = OPERATOR) -> int:
         """Queue a request for the engine; return the number under which it answers."""
-        return self._queue(request)
+        return self._queue(request, who)
 
-    def _queue(self, request: EngineRequest | ResumeRequest | DeskAlarm) -> int:
+    def note_act(self, who: str, act: str, detail: str) -> None:
+        """Have an act that is none of the engine's written into the audit log."""
+        self._queue(NotedAct(act, detail), who)
+
+    def _queue(
+        self, request: EngineRequest | ResumeRequest | DeskAlarm | NotedAct, who: str = OPERATOR
+    ) -> int:
         number = next(self._numbers)
-        self._requests.append(NumberedRequest(number, request))
+        self._requests.append(NumberedRequest(number, request, who))
         self._wake_loop()
         return number
 

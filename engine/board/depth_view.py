@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from compiled.market_data.depth_block import Level, depth_levels
 from compiled.model.values import Order, OrderStatus, Side, Tick
-from engine.board_rows import DepthRow, TapeRow
+from engine.board_rows import BoardFocus, DepthRow, TapeRow
 from engine.board_writer import BoardWriter
 
 LEVELS = 5
@@ -19,7 +19,7 @@ class QueuedOrder(NamedTuple):
 
 
 class DepthView:
-    """Shows book and trades of the instrument in `Board.focus`, and of no other.
+    """Shows book and trades of the instrument in a screen's focus, and of no other.
 
     The shares ahead of an order of ours are an estimate. It joins behind all that stands at its
     price in the first book that has it; trades at that price take from the front, and it is never
@@ -27,10 +27,15 @@ class DepthView:
     so what is shown is the most.
     """
 
-    def __init__(self, writer: BoardWriter, known_orders: Callable[[], Iterable[Order]]) -> None:
+    def __init__(
+        self,
+        writer: BoardWriter,
+        focus: BoardFocus,
+        known_orders: Callable[[], Iterable[Order]],
+    ) -> None:
         self._writer = writer
+        self._focus = focus
         self._known_orders = known_orders
-        self._board = writer.board
         self._token = 0
         self._volume = -1
         self._touch = (0.0, 0.0)
@@ -39,7 +44,7 @@ class DepthView:
 
     def take_ticks(self, ticks: Iterable[Tick]) -> None:
         """Show what the ticks have of the instrument in focus."""
-        token = self._board.focus.token
+        token = self._focus.token
         if token != self._token:
             self._begin_token(token)
         if not token:
@@ -60,7 +65,7 @@ class DepthView:
     def _begin_token(self, token: int) -> None:
         self._token, self._volume, self._touch = token, -1, (0.0, 0.0)
         self._queued.clear()
-        self._writer.begin_depth()
+        self._writer.begin_depth(self._focus)
 
     def _take_tick(self, tick: Tick, orders: Sequence[Order]) -> None:
         traded = self._take_trade(tick)
@@ -83,7 +88,8 @@ class DepthView:
         # By the book before: the one that comes with the trade has moved already.
         side = "BUY" if 0.0 < ask <= tick.ltp else "SELL" if tick.ltp <= bid else ""
         self._number += 1
-        self._writer.add_trade(TapeRow(self._number, int(tick.ts), tick.ltp, traded, side))
+        row = TapeRow(self._number, int(tick.ts), tick.ltp, traded, side)
+        self._writer.add_trade(self._focus, row)
         return traded
 
     def _follow_queue(
@@ -130,7 +136,35 @@ class DepthView:
                 own=sum(map(_shares_left, mine)),
                 ahead=min(ahead) if ahead else -1,
             )
-            self._writer.put(self._board.depth, row.key, row)
+            self._writer.put(self._focus.depth, row.key, row)
+
+
+class DepthViews:
+    """A view for each screen of the desk: its own, and those that are attached."""
+
+    def __init__(self, writer: BoardWriter, known_orders: Callable[[], Iterable[Order]]) -> None:
+        self._writer = writer
+        self._known_orders = known_orders
+        self._lookers: tuple[BoardFocus, ...] = ()
+        self._views = [DepthView(writer, writer.board.focus, known_orders)]
+
+    def take_ticks(self, ticks: Iterable[Tick]) -> None:
+        """Show each screen what the ticks have of the instrument it looks at."""
+        lookers = self._writer.board.lookers
+        # Replaced as a whole by whoever attaches: the same tuple has the same screens.
+        if lookers is not self._lookers:
+            self._follow_lookers(lookers)
+        for view in self._views:
+            view.take_ticks(ticks)
+
+    def _follow_lookers(self, lookers: tuple[BoardFocus, ...]) -> None:
+        # What a screen has seen of its queue stays when another one comes or goes.
+        known = dict(zip(self._lookers, self._views[1:], strict=True))
+        self._views[1:] = [
+            known.get(focus) or DepthView(self._writer, focus, self._known_orders)
+            for focus in lookers
+        ]
+        self._lookers = lookers
 
 
 def _shares_left(order: Order) -> int:

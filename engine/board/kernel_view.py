@@ -116,15 +116,17 @@ class KernelView:
         self.writer.replace_header(header)
 
     def _publish_forming(self) -> None:
-        """Show the bar that the chart looks at."""
-        # One alone: those of all that is watched would cost more than anybody reads.
-        token, span = self.board.focus.token, self.board.focus.span
-        try:
-            bar = self.kernel.market_feed.bars.current(token, span) if token else None
-        # A screen may ask for whatever it likes: the day goes on.
-        except ValueError:
-            bar = None
-        self.writer.set_forming(FormingBar(token, span, _bar_row(bar)) if bar is not None else None)
+        """Show each screen the bar that its chart looks at."""
+        # One a screen: those of all that is watched would cost more than anybody reads.
+        for focus in (self.board.focus, *self.board.lookers):
+            token, span = focus.token, focus.span
+            try:
+                bar = self.kernel.market_feed.bars.current(token, span) if token else None
+            # A screen may ask for whatever it likes: the day goes on.
+            except ValueError:
+                bar = None
+            forming = FormingBar(token, span, _bar_row(bar)) if bar is not None else None
+            self.writer.set_forming(focus, forming)
 
     def put_worry(self, name: str, count: int) -> None:
         """Show a count that had better be zero."""

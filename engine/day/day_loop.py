@@ -25,7 +25,7 @@ from compiled.model.values import SECOND, Bar, Tick, stamp_ticks
 from compiled.trading.kernel import Kernel
 from compiled.trading.order_store import BookedFill
 from compiled.trading.reports.gtt_reports import DISABLED, FIRED_AWAY
-from engine.board.depth_view import DepthView
+from engine.board.depth_view import DepthViews
 from engine.board.event_log import FEED_CONNECTED, FEED_LOST, EventLog
 from engine.board.kernel_view import KernelView
 from engine.board.risk_view import RiskView
@@ -80,12 +80,21 @@ BY_HAND = "by hand"
 SESSION, BROKER = "session", "broker"
 """Names of the holds on entries without a session, and without answers of the broker."""
 LEVELS = ("info", "fill", "warn", "alarm")
+OPERATOR = "operator"
+"""The author of what comes from the desk's own screen or from a shell."""
 
 
 class DeskAlarm(NamedTuple):
     """A line that another thread wants shown and written down as an alarm."""
 
     text: str
+
+
+class NotedAct(NamedTuple):
+    """An act beside the engine that belongs on record, as that a screen was attached."""
+
+    act: str
+    detail: str
 
 
 class NumberedRequest(NamedTuple):
@@ -95,7 +104,9 @@ class NumberedRequest(NamedTuple):
     """
 
     number: int
-    request: EngineRequest | ResumeRequest | DeskAlarm
+    request: EngineRequest | ResumeRequest | DeskAlarm | NotedAct
+    who: str = OPERATOR
+    """Its author, as the audit log names them."""
 
 
 class DayLoop:
@@ -169,11 +180,13 @@ class DayLoop:
         self._weighing: set[asyncio.Task[None]] = set()
         self._remarks = ChargeRemarks(kernel, log.add_event)
         self.kernel_view = KernelView(writer, kernel, gateway, stale_after)
-        self.depth_view = DepthView(writer, kernel.order_store.orders.values)
+        self.depth_views = DepthViews(writer, kernel.order_store.orders.values)
         self.wake = asyncio.Event()
         self.requests: deque[NumberedRequest] = deque()
         self.outcomes: dict[int, OperatorOutcome] = {}
         """The outcomes of requests, by number."""
+        self._author = OPERATOR
+        """The author of the request that is being carried out."""
         self.changes: dict[str, day_limits.DayLimitChange] = {}
         """Limits the operator has changed today."""
         self.state = "reconciling"
@@ -294,7 +307,7 @@ class DayLoop:
                 self.dead_letters.keep_frame(unread, self._tick_at)
             if ticks:
                 stamp_ticks(ticks, self._tick_at)
-                self.depth_view.take_ticks(ticks)
+                self.depth_views.take_ticks(ticks)
                 self.inbox.append(TickBatch(self._tick_at, ticks))
                 if self.timekeeper is not None:
                     self.timekeeper.note_stamps(tick.ts for tick in ticks)
@@ -377,10 +390,12 @@ class DayLoop:
         self.journal.append("kill_log", row)
 
     def _answer_request(self, asked: NumberedRequest) -> None:
-        number, request = asked
+        number, request, self._author = asked
         now = self.clock.now()
         if isinstance(request, DeskAlarm):
             self.log.add_repeated("alarm", "watchdog", request.text)
+        elif isinstance(request, NotedAct):
+            self._audit_act(self._author, request.act, request.detail)
         elif isinstance(request, ResumeRequest):
             text = f"{request.who}: {request.reason}"
             self._audit_act("operator", "resumed", text)
@@ -397,7 +412,7 @@ class DayLoop:
     def _audit_request(self, request: EngineRequest, **more: float) -> None:
         """Write down what the operator asks for, in the fields it was asked with."""
         detail = json.dumps(structs.asdict(request) | more, ensure_ascii=False)
-        self._audit_act("operator", request_act(request), detail)
+        self._audit_act(self._author, request_act(request), detail)
 
     def _carry_out_request(
         self, number: int, request: EngineRequest, now: int

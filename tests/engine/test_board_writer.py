@@ -48,9 +48,9 @@ WRITES = {
     "put_repeat": lambda _, writer: writer.put_repeat(1, 5),
     "add_fill": lambda _, writer: writer.add_fill(None),
     "put_bars": lambda _, writer: writer.put_bars((1, 60), ()),
-    "set_forming": lambda _, writer: writer.set_forming(FormingBar(1, 60, None)),
-    "add_trade": lambda _, writer: writer.add_trade(TapeRow(1, 5, 10.0, 3, "BUY")),
-    "begin_depth": lambda _, writer: writer.begin_depth(),
+    "set_forming": lambda board, writer: writer.set_forming(board.focus, FormingBar(1, 60, None)),
+    "add_trade": lambda board, writer: writer.add_trade(board.focus, TapeRow(1, 5, 10.0, 3, "BUY")),
+    "begin_depth": lambda board, writer: writer.begin_depth(board.focus),
 }
 
 
@@ -63,7 +63,7 @@ def content(board):
     """Return all that a reader sees."""
     return {
         name: list(item.rows) if isinstance(item, BoardSection) else repr(item)
-        for name, item in vars(board).items()
+        for name, item in (vars(board) | vars(board.focus)).items()
     }
 
 

@@ -567,14 +567,14 @@ async def test_the_chart_shows_the_bar_that_forms():
         token, span = board.focus.token, board.focus.span
         assert (token, span) == (board.watch.rows[0].token, 60)
         last = board.bars[token, span][-1]
-        board.forming = FormingBar(
+        board.focus.forming = FormingBar(
             token, span, last._replace(start=last.start + 60 * SECOND, close=1_234.5)
         )
         await pilot.press("v")
         await settle(app, pilot)
         assert "C 1,234.50" in screen_text(app)[4]
         # It has closed meanwhile, and stands among the others: it is not there twice.
-        board.forming = FormingBar(token, span, last)
+        board.focus.forming = FormingBar(token, span, last)
         assert len(app.screen._charted_bars().bars) == len(board.bars[token, span])
 
 

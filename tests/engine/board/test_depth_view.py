@@ -6,8 +6,8 @@ import pytest
 
 from compiled.market_data.depth_block import pack_depth
 from compiled.model.values import OrderStatus, Side, Tick
-from engine.board.depth_view import DepthView
-from engine.board_rows import Board
+from engine.board.depth_view import DepthView, DepthViews
+from engine.board_rows import Board, BoardFocus
 from engine.board_writer import BoardWriter
 
 TOKEN, OTHER = 738_561, 408_065
@@ -21,7 +21,7 @@ class Bench:
     def __init__(self):
         self.board = Board("SANDBOX")
         self.orders = []
-        self.view = DepthView(BoardWriter(self.board), lambda: self.orders)
+        self.view = DepthView(BoardWriter(self.board), self.board.focus, lambda: self.orders)
         self.board.focus.look_at(TOKEN, 60)
         self.volume = 1_000
 
@@ -140,3 +140,29 @@ def test_of_several_at_a_price_the_first_is_told_and_ended_ones_are_not(bench):
     first.status = OrderStatus.COMPLETE
     bench.tick(bids=[(100.0, 35, 3)])
     assert (bench.level("bid-1").own, bench.level("bid-1").ahead) == (5, 30)
+
+
+def test_each_screen_has_the_book_of_what_it_looks_at_and_keeps_its_tape():
+    board = Board("SANDBOX")
+    board.focus.look_at(TOKEN, 60)
+    first, second = BoardFocus(), BoardFocus()
+    first.look_at(OTHER, 60)
+    board.lookers = (first,)
+    views = DepthViews(BoardWriter(board), list)
+
+    def tick(token, volume):
+        views.take_ticks([Tick(token, 7, 100.0, volume, depth=pack_depth(token, BIDS, ASKS))])
+
+    tick(TOKEN, 5)
+    assert (len(board.depth.rows), len(first.depth.rows)) == (10, 0)
+    tick(OTHER, 5)
+    tick(OTHER, 8)
+    second.look_at(OTHER, 60)
+    board.lookers = (first, second)
+    tick(OTHER, 9)
+    assert [row.quantity for row in first.tape] == [3, 1]
+    assert [row.key for row in second.depth.rows][:2] == ["bid-1", "bid-2"]
+    board.lookers = (second,)
+    tick(OTHER, 11)
+    assert [row.quantity for row in first.tape] == [3, 1]
+    assert [row.quantity for row in second.tape] == [2]
