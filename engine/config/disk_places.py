@@ -49,8 +49,13 @@ def find_config(explicit: Path | None, cwd: Path, environ: Mapping[str, str]) ->
     """Return the file to read: the one asked for, ./config.toml, the user's own, or None."""
     if explicit is not None:
         return explicit
-    own = _xdg_folder("XDG_CONFIG_HOME", ".config", environ) / "patang" / "config.toml"
-    return next((file for file in (cwd / "config.toml", own) if file.is_file()), None)
+    places = (cwd / "config.toml", own_config_file(environ))
+    return next((file for file in places if file.is_file()), None)
+
+
+def own_config_file(environ: Mapping[str, str]) -> Path:
+    """Return the user's own configuration file, which applies in any folder without one."""
+    return _xdg_folder("XDG_CONFIG_HOME", ".config", environ) / "patang" / "config.toml"
 
 
 def _home_folder(environ: Mapping[str, str]) -> Path:

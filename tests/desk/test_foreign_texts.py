@@ -71,6 +71,11 @@ CASES = {
     "run": [["run", "--no-ui", "--config", WORD], ["run", "--confirm", WORD, "--live"]],
     "demo": [["demo", "--speed", WORD]],
     "replay": [["replay", WORD, "--date", "2024-06-04"], ["replay", ".", "--date", WORD]],
+    "setup": [
+        ["setup", "sandbox", "--yes", "--set", f"feed.watch={WORD}"],
+        ["setup", "sandbox", "--yes", "--set", WORD, "--config", WORD],
+        ["setup", WORD],
+    ],
     "sandbox": [
         ["sandbox", "--fault", WORD],
         ["sandbox", "--holding", WORD],

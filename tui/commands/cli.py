@@ -431,6 +431,16 @@ app.command(
     "What runs it then runs that, until the file or patang is another. Its functions must be "
     "typed; faults are told by file and line. Needs mypy, setuptools and a C compiler.",
 )
+app.command(
+    "tui.commands.setup.setup_commands:setup",
+    name="setup",
+    help="Write a configuration, question by question, and have the doctor pass it."
+    "\n\n"
+    "From a market on this machine to paper, and from paper to real orders. Changes one file and "
+    "leaves its comments; a file that the doctor does not pass is not put in place, and the "
+    "answers wait beside it. Exits with 1 where it does not pass, with 2 where nothing was "
+    "written for want of an answer.",
+)
 app.command("tui.commands.new_commands:new_app", name="new", help="Begin something of your own.")
 app.command(
     "tui.commands.bars.ticks_commands:ticks",
