@@ -171,6 +171,14 @@ ACTIONS: Final = (
         footer=14,
     ),
     KeyAction(
+        "tour",
+        "tour",
+        keys="ctrl+t",
+        scope="anywhere",
+        run="app.tour",
+        help="Begin a guided minute, or go to its next step.",
+    ),
+    KeyAction(
         "palette",
         "palette",
         keys="ctrl+p",

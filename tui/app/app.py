@@ -10,8 +10,10 @@ from typing import Any, ClassVar, Final, TypeVar, cast
 from rich.console import RenderableType
 from textual import events
 from textual._compositor import CompositorUpdate
+from textual.actions import ActionParseResult
 from textual.app import App
 from textual.binding import BindingType
+from textual.dom import DOMNode
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.notifications import SeverityLevel
@@ -25,6 +27,7 @@ from engine.operator_requests import AcknowledgeRequest, EngineRequest
 from engine.texts import plain_text
 from tui.app.command_status import CommandStatus
 from tui.app.desk_port import DeskPort
+from tui.app.guided_tour import GuidedTour
 from tui.app.operator_actions import OperatorActions
 from tui.app.panes.events_pane import latest_events
 from tui.app.panes.orders_pane import ENDED, order_state
@@ -63,7 +66,8 @@ class PatangApp(App[None]):
     `clock` gives monotonic ns (for the second press of the kill key and the engine's heartbeat),
     `fps` is the frame rate (0: `frame` is called by hand), `direction` names one of
     `theme.DIRECTIONS`, `keymap` remaps actions by id, `tune_gc` freezes the heap once everything is
-    mounted, `on_picture` is called when the first frame has been shown.
+    mounted, `on_picture` is called when the first frame has been shown. `on_welcome` makes it
+    greet, and is called once that has been read.
     """
 
     TITLE = "patang"
@@ -82,6 +86,7 @@ class PatangApp(App[None]):
         keymap: Mapping[str, str] | None = None,
         tune_gc: bool = True,
         on_picture: Callable[[], None] | None = None,
+        on_welcome: Callable[[], None] | None = None,
     ) -> None:
         super().__init__()
         self._on_picture = on_picture
@@ -105,6 +110,7 @@ class PatangApp(App[None]):
         self._alarm_seq = -1
         self._day_over = False
         self._notices = NoticeList()
+        self._tour = GuidedTour(lambda: self.keymap, on_welcome)
         self._level = ""
         self.dialogs = DialogSet(self, lambda: self.face.board.header.mode, self.frame)
         self._operator = OperatorActions(self, face, self.dialogs)
@@ -209,7 +215,7 @@ class PatangApp(App[None]):
             kill=kill,
             frozen=self._frozen,
             status=self._commands.cell(self._clock()),
-            notices=self._notices.shown,
+            notices=self._tour.lines(board.header.mode) + self._notices.shown,
         )
 
     def tones(self) -> ToneStyles:
@@ -410,10 +416,31 @@ class PatangApp(App[None]):
             self.frame()
             return
         screen = self.screen
-        if isinstance(screen, FullScreen) and (screen.back() or isinstance(screen, DeskScreen)):
+        # What is open is left first; on the bare desk there is only the tour to leave.
+        if isinstance(screen, FullScreen) and screen.back():
             self.frame()
-            return
-        self.action_show("desk")
+        elif isinstance(screen, DeskScreen):
+            self._tour.end()
+            self.frame()
+        else:
+            self.action_show("desk")
+
+    def action_tour(self) -> None:
+        """Begin the guided minute, or go to its next step."""
+        self._tour.advance()
+        self.frame()
+
+    async def run_action(
+        self,
+        action: "str | ActionParseResult",
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """Run an action; the tour goes on by what is done."""
+        ran = await super().run_action(action, default_namespace, namespaces)
+        if ran and isinstance(action, str):
+            self._tour.note_action(action)
+        return ran
 
     def action_show(self, name: str) -> None:
         """Switch to a screen."""

@@ -1,13 +1,22 @@
 """A run under the screen: the desk opens behind its first picture, and may outlive it."""
 
+import os
 import signal
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Final
 
+from engine.config.disk_places import own_state_folder
 from engine.desk import Desk
 from tui.app.app import PatangApp
 from tui.run.forced_ending import ForcedEnding
 from tui.run.launch import detach_streams, handling_signals, run_after_screen, run_detached
 from tui.run.opening import OpeningDesk
 from tui.run.session import DeskSession
+
+WELCOMED: Final = "welcomed"
+"""A file in the user's state folder: he has read the welcome."""
 
 
 def run_screen(station: DeskSession, ending: ForcedEnding) -> Desk:
@@ -21,10 +30,15 @@ def run_screen(station: DeskSession, ending: ForcedEnding) -> Desk:
         if loop is not None:
             loop.call_soon_threadsafe(app.exit)
 
-    ui = station.config.ui
+    ui, welcomed = station.config.ui, own_state_folder(os.environ) / WELCOMED
     opening = OpeningDesk(station, failed)
     app = PatangApp(
-        opening, fps=ui.fps, direction=ui.colours, keymap=ui.keys, on_picture=opening.begin
+        opening,
+        fps=ui.fps,
+        direction=ui.colours,
+        keymap=ui.keys,
+        on_picture=opening.begin,
+        on_welcome=None if welcomed.exists() else partial(_keep_mark, welcomed),
     )
     with handling_signals(station, ending, opening.stop, leave) as caught:
         app.run()
@@ -41,3 +55,9 @@ def run_screen(station: DeskSession, ending: ForcedEnding) -> Desk:
         elif signal.SIGHUP in caught:
             run_detached(desk)
     return desk
+
+
+def _keep_mark(file: Path) -> None:
+    # A folder that cannot be written costs him the same three lines next time, and nothing else.
+    with suppress(OSError):
+        file.touch()
