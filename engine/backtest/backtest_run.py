@@ -28,6 +28,7 @@ from engine.errors import DataError
 from engine.history.bar_series import BarSeries, Ints, day_number, ist_days, numbered_day, to_bars
 from engine.market.calendar import Calendar, midnight
 from engine.market.order_rules import venue_rules
+from engine.system.rare_collections import rare_collections
 
 TAG: Final = "B"
 
@@ -165,11 +166,14 @@ class BacktestRun:
         The end is still to come.
         """
         passage = self.passage
-        while not passage.is_over and passage.done < until:
-            passage.advance(until - passage.done)
-            # A backtest without one of its strategies would be a result of something else: it ends.
-            if self.failures or (not passage.is_over and not go_on(passage.passed, passage.total)):
-                break
+        with rare_collections():
+            while not passage.is_over and passage.done < until:
+                passage.advance(until - passage.done)
+                # A backtest without one of its strategies would be a result of something else.
+                if self.failures:
+                    break
+                if not passage.is_over and not go_on(passage.passed, passage.total):
+                    break
 
     # what came of it
 

@@ -44,6 +44,7 @@ from compiled.trading.strategy import Context, Strategy
 from compiled.venue.instrument_venue import PercentSlabs, VenueRules
 from compiled.venue.slippage import Slippage
 from compiled.venue.venue import SimulatedVenue
+from engine.system.rare_collections import THRESHOLDS
 
 START = 1_759_808_700 * SECOND
 FAST, SLOW, QUANTITY = 10, 30, 100
@@ -191,6 +192,11 @@ def cross(fast: int = FAST, slow: int = SLOW) -> Strategy:
     return SmaCross("cross", 60, fast, slow, QUANTITY)
 
 
+def protected() -> Strategy:
+    """Return the compiled strategy with a stop at the broker, 2 % below each average price."""
+    return SmaCross("cross", 60, FAST, SLOW, QUANTITY, 2.0)
+
+
 STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "compiled": cross,
     "interpreted": Interpreted,
@@ -320,7 +326,7 @@ def first_result() -> float:
 
 def run(rounds: int = 3, scale: float = 1.0) -> dict[str, object]:
     """Return the figures, the best of several rounds; `scale` shortens the workloads."""
-    gc.disable()  # as a backtest's own process does: what a run makes, it keeps
+    gc.set_threshold(*THRESHOLDS)  # as in a backtest's own process
     one, many = Workload(1, int(1_000_000 * scale)), Workload(50, int(75_000 * scale))
     tape = Tape(int(2_000_000 * scale))
     depth = min(ticks(tape, 1.0)[0] for _ in range(rounds))
@@ -329,6 +335,7 @@ def run(rounds: int = 3, scale: float = 1.0) -> dict[str, object]:
         "native": compiled.NATIVE,
         "1 symbol, no strategy": best(one, lambda: Strategy("none", 60), rounds),
         "1 symbol, compiled": best(one, cross, rounds),
+        "1 symbol, compiled, a stop at the broker": best(one, protected, rounds),
         "1 symbol, interpreted": best(one, Interpreted, rounds),
         "1 symbol, following": best(one, Following, rounds),
         "50 symbols, compiled": best(many, cross, rounds),

@@ -268,7 +268,7 @@ def run(*, quick: bool = False) -> dict[str, object]:
         "With depth, a market order"
         " a minute; a tick is one event to us and twelve rows to hftbacktest, which compiles in "
         "its first run. Garbage"
-        " collection is off in every contender.",
+        " collection is off in every contender; in patang's own command it comes rarely.",
         tables,
         goals,
     )
