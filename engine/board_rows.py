@@ -242,6 +242,37 @@ OTHERS: Final = "by hand, adopted"
 """The name of what no strategy of the day has made: by hand, adopted, or left from before."""
 
 
+class DecisionRow(NamedTuple):
+    """One request of a strategy, or rung whose trigger was reached, and its verdict.
+
+    `times` counts its repetitions, of which the last was at `last`. `intent` is the key of the
+    order that followed, "0" for none.
+    """
+
+    number: int
+    ts: int
+    strategy: str
+    symbol: str
+    side: str
+    kind: str
+    """enter, rung, exit or change."""
+    reason: str
+    quantity: int
+    price: float
+    verdict: str
+    """OK, or the code of the refusal."""
+    words: str
+    """The refusal in words with its figures, empty for none."""
+    times: int
+    last: int
+    intent: str
+
+    @property
+    def refused(self) -> bool:
+        """Return whether it led to nothing."""
+        return self.verdict != "OK"
+
+
 class StrategyRow(NamedTuple):
     """One strategy of the day, its P&L after charges (`net`) in paise.
 
@@ -251,6 +282,59 @@ class StrategyRow(NamedTuple):
     name: str
     stopped: str
     net: int
+    state: str = "runs"
+    """runs, warming, no entries, stopped, limit or failed."""
+    why: str = ""
+    """The reason of any other state than runs."""
+    symbols: int = 0
+    rungs: int = 0
+    """Open positions."""
+    open_pnl: int = 0
+    """Theirs, since they were entered."""
+    trades: int = 0
+    """Trades of the day that are over."""
+    wins: int = 0
+    signals: int = 0
+    signal: DecisionRow | None = None
+    """Its last request."""
+    refusal: DecisionRow | None = None
+    """The last one that was refused."""
+
+
+class ParameterRow(NamedTuple):
+    """One parameter of a strategy, its values as the configuration writes them.
+
+    `note` says who has changed it today, and why.
+    """
+
+    key: str
+    strategy: str
+    name: str
+    value: str
+    configured: str
+    bounds: str
+    meaning: str
+    note: str
+    is_fixed: bool
+    """It holds for the day."""
+
+
+class TripRow(NamedTuple):
+    """One trade of the day that is over: `pnl` after charges in paise, prices are averages."""
+
+    key: str
+    strategy: str
+    symbol: str
+    rung: str
+    side: str
+    quantity: int
+    entry: float
+    exit: float
+    pnl: int
+    opened: int
+    closed: int
+    reason: str
+    """Why it was left."""
 
 
 class TradeRow(NamedTuple):
@@ -425,6 +509,12 @@ class Board:
         self.failures: BoardSection[FailureRow] = BoardSection()
         """Failed strategies without acknowledgement, by name."""
         self.strategies: BoardSection[StrategyRow] = BoardSection()
+        self.parameters: BoardSection[ParameterRow] = BoardSection()
+        """The parameters of every strategy, in the order of their declaration."""
+        self.decisions: BoardSection[DecisionRow] = BoardSection()
+        """The last decisions of the day, by number."""
+        self.trips: BoardSection[TripRow] = BoardSection()
+        """The trades of the day that are over."""
         self.trades = DayTrades()
         self.alarms: dict[str, int] = {}
         """Alarm → how often it was raised today, in the order of the first time."""

@@ -73,7 +73,13 @@ class BoardWriter:
         """Take what was of the day before off."""
         self.replace_header(self.board.header._replace(day_over=False))
         self.board.alarms = {}
-        self.keep(self.board.strategies, set())
+        for section in (
+            self.board.strategies,
+            self.board.parameters,
+            self.board.decisions,
+            self.board.trips,
+        ):
+            self.keep(section, set())
         self.set_trades(DayTrades())
 
     def add_event(self, ts: int, level: str, text: str) -> int:

@@ -18,6 +18,7 @@ from compiled.trading.strategy import Strategy
 from compiled.trading.strategy_host import error_text
 from engine.board.event_log import EventLog
 from engine.board.risk_view import governor_fields
+from engine.board.strategy_view import strategy_fields
 from engine.board_rows import Board
 from engine.board_writer import BoardWriter
 from engine.books.depository import NO_STANDING, DepositoryWatch
@@ -55,6 +56,7 @@ from engine.errors import BusyError, DataError, OperatorError, PatangError, Retr
 from engine.history.feed_recording import FeedRecording
 from engine.manual.day_limits import listed_limits, restore_limits
 from engine.manual.reasons import LIMIT_ONLY
+from engine.manual.strategy_acts import restored_strategies
 from engine.market.calendar import ist_day, midnight
 from engine.market.corporate_actions.action_list import CorporateActions
 from engine.market.instrument_hours import InstrumentHours
@@ -65,6 +67,7 @@ from engine.orders.gateway import OrderGateway
 from engine.orders.governor import Governor, rates_within
 from engine.orders.killswitch import FLATTEN, HALT, KillLatch
 from engine.orders.restore import restore_kernel
+from engine.orders.strategy_days import StrategyDay, kept_strategy_days
 from engine.ports import BrokerHolding, Failure
 from engine.reconcile.poller import BrokerPoller
 from engine.reconcile.reconciler import SOON, Reconciler
@@ -209,6 +212,18 @@ class Desk:
             "mode": header.mode,
             "state": header.state,
             "differences": [row._asdict() for row in rows],
+        }
+
+    def list_strategies(self) -> dict[str, object]:
+        """Return every strategy with state, P&L and parameters; safe from any thread."""
+        board = self.board
+        parameters = board.parameters.rows[:]
+        return {
+            "mode": board.header.mode,
+            "strategies": [
+                strategy_fields(row, [each for each in parameters if each.strategy == row.name])
+                for row in board.strategies.rows[:]
+            ],
         }
 
     def _wake_loop(self) -> None:
@@ -427,6 +442,11 @@ class Desk:
         # day.
         fill_in_bands(first, await self._read_patiently(lambda: broker.bands(first)))
         cash, known = await self._read_patiently(lambda: opening_cash(journal, broker, day))
+        days = kept_strategy_days(journal, str(day))
+        # Before anything is shown to them: after a restart they go on as the operator left them.
+        self.strategies = restored_strategies(
+            self.strategies, ports.workshop, days, self._log.add_event
+        )
         slots = self.slots = [
             slot for strategy in self.strategies if (slot := self._strategy_state(strategy, chosen))
         ]
@@ -463,7 +483,7 @@ class Desk:
             self.kernel.state.late_after = int(self.settings.late_after_s * SECOND)
         # Until the books have been read and agree, nothing may enter.
         self.kernel.state.is_blind = True
-        loop = self._build_loop(hours)
+        loop = self._build_loop(hours, days)
         loop.changes, loop.configured = changes, self._configured
         self._restore_journal(loop, midnight(day))
         # A chart begins with the session before in every span, not in those of strategies alone.
@@ -471,7 +491,7 @@ class Desk:
         spans = {int(slot.span) for slot in slots} | charted
         await self._warm_up_strategies(loop, watched, spans, first)
         for slot in slots:
-            if slot.stopped:  # by its own fault, in `follow` or while it was warmed up
+            if slot.error is not None:  # its own, in `follow` or while it was warmed up
                 self._log.add_event(
                     "alarm", "strategy_stopped", f"{slot.name} stopped: {slot.stopped}"
                 )
@@ -620,6 +640,7 @@ class Desk:
             if order.live and order.order_id and not order.proven:
                 self.gateway.lookups.expect_proof(int(order.intent), restored=True)
         loop.early = kept_fills(self.kernel, self.ports.journal, start)
+        loop.strategy_view.restore(self.ports.journal.load("decisions", "ts >= ?", (start,)))
         self._past = earlier_counts(self.kernel, start, loop.early)
         for gtt in self.kernel.order_store.gtts.values():
             if gtt.live and gtt.gtt_id and not gtt.proven:
@@ -660,7 +681,7 @@ class Desk:
             )
             return None
 
-    def _build_loop(self, hours: InstrumentHours) -> DayLoop:
+    def _build_loop(self, hours: InstrumentHours, days: dict[str, StrategyDay]) -> DayLoop:
         settings, ports = self.settings, self.ports
         inbox: deque[object] = deque()
         self.gateway = OrderGateway(
@@ -701,6 +722,8 @@ class Desk:
             reconciler=reconciler,
             keep_bars=ports.keep_bars,
             stamped=ports.has_receipt_times,
+            workshop=ports.workshop,
+            strategy_days=days,
         )
         loop.bands = BandWatch(
             self.kernel,

@@ -13,6 +13,7 @@ from engine.config.schema import GatewaySettings, GovernorSettings, ReconcileSet
 from engine.day.day_loop import DayLoop
 from engine.day.warm_up import Stored
 from engine.manual.margin import Margins
+from engine.manual.strategy_acts import StrategyWorkshop
 from engine.market.calendar import Calendar
 from engine.market.charges import ChargeSource
 from engine.orders.killswitch import KillSwitch
@@ -108,7 +109,7 @@ class EnginePorts(NamedTuple):
     whether holdings may be sold without an authorisation by the day (None: not known), `record`
     keeps the feed's frames, `script` is a recorded desk's script, in place of a feed, `keep_past`
     takes the bars of earlier days that were read for the warm-up, as `keep_bars`, `terms` returns
-    what else the strategies of a day come with.
+    what else the strategies of a day come with, `workshop` makes one of them anew in the day.
     """
 
     broker: Broker
@@ -130,6 +131,7 @@ class EnginePorts(NamedTuple):
     script: RecordedScript | None = None
     keep_past: Callable[[list[Bar]], None] | None = None
     terms: Callable[[], DayTerms] | None = None
+    workshop: StrategyWorkshop | None = None
 
     @property
     def has_receipt_times(self) -> bool:

@@ -155,6 +155,36 @@ class AcknowledgeRequest(OperatorRequest, frozen=True, tag="acknowledge"):
     strategy: str
 
 
+class StopStrategyRequest(OperatorRequest, frozen=True, tag="stop-strategy"):
+    """Stop a strategy for the rest of the day; with `leave` its positions are left, too."""
+
+    strategy: str
+    reason: str
+    who: str = "terminal"
+    leave: bool = False
+
+
+class StartStrategyRequest(OperatorRequest, frozen=True, tag="start-strategy"):
+    """Start a strategy that was stopped or has failed, made anew."""
+
+    strategy: str
+    reason: str
+    who: str = "terminal"
+
+
+class SetParametersRequest(OperatorRequest, frozen=True, tag="set-parameters"):
+    """Change parameters of a strategy for the rest of the day.
+
+    `values` are texts by key, each as it would be typed in the configuration.
+    """
+
+    strategy: str
+    values: dict[str, str]
+    reason: str
+    who: str = "terminal"
+
+
+StrategyRequests = StopStrategyRequest | StartStrategyRequest | SetParametersRequest
 EngineRequest = (
     ExitRequest
     | CancelRequest
@@ -164,6 +194,9 @@ EngineRequest = (
     | LimitRequest
     | DecideRequest
     | AcknowledgeRequest
+    | StopStrategyRequest
+    | StartStrategyRequest
+    | SetParametersRequest
 )
 
 
@@ -197,6 +230,10 @@ class DifferencesRequest(OperatorRequest, frozen=True, tag="differences"):
     """List the differences between the broker's books and ours."""
 
 
+class StrategiesRequest(OperatorRequest, frozen=True, tag="strategies"):
+    """List the strategies with their state, P&L and parameters."""
+
+
 class OutcomeRequest(OperatorRequest, frozen=True, tag="outcome"):
     """Return the outcome of a request to the engine."""
 
@@ -210,6 +247,7 @@ DeskRequest = (
     | StatusRequest
     | LimitsRequest
     | DifferencesRequest
+    | StrategiesRequest
     | OutcomeRequest
 )
 KINDS: Final[dict[str, type[DeskRequest]]] = {

@@ -388,6 +388,16 @@ class FollowedIndicators:
         self._crosses = [indicator for indicator in indicators if isinstance(indicator, Cross)]
         self._others = [indicator for indicator in indicators if not isinstance(indicator, Cross)]
 
+    def are_ready(self) -> bool:
+        """Return whether every one of them has had the bars that it needs."""
+        for indicator in self._others:
+            if not indicator.ready:
+                return False
+        for cross in self._crosses:
+            if not cross.ready:
+                return False
+        return True
+
     def step(self, high: float, low: float, close: float, volume: float) -> bool:
         """Take one bar; return whether it is to be passed to the strategy."""
         for indicator in self._others:

@@ -95,6 +95,8 @@ class StrategyState:
         """How often it was called, and has returned: odd while it is at work."""
         self.limit_stopped = False
         """Whether a limit has stopped it, which holds for the day."""
+        self.hand_stopped = False
+        """Whether the operator has, which holds for the day, or until he starts it."""
         self.entry_times: list[int] = []
         """When its entries of the last minute left (ns)."""
         self.losses: i64 = 0
@@ -102,6 +104,14 @@ class StrategyState:
         self.net_at_open: i64 = 0
         self.signals: i64 = 0
         self.last_signal = ""
+
+    def count_unready(self) -> i64:
+        """Return on how many instruments its indicators still wait for bars."""
+        waiting: i64 = 0
+        for followed in self.follows.values():
+            if not followed.are_ready():
+                waiting += 1
+        return waiting
 
     def step_indicators(self, bar: Bar) -> bool:
         """Take a bar into the strategy's indicators; return whether it is to be passed on."""
@@ -182,7 +192,7 @@ class DeskState:
         return self.ledger.net - self.net_at_open
 
     def begin_day(self) -> None:
-        """Begin the day's counts anew, and let strategies on that a limit had stopped.
+        """Begin the day's counts anew, and let strategies on that a limit or a hand had stopped.
 
         They are entries, losses and the P&L.
         """
@@ -196,6 +206,7 @@ class DeskState:
             slot.peak = 0
             slot.losses = 0
             # One that a fault of its own has stopped stays so until somebody has looked.
-            if slot.limit_stopped:
-                slot.limit_stopped = False
+            if slot.limit_stopped or (slot.hand_stopped and slot.error is None):
                 slot.stopped = ""
+            slot.limit_stopped = False
+            slot.hand_stopped = False

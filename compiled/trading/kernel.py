@@ -49,7 +49,7 @@ from compiled.trading.reports.share_division import PositionDivisions
 from compiled.trading.restart.kept_records import KernelRecords
 from compiled.trading.restart.kernel_restore import KernelRestore
 from compiled.trading.risk import RiskLimits, halt_reason, stop_reason
-from compiled.trading.strategy import ManualRequest
+from compiled.trading.strategy import ManualRequest, StrategyInstruction
 from compiled.trading.strategy_host import StrategyHost
 
 
@@ -226,6 +226,9 @@ class Kernel:
         elif isinstance(event, LimitUpdate):
             out.advance_time(event.ts)
             self.limits.set_limit(event.name, event.value)
+        elif isinstance(event, StrategyInstruction):
+            out.advance_time(event.ts)
+            self._instruct_strategy(event)
         elif isinstance(event, BrokerAnswer):
             out.advance_time(event.ts)
             self._apply_answer(event)
@@ -366,6 +369,13 @@ class Kernel:
             if order is not None:
                 self.order_store.cancel_order(order)
 
+    def _instruct_strategy(self, event: StrategyInstruction) -> None:
+        self.strategy_host.apply_instruction(event)
+        if event.leave:
+            for ladder in self.state.ladders.values():
+                if ladder.strategy == event.strategy:
+                    self.ladder_book.leave_ladder(ladder, "operator")
+
     def _resume_leaving(self) -> None:
         """Send exits left over from a close, and decide requests that wait for the open."""
         for ladder in self.state.ladders.values():
@@ -390,7 +400,12 @@ class Kernel:
         if reason:
             self.order_store.commands.append(LimitHalt(self.order_store.now, reason))
             self._halt_entries()
-        elif self.limits.by_strategy:
+            return
+        for slot in self.state.slots:
+            # As above: the broker may not have known the order, or was busy, when it was stopped.
+            if slot.hand_stopped:
+                self.order_entry.cancel_entries(slot.name)
+        if self.limits.by_strategy:
             self._watch_strategies()
 
     def _watch_strategies(self) -> None:

@@ -4,6 +4,7 @@ Subclass `Strategy`, read the `Context`, ask for positions, changes and exits. E
 entry of a position, and every position says where its stop is; `BARE` says that it has none.
 """
 
+from enum import IntEnum
 from typing import Final, final
 
 from mypy_extensions import i64, mypyc_attr
@@ -69,6 +70,14 @@ class ManualRequest:
         self.ts = ts
         self.request = request
         self.verdict = RefusalReason.OK
+
+
+class StrategyAct(IntEnum):
+    """An act of the operator on a strategy while the desk runs."""
+
+    STOP = 1
+    START = 2
+    CHANGE = 3
 
 
 class InstrumentQuote:
@@ -333,3 +342,54 @@ class Strategy:
 
     def on_timer(self, ctx: Context, ts: i64) -> None:
         """Take the desk's clock every `every` seconds of the session."""
+
+    def on_start(self, ctx: Context) -> None:
+        """Begin in the middle of a day: the operator has started it, and it has heard its past.
+
+        It is not called at the opening, nor in a backtest.
+        """
+
+    def on_stop(self, ctx: Context, reason: str) -> None:
+        """End for the day: the operator has stopped it.
+
+        What it asks for now may leave and cancel; entries are refused (`STRATEGY_STOPPED`).
+        """
+
+    def on_parameters(self, ctx: Context, parameters: object) -> bool:  # noqa: ARG002  what strategies go by
+        """Take other parameters for the rest of the day; return whether it has.
+
+        `parameters` is the struct that its constructor is given. With False, as here, the desk
+        makes the strategy anew with them and shows it the bars again.
+        """
+        return False
+
+
+@final
+class StrategyInstruction:
+    """The operator stops a strategy, starts it, or gives it other `parameters`.
+
+    `made` is the strategy made anew, and `bars` (oldest first) are what that is shown before it
+    trades. With `leave` the positions of one that is stopped are left. The kernel sets `taken`
+    where the strategy that runs has taken the parameters as it is.
+    """
+
+    def __init__(
+        self,
+        ts: i64,
+        act: StrategyAct,
+        strategy: str,
+        reason: str,
+        made: Strategy | None = None,
+        parameters: object = None,
+        bars: list[Bar] | None = None,
+        leave: bool = False,
+    ) -> None:
+        self.ts = ts
+        self.act = act
+        self.strategy = strategy
+        self.reason = reason
+        self.made = made
+        self.parameters = parameters
+        self.bars: list[Bar] = bars if bars is not None else []
+        self.leave = leave
+        self.taken = False

@@ -9,12 +9,20 @@ from mypy_extensions import i64
 
 from compiled.indicators.price import FollowedIndicators
 from compiled.market_data.bar_builder import DAY
-from compiled.model.values import Bar, Tick
-from compiled.trading.decision_log import BAR, TICK, TIMER, DecisionCause
+from compiled.model.int_map import IntMap
+from compiled.model.values import SECOND, Bar, Tick
+from compiled.trading.decision_log import BAR, HAND, TICK, TIMER, DecisionCause
 from compiled.trading.desk_state import DeskState, InstrumentState, StrategyState
 from compiled.trading.order_entry import OrderEntry
 from compiled.trading.order_store import OrderStore
-from compiled.trading.strategy import Context, StrategyRequest, unknown_token
+from compiled.trading.strategy import (
+    Context,
+    Strategy,
+    StrategyAct,
+    StrategyInstruction,
+    StrategyRequest,
+    unknown_token,
+)
 
 
 def error_text(error: BaseException) -> str:
@@ -79,11 +87,15 @@ class StrategyHost:
         """Call the strategies whose timer is due, while an instrument of theirs trades."""
         for slot in self.state.slots:
             if slot.every > 0 and now >= slot.due and not slot.stopped and self._is_trading(slot):
-                begun = slot.opens + self.grace
-                slot.due = begun + ((now - begun) // slot.every + 1) * slot.every
+                self._set_timer(slot, now)
                 slot.context.now = now
                 slot.context.warming = False
                 self._call_timer(slot, now)
+
+    def _set_timer(self, slot: StrategyState, now: i64) -> None:
+        """Let a strategy's timer ring next at the first of its beats after `now`."""
+        begun = slot.opens + self.grace
+        slot.due = begun if now < begun else begun + ((now - begun) // slot.every + 1) * slot.every
 
     def subscribe(self, slot: StrategyState, token: int) -> None:
         """Subscribe a strategy to an instrument, and ask it for its indicators there."""
@@ -92,6 +104,10 @@ class StrategyHost:
         slot.context.quotes[token] = market
         slot.context.holdings.expect(token)
         market.listeners.append(slot)
+        self._follow_instrument(slot, token, market)
+
+    def _follow_instrument(self, slot: StrategyState, token: int, market: InstrumentState) -> None:
+        """Ask a strategy for its indicators on an instrument, and whether it wants ticks."""
         slot.call_count += 1
         try:
             follows = slot.strategy.follow(token)
@@ -103,8 +119,116 @@ class StrategyHost:
             return
         slot.call_count += 1
         if ticks:
-            market.tickers.append(slot)
+            # A cold instrument's lists are put away until its history is there.
+            tickers = market.waiting_listeners[1] if market.is_cold else market.tickers
+            tickers.append(slot)
             market.wake()
+
+    # the operator's acts
+
+    def apply_instruction(self, event: StrategyInstruction) -> None:
+        """Stop a strategy, start it, or give it other parameters; an unknown one is let be."""
+        for slot in self.state.slots:
+            if slot.name == event.strategy:
+                self._instruct(slot, event)
+
+    def _instruct(self, slot: StrategyState, event: StrategyInstruction) -> None:
+        made = event.made
+        if event.act is StrategyAct.STOP:
+            self._end_by_hand(slot, event.reason)
+        elif event.act is StrategyAct.START:
+            if made is not None:
+                self._begin_anew(slot, made, event.bars)
+                self._call_start(slot)
+        elif not slot.stopped:
+            event.taken = self._call_parameters(slot, event.parameters)
+            if not event.taken and not slot.stopped and made is not None:
+                self._begin_anew(slot, made, event.bars)
+
+    def _end_by_hand(self, slot: StrategyState, reason: str) -> None:
+        ran = slot.stopped == ""
+        # Before it hears of it: what it asks for then passes the gate as one that is stopped.
+        slot.hand_stopped = True
+        slot.stopped = reason if slot.error is None else slot.stopped
+        self._drop_overnight(slot)
+        self.order_entry.cancel_entries(slot.name)
+        if ran:
+            self._call_stop(slot, reason)
+
+    def _begin_anew(self, slot: StrategyState, made: Strategy, bars: list[Bar]) -> None:
+        """Put a strategy made anew in the place of one, and show it its past.
+
+        What it holds stays its own.
+        """
+        slot.strategy = made
+        slot.every = made.every * SECOND
+        slot.stopped = ""
+        slot.error = None
+        slot.limit_stopped = False
+        slot.hand_stopped = False
+        slot.context.requests = []
+        slot.follows = IntMap()
+        self._drop_overnight(slot)
+        if slot.every > 0:
+            self.has_timers = True
+            self._set_timer(slot, self.order_store.now)
+        for token in slot.tokens:
+            market = self.state.markets[token]
+            tickers = market.waiting_listeners[1] if market.is_cold else market.tickers
+            if slot in tickers:
+                tickers.remove(slot)
+            self._follow_instrument(slot, token, market)
+        slot.context.warming = True
+        for bar in bars:
+            if slot.span == bar.span and not slot.stopped and slot.step_indicators(bar):
+                slot.context.now = bar.end
+                self.call_bar(slot, slot.context, bar)
+
+    def _drop_overnight(self, slot: StrategyState) -> None:
+        """Forget what a strategy has asked for with its last day's bar and not got yet."""
+        self.overnight = [each for each in self.overnight if each.slot is not slot]
+
+    def _call_start(self, slot: StrategyState) -> None:
+        if slot.stopped:
+            return
+        self._set_present(slot)
+        slot.call_count += 1
+        try:
+            slot.strategy.on_start(slot.context)
+        except BaseException as error:  # noqa: BLE001  see call_bar
+            self._stop_strategy(slot, error)
+            return
+        slot.call_count += 1
+        self._handle_requests(slot, DecisionCause(HAND, 0, self.order_store.now, 0.0))
+
+    def _call_stop(self, slot: StrategyState, reason: str) -> None:
+        self._set_present(slot)
+        slot.call_count += 1
+        try:
+            slot.strategy.on_stop(slot.context, reason)
+        except BaseException as error:  # noqa: BLE001  see call_bar
+            self._stop_strategy(slot, error)
+            return
+        slot.call_count += 1
+        self._handle_requests(slot, DecisionCause(HAND, 0, self.order_store.now, 0.0))
+
+    def _call_parameters(self, slot: StrategyState, parameters: object) -> bool:
+        self._set_present(slot)
+        slot.call_count += 1
+        try:
+            taken = slot.strategy.on_parameters(slot.context, parameters)
+        except BaseException as error:  # noqa: BLE001  see call_bar
+            self._stop_strategy(slot, error)
+            return False
+        slot.call_count += 1
+        self._handle_requests(slot, DecisionCause(HAND, 0, self.order_store.now, 0.0))
+        return taken
+
+    def _set_present(self, slot: StrategyState) -> None:
+        slot.context.now = self.order_store.now
+        slot.context.warming = False
+
+    # history
 
     def warm_up(self, bars: list[Bar]) -> None:
         """Show stored bars to the strategies, oldest first, before the day begins.

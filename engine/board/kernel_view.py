@@ -103,6 +103,22 @@ class KernelView:
         for key in touched:
             self.writer.put_bars(key, tuple(self._bars[key]))
 
+    def kept_bars(self, token: int, span: int) -> list[Bar]:
+        """Return the last closed bars of an instrument, oldest first."""
+        return [
+            Bar(
+                token,
+                row.start,
+                span=span,
+                open=row.open,
+                high=row.high,
+                low=row.low,
+                close=row.close,
+                volume=row.volume,
+            )
+            for row in self._bars.get((token, span), ())
+        ]
+
     def publish(self, header: BoardHeader, census: UsageCensus) -> None:
         """Bring every section up to date; `census` is the use of the limits now."""
         now = header.now

@@ -5,19 +5,14 @@ from collections.abc import Mapping
 from compiled.trading.kernel import Kernel
 from compiled.trading.risk import BUDGET, LIMITS, UsageCensus
 from engine.board_rows import (
-    OTHERS,
-    DayTrades,
     GovernorState,
     KillRow,
     LimitRow,
     QueueRow,
-    StrategyRow,
-    TradeRow,
 )
 from engine.board_writer import BoardWriter
 from engine.config.risk_limits import current_limits, shown_value
 from engine.manual.day_limits import DayLimitChange
-from engine.market.calendar import ist_day, midnight
 from engine.orders.gateway import OrderGateway
 from engine.orders.killswitch import KillSwitch
 from engine.orders.queued_requests import PURPOSES
@@ -38,7 +33,6 @@ class RiskView:
         self.gateway = gateway
         self.kill = kill
         self._recorded = -1
-        self._trips = -1
 
     def publish(
         self,
@@ -50,46 +44,7 @@ class RiskView:
         """Bring everything up to date; `census` is the use of the limits now."""
         self._publish_governor(now)
         self._publish_kills()
-        self._publish_trades()
-        self._publish_strategies()
         self._publish_limits(configured, changes, limit_usage(census))
-
-    def _publish_strategies(self) -> None:
-        """Show each strategy's P&L of the day, and that without a strategy of the day."""
-        kernel, section = self.kernel, self.board.strategies
-        # What remains of the day after all strategies of the day: by hand, adopted, or left from
-        # before.
-        left = int(kernel.state.day_pnl)
-        for slot in kernel.state.slots:
-            net = int(kernel.ledger.strategy_net(slot.name) - slot.net_at_open)
-            left -= net
-            self.writer.put(section, slot.name, StrategyRow(slot.name, slot.stopped, net))
-        if left:
-            self.writer.put(section, OTHERS, StrategyRow(OTHERS, "", left))
-
-    def _publish_trades(self) -> None:
-        """Find the best and the worst trade of the day anew when another one is over."""
-        kernel = self.kernel
-        # Best and worst need a look at every rung of the day, which only another closed trade can
-        # change.
-        if kernel.state.round_trips == self._trips:
-            return
-        self._trips = int(kernel.state.round_trips)
-        began = midnight(ist_day(int(kernel.state.open)))
-        found = [
-            TradeRow(
-                ladder.instrument.symbol,
-                ladder.strategy,
-                f"P{rung.number}" if len(ladder.rungs) > 1 else "",
-                int(rung.pnl(ladder.sign, 0.0)),
-            )
-            for ladder in kernel.state.owners.values()
-            for rung in ladder.rungs
-            if rung.bought and rung.closed >= began and not rung.quantity
-        ]
-        if found:
-            by_pnl = sorted(found, key=lambda trade: trade.pnl)
-            self.writer.set_trades(DayTrades(len(found), by_pnl[-1], by_pnl[0]))
 
     def _publish_governor(self, now: int) -> None:
         governor, waiting = self.gateway.governor, self.gateway.queued_requests()

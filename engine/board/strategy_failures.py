@@ -24,7 +24,7 @@ class StrategyFailures:
         self._writer = writer
         self._journal = journal
         self._clock = clock
-        # A strategy stays stopped for the day; its traceback is written down once.
+        # A strategy stays stopped until it is started anew; its traceback is written down once.
         self._told: set[str] = set()
 
     def record_new(self) -> None:
@@ -44,6 +44,12 @@ class StrategyFailures:
             slot.name,
             FailureRow(slot.name, now, slot.stopped, tuple(text.splitlines())),
         )
+
+    def forget(self, name: str) -> None:
+        """Take the mark of a strategy away that is started anew, so that it may fail anew."""
+        self._told.discard(name)
+        marked: set[object] = {row.strategy for row in self._writer.board.failures.rows}
+        self._writer.keep(self._writer.board.failures, marked - {name})
 
     def acknowledge(self, name: str) -> OperatorOutcome:
         """Take the mark away."""

@@ -116,6 +116,15 @@ def convert_setting(kind: Any, item: object) -> Any:
     return value.upper() if isinstance(value, str) and _has_extra(kind, UPPER) else value
 
 
+def typed_value(text: str) -> object:
+    """Return a value as it is typed: 5 is a number, true a bool, [1, 2] a list, the rest a text."""
+    try:
+        return tomllib.loads(f"value = {text.strip()}")["value"]
+    # A plain word needs no quotes in a shell; one with a line end could bring keys of its own.
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return text.strip()
+
+
 def nearest_hint(name: str, valid: Iterable[str]) -> str:
     """Return a hint at the valid name that looks most like `name`, or at all of them."""
     names = sorted(valid)
@@ -290,28 +299,29 @@ def _has_extra(kind: Any, extra: dict[str, bool]) -> bool:
 
 
 def _shorten_value(item: object) -> str:
-    text = _toml_value(item)
+    text = setting_text(item)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _toml_value(item: object) -> str:
+def setting_text(item: object) -> str:
+    """Write a value as TOML has it, a table in one line."""
     if isinstance(item, bool):
         return str(item).lower()
     if isinstance(item, str):
         return json.dumps(item, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(item, list | tuple):
-        return f"[{', '.join(map(_toml_value, item))}]"
+        return f"[{', '.join(map(setting_text, item))}]"
     if isinstance(item, dict):
         return (
             "{"
-            + ", ".join(f"{_toml_key(name)} = {_toml_value(part)}" for name, part in item.items())
+            + ", ".join(f"{_toml_key(name)} = {setting_text(part)}" for name, part in item.items())
             + "}"
         )
     return str(item)
 
 
 def _toml_key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _toml_value(name)
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else setting_text(name)
 
 
 def _struct_lines(
@@ -331,7 +341,7 @@ def _struct_lines(
         if above:
             yield f"# {above(field)}"
         # `patang config show` is what people paste when they ask for help.
-        text = '"****"' if value and _has_extra(field.type, SECRET) else _toml_value(value)
+        text = '"****"' if value and _has_extra(field.type, SECRET) else setting_text(value)
         yield f"{field.name} = {text}" + (f"  # {beside((*at, field.name))}" if beside else "")
     for field in fields(struct):
         value, key = getattr(struct, field.name), (*at, field.name)
@@ -346,7 +356,7 @@ def _struct_lines(
                 yield from ("", f"[{_table_path(path)}]")
                 for part, item in table.items():
                     note = f"  # {beside((*path, part))}" if beside else ""
-                    yield f"{_toml_key(part)} = {_toml_value(item)}{note}"
+                    yield f"{_toml_key(part)} = {setting_text(item)}{note}"
         elif _has_tables(field):
             for index, entry in enumerate(value):
                 yield from _struct_lines(
@@ -388,7 +398,7 @@ def _markdown_tables(struct: Struct, at: Key) -> Iterator[str]:
         yield from ("", f"## [{_table_path(at)}]", "", _kind_meaning(type(struct)), "")
         yield from ("| key | may be | default | meaning |", "|---|---|---|---|")
     for field in own:
-        default = "required" if field.required else f"`{_toml_value(getattr(struct, field.name))}`"
+        default = "required" if field.required else f"`{setting_text(getattr(struct, field.name))}`"
         yield (
             f"| `{field.name}` | {describe_type(field.type)} | {default} | {field_meaning(field)} |"
         )
@@ -410,5 +420,5 @@ def _list_lines(values: Iterable[Struct], at: Key) -> Iterator[str]:
     for value in values:
         yield f"[[{_table_path(at)}]]"
         yield from (
-            f"{field.name} = {_toml_value(getattr(value, field.name))}" for field in fields(value)
+            f"{field.name} = {setting_text(getattr(value, field.name))}" for field in fields(value)
         )

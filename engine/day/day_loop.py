@@ -30,6 +30,7 @@ from engine.board.event_log import FEED_CONNECTED, FEED_LOST, EventLog
 from engine.board.kernel_view import KernelView
 from engine.board.risk_view import RiskView
 from engine.board.strategy_failures import StrategyFailures
+from engine.board.strategy_view import StrategyView
 from engine.board_rows import BoardHeader
 from engine.board_writer import BoardWriter
 from engine.config import risk_limits
@@ -45,8 +46,11 @@ from engine.manual import day_limits
 from engine.manual.manual_orders import ManualOrderDesk
 from engine.manual.margin import Margins
 from engine.manual.order_verdicts import OrderVerdicts
+from engine.manual.reasons import LIMIT_ONLY
+from engine.manual.strategy_acts import StrategyActs, StrategyWorkshop
 from engine.market.calendar import ist_day
 from engine.market.instrument_hours import DayStage, InstrumentHours
+from engine.market.session_table import CONTINUOUS
 from engine.operator_requests import (
     AcknowledgeRequest,
     CancelRequest,
@@ -59,6 +63,10 @@ from engine.operator_requests import (
     PlaceRequest,
     PreviewRequest,
     ResumeRequest,
+    SetParametersRequest,
+    StartStrategyRequest,
+    StopStrategyRequest,
+    StrategyRequests,
     done,
     refused,
     request_act,
@@ -67,6 +75,7 @@ from engine.orders.durable_journal import DISK_S
 from engine.orders.gateway import OrderGateway
 from engine.orders.killswitch import FLATTEN, HALT, KillLatch, KillSwitch
 from engine.orders.records import JournalRecorder
+from engine.orders.strategy_days import StrategyDay
 from engine.ports import Clock, Journal
 from engine.reconcile.poller import BrokerPoller
 from engine.reconcile.reconcile_actions import ReconcileActions
@@ -82,6 +91,9 @@ SESSION, BROKER = "session", "broker"
 LEVELS = ("info", "fill", "warn", "alarm")
 OPERATOR = "operator"
 """The author of what comes from the desk's own screen or from a shell."""
+NOT_ON_DISK = "; the disk has not taken it yet, and a crash would lose it"
+REFUSED = "refused"
+"""The name of the kernel's alert of an entry or change that is not sent; others end with it."""
 
 
 class DeskAlarm(NamedTuple):
@@ -133,6 +145,8 @@ class DayLoop:
         keep_bars: Callable[[list[Bar]], None] | None,
         *,
         stamped: bool,
+        workshop: StrategyWorkshop | None = None,
+        strategy_days: dict[str, StrategyDay] | None = None,
     ) -> None:
         self.kernel = kernel
         self.gateway = gateway
@@ -181,6 +195,11 @@ class DayLoop:
         self._remarks = ChargeRemarks(kernel, log.add_event)
         self.kernel_view = KernelView(writer, kernel, gateway, stale_after)
         self.depth_views = DepthViews(writer, kernel.order_store.orders.values)
+        day = str(ist_day(int(kernel.state.open)))
+        self.strategy_acts = StrategyActs(
+            kernel, workshop, journal, day, strategy_days or {}, self.kernel_view.kept_bars
+        )
+        self.strategy_view = StrategyView(writer, kernel, self.strategy_acts)
         self.wake = asyncio.Event()
         self.requests: deque[NumberedRequest] = deque()
         self.outcomes: dict[int, OperatorOutcome] = {}
@@ -325,6 +344,7 @@ class DayLoop:
         for order in self.kernel.order_store.changed_orders.values():
             self.kernel_view.put_order(order)
             self._remarks.look(int(order.token))
+        refusals = iter(self.strategy_view.note_decisions())
         # Facts first: rows of the changes are handed to the journal before any request that follows
         # from them can leave.
         for fill in self.recorder.flush():
@@ -333,10 +353,12 @@ class DayLoop:
                 self.early.append(fill)
         for command in commands:
             if isinstance(command, KernelAlert):
+                # The kernel reports a refusal with the decision that was refused, in their order.
+                told = next(refusals, "") if command.name == REFUSED else ""
                 self.log.add_repeated(
                     command.level,
                     command.name,
-                    self._alert_text(command),
+                    told or self._alert_text(command),
                     int(command.ts),
                     alike=_is_refusal(command),
                 )
@@ -444,6 +466,8 @@ class DayLoop:
                 return self.reconcile_actions.queue_decision(number, request)
             case AcknowledgeRequest():
                 return self.failures.acknowledge(request.strategy)
+            case StopStrategyRequest() | StartStrategyRequest() | SetParametersRequest():
+                return self._instruct_strategy(request, now)
             case _:
                 assert_never(request)
 
@@ -501,8 +525,22 @@ class DayLoop:
         text = f"{change.name} {before:g} to {change.value:g}"
         self.log.add_event("warn", "limit", f"{text} by {change.who}: {change.reason}")
         late = self.gateway.durable_journal.state.behind >= DISK_S
-        lost = "; the disk has not taken it yet, and a crash would lose it" if late else ""
-        return done(text + lost)
+        return done(text + NOT_ON_DISK if late else text)
+
+    def _instruct_strategy(self, request: StrategyRequests, now: int) -> OperatorOutcome:
+        acts = self.strategy_acts.version
+        outcome, commands = self.strategy_acts.carry_out(request, now)
+        acted = self.strategy_acts.version != acts
+        # Started anew, its fault is looked at; one that comes of the start is told as a new one.
+        if acted and isinstance(request, StartStrategyRequest):
+            self.failures.forget(request.strategy)
+        self._carry_out(commands)
+        self.failures.record_new()
+        if acted:
+            text = f"{outcome.text}, by {request.who}: {request.reason}"
+            self.log.add_event("warn", "strategy", text)
+        late = outcome.ok and self.gateway.durable_journal.state.behind >= DISK_S
+        return done(outcome.text + NOT_ON_DISK) if late else outcome
 
     def _note_decision(self, number: int, outcome: OperatorOutcome) -> None:
         """Keep the outcome of a decision, and compare again to see that it is so."""
@@ -625,6 +663,7 @@ class DayLoop:
         census = self.kernel.view.limit_census()
         self.risk_view.publish(now, self.configured, self.changes, census)
         self.kernel_view.publish(self._board_header(now), census)
+        self.strategy_view.publish(now, self._block_text())
         self.kernel_view.put_worry("Missing minutes", self.gaps.count)
         self.kernel_view.put_worry("Dead letters", self.dead_letters.count)
         self.kernel_view.put_worry("Ex-date flags", len(self.flags))
@@ -632,6 +671,21 @@ class DayLoop:
             self.kernel_view.put_worry("Warming up", self.warming.cold_count)
         if self.doubts:
             self.kernel_view.put_worry("Unconfirmed hours", self.doubts)
+
+    def _block_text(self) -> str:
+        """Return why no strategy enters now, empty where they may."""
+        latch = self.kill.latch
+        if latch is not None:
+            return f"the kill switch is latched: {latch.reason}"
+        held = [*self.holds.values(), *self.differences[:1]]
+        if held:
+            return held[0]
+        if self.kernel.order_store.limit_only:
+            return LIMIT_ONLY
+        if not self.kernel.state.ready:
+            return f"the desk is {self.state}"
+        phase = self._stage.name
+        return "" if phase == CONTINUOUS else f"no entries in this phase: {phase}"
 
     def _board_header(self, now: int) -> BoardHeader:
         kernel, latch = self.kernel, self.kill.latch
@@ -696,4 +750,4 @@ class DayLoop:
 
 def _is_refusal(alert: KernelAlert) -> bool:
     """Return whether an alert is of a refusal, whose words may name other figures each time."""
-    return alert.name.endswith("_refused")
+    return alert.name.endswith(REFUSED)

@@ -31,6 +31,7 @@ from engine.operator_requests import (
     OutcomeRequest,
     ResumeRequest,
     StatusRequest,
+    StrategiesRequest,
     done,
     pending,
     read_request,
@@ -69,6 +70,10 @@ class ControlledDesk(Protocol):
 
     def differences(self) -> dict[str, object]:
         """Return the differences between the broker's books and ours."""
+        ...
+
+    def list_strategies(self) -> dict[str, object]:
+        """Return every strategy of the day."""
         ...
 
     def resume(self, reason: str, who: str) -> KillLatch | None:
@@ -251,6 +256,8 @@ class ControlSocket:
                 return done(data=self._desk.limits())
             case DifferencesRequest():
                 return done(data=self._desk.differences())
+            case StrategiesRequest():
+                return done(data=self._desk.list_strategies())
             case KillRequest():
                 level = FLATTEN if request.flatten else HALT
                 # Straight to the latch, not by the engine's queue: a kill works while the engine

@@ -38,6 +38,7 @@ from engine.errors import DataError
 from engine.market.calendar import ist_day
 from engine.orders.order_texts import ORDER_TYPES
 from engine.orders.records import PEAKS
+from engine.orders.strategy_days import kept_strategy_days
 from engine.ports import Journal
 
 _TYPE = {text: kind for kind, text in ORDER_TYPES.items()}
@@ -101,6 +102,8 @@ def _read_records(
             for peak in (noted["desk"], *noted["strategies"].values()):
                 check_number(f"meta, row {PEAKS}:", peak, 0, int(MONEY))
             records.peak, records.strategy_peaks = noted["desk"], noted["strategies"]
+    days = kept_strategy_days(journal, str(ist_day(int(kernel.state.open))))
+    records.hand_stops = {name: day.stopped for name, day in days.items() if day.stopped}
     return records
 
 

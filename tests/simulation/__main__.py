@@ -1,18 +1,18 @@
 """`make simulate`: tell one day (SEED), or run DAYS from FIRST on and name the bad seeds.
 
 A third word `lies` means the days of a network that lies, `disks` those of bad disks, `owner` those
-with the owner beside the desk, `moods` those of a moody broker; `stop` ends at the first that
-breaks.
+with the owner beside the desk, `moods` those of a moody broker, `acts` those on which strategies
+are stopped, started and changed; `stop` ends at the first that breaks.
 """
 
 import sys
 import time
 
-from tests.simulation import bad_disks, day, liar, moods, owner
+from tests.simulation import bad_disks, day, instructed, liar, moods, owner
 from tests.simulation.day import Broken, Figures, lived
 from tests.simulation.story import tell
 
-KINDS = {"lies": liar, "disks": bad_disks, "owner": owner, "moods": moods}
+KINDS = {"lies": liar, "disks": bad_disks, "owner": owner, "moods": moods, "acts": instructed}
 
 
 def main(first, days, kind, *, stop):

@@ -328,6 +328,11 @@ app.command(
     help="Show a running desk's limits, or change one.",
 )
 app.command(
+    "tui.commands.desk.strategy_commands:strategies_app",
+    name="strategies",
+    help="Show a running desk's strategies; stop, start or change one.",
+)
+app.command(
     "tui.commands.market.calendar_commands:calendar",
     name="calendar",
     help="Tell when the market trades on a day."

@@ -29,6 +29,7 @@ from engine.promotion.promotion_log import PromotionLog
 from strategies import build
 from strategies.native_strategies import build_remark
 from strategies.strategy_sources import own_file
+from strategies.table_workshop import TableWorkshop
 
 if TYPE_CHECKING:
     from engine.engine_settings import DayTerms
@@ -252,6 +253,14 @@ class PromotionFollower:
         self._watch = watch
         self._fault = ""
         self._log = PromotionLog(station.state)
+
+    @property
+    def workshop(self) -> TableWorkshop:
+        """Return where the strategies of the day are made anew, by what holds at that time."""
+        return TableWorkshop(
+            lambda: strategy_tables(self._followed.values),
+            lambda made: check_source(made, self._followed.next_day, self._state),
+        )
 
     @property
     def is_needed(self) -> bool:

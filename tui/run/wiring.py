@@ -141,6 +141,7 @@ def wire_desk(station: DeskSession) -> Desk:
         script=recorded,
         keep_past=_keep_past(station, store),
         terms=follower.terms if follower.is_needed else None,
+        workshop=follower.workshop,
     )
     rules = market.connection.rules
     # the exchange is our own

@@ -118,3 +118,5 @@ class KernelRecords:
         self.next_decision: i64 = 0
         self.peak: i64 = 0
         self.strategy_peaks: dict[str, int] = {}
+        self.hand_stops: dict[str, str] = {}
+        """Why the operator has stopped a strategy today and not started it again."""

@@ -342,3 +342,8 @@ class KernelRestore:
         self.state.peak = records.peak
         for slot in self.state.slots:
             slot.peak = records.strategy_peaks.get(slot.name, 0)
+            reason = records.hand_stops.get(slot.name, "")
+            # A fault of the new process is the more urgent news, and stays.
+            slot.hand_stopped = reason != ""
+            if slot.hand_stopped and not slot.stopped:
+                slot.stopped = reason

@@ -1,6 +1,5 @@
 """Request for a backtest: strategies and parameters, symbols, days, the cost of fills."""
 
-import tomllib
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +9,7 @@ from compiled.venue.slippage import FixedTicks, Slippage, SpreadFraction, Volume
 from engine.backtest.dated_symbols import DatedSymbols, read_dated_symbols
 from engine.backtest.tick_latency import TickLatency
 from engine.config.schema import DeskConfig
+from engine.config.toml_reader import typed_value
 from engine.errors import ConfigError
 from strategies.replaced_models import is_part, named_part
 from tui.commands.shared.typed_values import WHOLE, number_of, symbol_list, symbols_file
@@ -145,12 +145,7 @@ def _apply_setting(tables: dict[str, dict[str, Any]], text: str) -> None:
         name = next(iter(tables))
     if name not in tables:
         raise ConfigError(f"--set {text}: {name} does not run; {', '.join(tables)} do")
-    try:
-        # as in the configuration: 5 is a number, true a bool, [1, 2] a list
-        tables[name][parameter] = tomllib.loads(f"value = {value.strip()}")["value"]
-    except tomllib.TOMLDecodeError:
-        # a plain word needs no quotes in a shell
-        tables[name][parameter] = value.strip()
+    tables[name][parameter] = typed_value(value)
 
 
 def slippage_of(text: str, ticks: int) -> tuple[Slippage, str]:
