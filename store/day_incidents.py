@@ -12,6 +12,7 @@ from engine.backtest.parity.day_records import (
     FAILED,
     GAP,
     HAND,
+    INSTRUCTED,
     KILL,
     LETTER,
     LIMIT,
@@ -23,6 +24,7 @@ from engine.day.dead_letters import WORDS
 from engine.day.opening import OPENED
 from engine.market.calendar import DAY, midnight
 from engine.numbers import time_of_day
+from engine.orders.strategy_days import CHANGE, STOP, TABLE
 
 ACTS: Final = {"cancel": "cancelled by hand", "modify": "changed by hand"}
 
@@ -35,6 +37,7 @@ def day_incidents(database: sqlite3.Connection, day: date) -> list[DayIncident]:
         *_kill_latches(database, start, end),
         *_limit_changes(database, day, end),
         *_operator_acts(database, start, end),
+        *_strategy_acts(database, day, end),
         *_closed_stretches(database, start, end),
         *_carried_positions(database, start, end),
         *_feed_gaps(database, start, end),
@@ -99,6 +102,33 @@ def _operator_acts(database: sqlite3.Connection, start: int, end: int) -> list[D
             symbol = _symbol_of(database, str(row["detail"]))
             found.append(DayIncident(HAND, row["ts"], end, ACTS[row["act"]], symbol=symbol))
     return found
+
+
+def _strategy_acts(database: sqlite3.Connection, day: date, end: int) -> list[DayIncident]:
+    """Return until when strategies stood, and from when on they had other parameters."""
+    found: list[DayIncident] = []
+    # a journal of an older version has no such acts
+    if not database.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (TABLE,)).fetchone():
+        return found
+    rows = database.execute(
+        f"SELECT ts, strategy, act, reason, detail FROM {TABLE} WHERE day = ? ORDER BY seq DESC",  # noqa: S608 - a name of ours
+        (str(day),),
+    )
+    until: dict[str, int] = {}
+    # from the back: each stop lasts until the start that follows it
+    for row in rows.fetchall():
+        name, ts = str(row["strategy"]), int(row["ts"])
+        if row["act"] == CHANGE:
+            values = ", ".join(f"{key} {each}" for key, each in json.loads(row["detail"]).items())
+            text = f"parameters changed by hand: {values}: {row['reason']}"
+            found.append(DayIncident(INSTRUCTED, ts, end, text, strategy=name))
+        elif row["act"] == STOP:
+            text = f"the strategy was stopped by hand: {row['reason']}"
+            stood = DayIncident(INSTRUCTED, ts, until.get(name, end), text, strategy=name)
+            found.append(stood)
+        else:
+            until[name] = ts
+    return found[::-1]
 
 
 def _symbol_of(database: sqlite3.Connection, detail: str) -> str:

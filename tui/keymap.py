@@ -38,7 +38,7 @@ def check_keymap(keymap: Mapping[str, str]) -> dict[str, str]:
 def _scopes_meet(a: KeyAction, b: KeyAction) -> bool:
     """Return whether two actions can be within reach of one key press."""
     # only one pane has the focus: its keys and those of another never meet
-    apart = {"positions", "orders", "blotter", "differences", "limits", "chart", "depth"}
+    apart = SCOPES.keys() - {"anywhere", "desk", "list"}
     # the blotter lists orders: its keys and theirs are one pane's
     if {a.scope, b.scope} == {"orders", "blotter"}:
         return True

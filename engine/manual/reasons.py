@@ -61,7 +61,7 @@ MEANINGS: Final[dict[RefusalReason, ReasonMeaning]] = {
         "`feed.stale_after_s`, `feed.late_after_s`",
     ),
     RefusalReason.STRATEGY_STOPPED: ReasonMeaning(
-        "its strategy has failed, or has reached a loss limit of its own", ""
+        "its strategy was stopped, has failed, or has reached a loss limit of its own", ""
     ),
     RefusalReason.SHORT_DELIVERY: ReasonMeaning("delivery shares cannot be sold short", ""),
     RefusalReason.PRODUCT: ReasonMeaning(

@@ -114,6 +114,10 @@ CASES = {
         ["trace", "--why", WORD, "--json", *ON_DATABASE],
     ],
     "limits": [["limits"], ["limits", "--json"]],
+    "strategies": [["strategies"], ["strategies", WORD], ["strategies", "--json"]],
+    "strategies stop": [["strategies", "stop", WORD, "--reason", WORD]],
+    "strategies start": [["strategies", "start", WORD, "--reason", WORD]],
+    "strategies set": [["strategies", "set", WORD, f"{WORD}={WORD}", "--reason", WORD]],
     "limits set": [
         ["limits", "set", WORD, "5", "--reason", WORD],
         ["limits", "set", "a", WORD, "--reason", WORD],
@@ -347,6 +351,14 @@ class Desk:
         }
         return {"mode": HOSTILE, "limits": [limit]}
 
+    def list_strategies(self):
+        row = dict.fromkeys(("name", "state", "why", "last_signal", "last_refusal"), HOSTILE)
+        row |= dict.fromkeys(("open", "open_pnl", "trades", "wins", "net"), 1)
+        names = ("name", "value", "configured", "bounds", "meaning", "note")
+        parameter = dict.fromkeys(names, HOSTILE) | {"value": f"{HOSTILE} too"}
+        at = {"last_signal_at": NOON, "last_refusal_at": NOON}
+        return {"mode": HOSTILE, "strategies": [row | at | {"parameters": [parameter]}]}
+
     def resume(self, reason, who):
         del reason, who
         return KillLatch("halt", HOSTILE, HOSTILE, NOON)
@@ -390,6 +402,7 @@ def fill(path):
                 "gtts": {"kind": "single"},
                 "meta": {"key": "opened"},
                 "audit": {"act": "strategy_failed"},
+                "strategy_acts": {"act": "stop", "detail": "{}"},
             }.get(table, {})
             try:
                 made.execute(
@@ -510,6 +523,7 @@ def test_what_the_cases_read_is_foreign(shown):
     for arguments in (
         ["status"],
         ["limits"],
+        ["strategies"],
         ["reconcile"],
         ["trace", "7", *ON_DATABASE],
         ["doctor"],

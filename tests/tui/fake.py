@@ -8,6 +8,7 @@ from engine.board_rows import (
     BarRow,
     Board,
     DayTrades,
+    DecisionRow,
     DepthRow,
     DifferenceRow,
     EventRow,
@@ -18,12 +19,14 @@ from engine.board_rows import (
     LadderRow,
     LimitRow,
     OrderRow,
+    ParameterRow,
     PositionRow,
     QueueRow,
     RiskRow,
     StrategyRow,
     TapeRow,
     TradeRow,
+    TripRow,
     WatchRow,
 )
 from engine.errors import DataError
@@ -117,6 +120,9 @@ class FakeDesk:
     def keep_command(self, line):
         self.kept.append(line)
 
+    def strategy_totals(self):
+        return {"momentum_ladder": 12_345_60, "mean_reversion": -4_321_00}
+
     def earlier_orders(self, now):
         return [
             row._replace(key=f"{900 + k}", ts=row.ts - 86_400 * SECOND)
@@ -172,6 +178,138 @@ class FakeDesk:
         self.board.kills.put(0, KillRow(0, noon, "latch", "halt", "daily loss limit", "limit"))
         self.board.kills.put(
             1, KillRow(1, noon + 9 * MINUTE, "resume", "", "looked at it, sizes halved", "terminal")
+        )
+
+    def trade(self):
+        """Have three strategies with parameters, decisions and trades; one has failed."""
+        board, at = self.board, self.now - 5 * MINUTE
+        no_lot = "the rung's capital buys no lot: ₹3,000.00 buy no lot of 1 at ₹12641.00"
+        too_much = (
+            "the positions together would be worth too much: ₹564312.75 + ₹3000.00 is above "
+            "₹565000.00"
+        )
+        for number, (symbol, side, kind, reason, size, verdict, why, times, intent) in enumerate(
+            (
+                ("RELIANCE", "BUY", "enter", "momentum +0.61 %", 75, "OK", "", 1, "99"),
+                ("MARUTI", "BUY", "enter", "momentum +0.88 %", 0, "SIZE_ZERO", no_lot, 12, "99"),
+                ("INFY", "BUY", "enter", "momentum +0.52 %", 20, "EXPOSURE", too_much, 3, "99"),
+                ("LT", "BUY", "enter", "momentum +0.47 %", 12, "OK", "", 1, "3"),
+                ("INFY", "BUY", "rung", "P2 at 0.25 % up", 20, "OK", "", 1, "7"),
+                ("ITC", "BUY", "exit", "crossed back", 0, "OK", "", 1, "99"),
+            ),
+            1,
+        ):
+            price = self._prices[symbol]
+            ts = at + number * 10 * SECOND
+            board.decisions.put(
+                number,
+                DecisionRow(
+                    number,
+                    ts,
+                    "momentum_ladder",
+                    symbol,
+                    side,
+                    kind,
+                    reason,
+                    size,
+                    price,
+                    verdict,
+                    why,
+                    times,
+                    ts + (times - 1) * SECOND,
+                    intent,
+                ),
+            )
+        rows = board.decisions.rows
+        held = sum(row.pnl for row in board.positions.rows)
+        for row in (
+            StrategyRow(
+                "momentum_ladder",
+                "",
+                184_025,
+                symbols=20,
+                rungs=8,
+                open_pnl=held,
+                trades=2,
+                wins=1,
+                signals=31,
+                signal=rows[5],
+                refusal=rows[2],
+            ),
+            StrategyRow(
+                "moving_average_cross",
+                "ValueError: boom",
+                -51_200,
+                state="failed",
+                why="ValueError: boom",
+                symbols=3,
+            ),
+            StrategyRow(
+                "breakout", "by screen: wild", 0, state="stopped", why="by screen: wild", symbols=1
+            ),
+            StrategyRow("by hand, adopted", "", -3_000, state=""),
+        ):
+            board.strategies.put(row.name, row)
+        for name, value, configured, bounds, meaning, note in (
+            ("enabled", "true", "true", "true or false", "Whether it runs.", ""),
+            ("timeframe_s", "60", "60", "a whole number from 1 to 86_400", "Its bars.", ""),
+            (
+                "momentum_percent",
+                "0.5",
+                "0.4",
+                "a number from 0.01 to 50",
+                "Move over these bars that is an entry.",
+                "screen: choppy today",
+            ),
+            ("ema_slow", "21", "21", "a whole number from 2 to 5_000", "Bars of the slow one.", ""),
+        ):
+            key = f"momentum_ladder.{name}"
+            fixed = name in {"enabled", "timeframe_s"}
+            board.parameters.put(
+                key,
+                ParameterRow(
+                    key,
+                    "momentum_ladder",
+                    name,
+                    value,
+                    configured,
+                    bounds,
+                    meaning,
+                    note,
+                    fixed,
+                ),
+            )
+        for key, symbol, pnl, reason in (
+            ("t1", "SBIN", 61_250, "target"),
+            ("t2", "TITAN", -40_115, "stop"),
+        ):
+            price = self._prices[symbol]
+            board.trips.put(
+                key,
+                TripRow(
+                    key,
+                    "momentum_ladder",
+                    symbol,
+                    "P1",
+                    "BUY",
+                    40,
+                    price,
+                    price + pnl / 4_000,
+                    pnl,
+                    at - 30 * MINUTE,
+                    at,
+                    reason,
+                ),
+            )
+        trace = (
+            "Traceback (most recent call last):",
+            '  File "cross.py", line 31, in on_bar',
+            "    self.averages[bar.token + 1]",
+            "ValueError: boom",
+        )
+        board.failures.put(
+            "moving_average_cross",
+            FailureRow("moving_average_cross", at, "ValueError: boom", trace),
         )
 
     def close(self):

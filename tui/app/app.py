@@ -472,6 +472,10 @@ class PatangApp(App[None]):
             from tui.app.screens.orders_screen import OrdersScreen  # noqa: PLC0415
 
             return OrdersScreen(mode, self.face, self.tones)
+        if name == "strategies":
+            from tui.app.screens.strategies_screen import StrategiesScreen  # noqa: PLC0415
+
+            return StrategiesScreen(mode, self.face, self.tones, self.dialogs)
         from tui.app.screens.risk_screen import RiskScreen  # noqa: PLC0415
 
         return RiskScreen(mode, self.tones, self.dialogs)
@@ -540,10 +544,11 @@ class PatangApp(App[None]):
         self.notify(f"{len(rows) - 1} rows: {file}", markup=False)
 
     def action_orders_of(self) -> None:
-        """Show the orders of all days in the symbol under the cursor."""
-        symbol = self._pointed_symbol()
-        if symbol:
-            self._screen_of("orders").filter(symbol)
+        """Show the orders of all days in the symbol, or of the strategy, under the cursor."""
+        screen = self.screen
+        meant = screen.pointed_orders() if isinstance(screen, FullScreen) else ""
+        if wanted := meant or self._pointed_symbol():
+            self._screen_of("orders").filter(wanted)
         self.action_show("orders")
 
     def action_command_line(self) -> None:

@@ -1,6 +1,6 @@
 """The engine as the screen sees it: a board, a latch, a queue of requests, a stop."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -45,6 +45,13 @@ class DeskPort(Protocol):
 
     def earlier_orders(self, now: int) -> list[OrderRow]:
         """Return the orders on record of the days before a time (ns UTC), oldest first.
+
+        Read from disk. Raises `PatangError` where it cannot be.
+        """
+        ...
+
+    def strategy_totals(self) -> Mapping[str, int]:
+        """Return what each strategy has earned with the closed trades on record, in paise.
 
         Read from disk. Raises `PatangError` where it cannot be.
         """

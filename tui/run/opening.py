@@ -15,6 +15,7 @@ from engine.orders.killswitch import FLATTEN, HALT
 from store.decision_trace import trace_decision
 from store.listed_rows import time_stamp, write_rows
 from store.order_blotter import earlier_orders
+from store.strategy_totals import strategy_totals
 from tui.run.session import DeskSession
 from tui.trace_text import trace_lines
 
@@ -113,6 +114,11 @@ class OpeningDesk:
     def earlier_orders(self, now: int) -> list[OrderRow]:
         """Return the orders of the days before, as the journal has them."""
         return earlier_orders(self._station.database, midnight(ist_day(now)))
+
+    def strategy_totals(self) -> dict[str, int]:
+        """Return what each strategy has earned, as the journal has it."""
+        totals = strategy_totals(self._station.database)
+        return {name: total.net for name, total in totals.items()}
 
     def export_rows(self, name: str, rows: Sequence[Sequence[str]]) -> Path:
         """Write a list of the screen to a file of its own in the desk's folder."""

@@ -131,14 +131,16 @@ CARRIED: Final = "carried"
 """The desk could not leave a position any more, and said why."""
 FAILED: Final = "failed"
 """A strategy has failed."""
+INSTRUCTED: Final = "instructed"
+"""A strategy was stopped by hand, or given other parameters."""
 
 
 class DayIncident(NamedTuple):
     """A recorded incident with an effect of its own, in [began, ended).
 
     `what` is one of `KILL`, `LIMIT`, `CLOSED`, `HAND`, `GAP`, `LETTER`, `CARRIED`, `HELD`,
-    `FAILED`; `symbol` and `strategy` are empty where it was of all. `about` names the limit that
-    was changed.
+    `FAILED`, `INSTRUCTED`; `symbol` and `strategy` are empty where it was of all. `about` names the
+    limit that was changed.
     """
 
     what: str

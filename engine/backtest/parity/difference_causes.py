@@ -26,6 +26,7 @@ from engine.backtest.parity.day_records import (
     GAP,
     HAND,
     HELD,
+    INSTRUCTED,
     KILL,
     LEAVE,
     LETTER,
@@ -198,6 +199,9 @@ class CauseFinder:
         kept = decision.desk is None or decision.desk.verdict != OK
         if decision.kind != LEAVE and kept and (killed := self._kill_cause(decision.ts)):
             return killed
+        for each in self._incidents_at(INSTRUCTED, decision.ts):
+            if each.strategy == of.strategy:
+                return DifferenceCause(OPERATOR, each.text)
         for signal in signals:
             name = LIMITS.get(signal.verdict)
             for each in self._incidents_at(LIMIT, decision.ts):

@@ -6,7 +6,9 @@ from typing import Any, TypeVar
 from rich.console import RenderableType
 from textual.app import App
 
+from engine.operator_requests import OperatorOutcome
 from tui.app.screens.modal_dialogs import (
+    AnsweredEntry,
     EntryDialog,
     EntryField,
     HelpDialog,
@@ -49,7 +51,21 @@ class DialogSet:
         """Ask, and go on only by the second button."""
         question = self.modal(QuestionDialog)
         question.prepare(title, body, yes, keep)
-        self.open_dialog(question, lambda go: then() if go else None)
+        self.open_dialog(question, lambda said: then() if said == "yes" else None)
+
+    def ask_choice(
+        self,
+        title: str,
+        body: Callable[[], str],
+        choices: tuple[str, str],
+        then: Callable[[bool], None],
+        *,
+        keep: str = "Keep it",
+    ) -> None:
+        """Ask which of two things to do, the second of which goes further: `then` is told."""
+        question = self.modal(QuestionDialog)
+        question.prepare(title, body, choices[0], keep, choices[1])
+        self.open_dialog(question, lambda said: then(said == "further") if said else None)
 
     def ask_entry(
         self,
@@ -63,6 +79,23 @@ class DialogSet:
         entry = self.modal(EntryDialog)
         entry.prepare(title, body, fields, check)
         self.open_dialog(entry, lambda texts: then(texts) if texts is not None else None)
+
+    def ask_desk(
+        self,
+        title: str,
+        body: str,
+        fields: Sequence[EntryField],
+        check: Callable[[list[str]], str],
+        send: Callable[[list[str]], int],
+        outcome: Callable[[int], OperatorOutcome | None],
+    ) -> None:
+        """Ask for texts, and keep asking until the desk has taken them; then say what it said."""
+        entry = self.modal(AnsweredEntry)
+        entry.prepare(title, body, fields, check)
+        entry.prepare_answered(send, outcome)
+        self.open_dialog(
+            entry, lambda texts: self._app.notify(entry.told, markup=False) if texts else None
+        )
 
     def explain(self, title: str, body: RenderableType | Callable[[], RenderableType]) -> None:
         """Show a text."""

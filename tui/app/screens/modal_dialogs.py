@@ -16,6 +16,7 @@ from textual.containers import Container, Horizontal, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, Static
 
+from engine.operator_requests import OperatorOutcome
 from engine.texts import plain_text
 from tui.app.screens.screen_frame import DrawnScreen, ScreenFrame, show_bands
 from tui.app.widgets.status_bands import StatusBands
@@ -36,8 +37,8 @@ DIALOG_BOX = """
         color: $ink-dim;
     }
     Button:focus { background: $accent; color: $background; text-style: bold; }
-    #yes { color: $danger; }
-    #yes:focus { background: $danger; color: $background; }
+    #yes, #further { color: $danger; }
+    #yes:focus, #further:focus { background: $danger; color: $background; }
 """
 
 Answer = TypeVar("Answer")
@@ -88,27 +89,33 @@ class ModalDialog(DrawnScreen, ModalScreen[Answer]):
         raise NotImplementedError
 
 
-class QuestionDialog(ModalDialog[bool]):
-    """Question, dismissed with True only by the second button.
+class QuestionDialog(ModalDialog[str]):
+    """Question, dismissed with "yes" or "further" only by those buttons, else with "".
 
     The body follows the market while it stands.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss(False)", show=False),
-        Binding("left,right,h,l", "app.focus_next", show=False),
+        Binding("escape", "dismiss('')", show=False),
+        Binding("right,l", "app.focus_next", show=False),
+        Binding("left,h", "app.focus_previous", show=False),
     ]
     DEFAULT_CSS = f"QuestionDialog {{ {DIALOG_BOX} }}"
     AUTO_FOCUS = "#cancel"
 
     def __init__(self, mode: str) -> None:
         super().__init__(mode)
-        self._title = self._yes = self._keep = self._shown = ""
+        self._title = self._yes = self._keep = self._further = self._shown = ""
         self._body: Callable[[], str] = str
 
-    def prepare(self, title: str, body: str | Callable[[], str], yes: str, keep: str) -> None:
-        """Take the words of the next question; a body may be a call, made at each frame."""
-        self._title, self._yes, self._keep = title, yes, keep
+    def prepare(
+        self, title: str, body: str | Callable[[], str], yes: str, keep: str, further: str = ""
+    ) -> None:
+        """Take the words of the next question; a body may be a call, made at each frame.
+
+        `further` is a button that does more than yes, empty for none.
+        """
+        self._title, self._yes, self._keep, self._further = title, yes, keep, further
         self._body = body if callable(body) else lambda: body
 
     def compose(self) -> ComposeResult:
@@ -121,9 +128,13 @@ class QuestionDialog(ModalDialog[bool]):
                 yield Static("← →  enter  esc", id="keys")
                 yield Button("", id="cancel", compact=True)
                 yield Button("", id="yes", compact=True)
+                yield Button("", id="further", compact=True)
 
     def fill_widgets(self) -> None:
         """Show the words; the focus is on the button that changes nothing."""
+        further = self.query_one("#further", Button)
+        further.label = Text(plain_text(self._further))
+        further.display = bool(self._further)
         self._shown = self._body()
         self.query_one("#title", Static).update(Text(plain_text(self._title)))
         self.query_one("#body", Static).update(_plain_text(self._shown))
@@ -143,7 +154,8 @@ class QuestionDialog(ModalDialog[bool]):
 
     @on(Button.Pressed)
     def _button_pressed(self, event: Button.Pressed) -> None:
-        self.dismiss(event.button.id == "yes")
+        pressed = event.button.id or ""
+        self.dismiss(pressed if pressed in {"yes", "further"} else "")
 
 
 class EntryField(NamedTuple):
@@ -238,7 +250,54 @@ class EntryDialog(ModalDialog[list[str] | None]):
         if wrong:
             self.query_one("#error", Static).update(Text(plain_text(wrong)))
         else:
+            self.accept()
+
+    def accept(self) -> None:
+        """End with the texts: nothing is wrong with them."""
+        self.dismiss(self.texts)
+
+
+class AnsweredEntry(EntryDialog):
+    """Entry that the desk has to take: it stays open with the complaint until it does.
+
+    `send` hands the texts over and returns a number, `outcome` what has become of it (None: nothing
+    yet).
+    """
+
+    def __init__(self, mode: str) -> None:
+        super().__init__(mode)
+        self._send: Callable[[list[str]], int] = lambda _: 0
+        self._outcome: Callable[[int], OperatorOutcome | None] = lambda _: None
+        self._number: int | None = None
+        self.told = ""
+        """What the desk has said in the end."""
+
+    def prepare_answered(
+        self,
+        send: Callable[[list[str]], int],
+        outcome: Callable[[int], OperatorOutcome | None],
+    ) -> None:
+        """Take who is asked."""
+        self._send, self._outcome, self._number = send, outcome, None
+
+    def accept(self) -> None:
+        """Hand the texts over; one request at a time."""
+        if self._number is None:
+            self._number = self._send(self.texts)
+            self.query_one("#error", Static).update("asking the desk …")
+
+    def draw(self, frame: ScreenFrame) -> None:
+        """Keep the bands up to date, and look for the answer."""
+        super().draw(frame)
+        said = self._outcome(self._number) if self._number is not None else None
+        if said is None:
+            return
+        self._number = None
+        if said.ok:
+            self.told = said.text
             self.dismiss(self.texts)
+        else:
+            self.query_one("#error", Static).update(Text(plain_text(said.text)))
 
 
 class HelpDialog(ModalDialog[bool]):

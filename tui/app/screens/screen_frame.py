@@ -63,6 +63,10 @@ class FullScreen(DrawnScreen, Screen[None]):
         """Return the symbol and the price that is pointed at: "" and 0.0 where none is."""
         return "", 0.0
 
+    def pointed_orders(self) -> str:
+        """Return whose orders are meant where the row under the cursor has no symbol."""
+        return ""
+
     def restyle(self) -> None:
         """Paint everything anew in the theme of now."""
         self.refresh()

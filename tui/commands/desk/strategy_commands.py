@@ -61,14 +61,15 @@ def show(
     values = configuration(config)
     try:
         found = [
-            send_request(door, StrategiesRequest()).data
-            for door, _ in running_desks(config, mode or "")
+            (which, send_request(door, StrategiesRequest()).data)
+            for door, which in running_desks(config, mode or "")
         ]
     except ConnectionFailed as error:
         sys.stderr.write(f"{plain_text(str(error))}: as configured\n")
-        found = [_configured_strategies(values, mode or values.desk.mode)]
-    for answer in found:
-        _add_totals(values, answer)
+        configured = mode or values.desk.mode
+        found = [(configured, _configured_strategies(values, configured))]
+    for which, answer in found:
+        _add_totals(values, which.lower(), answer)
         rows: list[Fields] = answer["strategies"]
         if name:
             rows = [row for row in rows if row["name"] == name]
@@ -180,11 +181,11 @@ def _configured_strategies(values: DeskConfig, mode: str) -> Fields:
     return {"mode": mode.upper(), "strategies": rows}
 
 
-def _add_totals(values: DeskConfig, answer: Fields) -> None:
+def _add_totals(values: DeskConfig, mode: str, answer: Fields) -> None:
     """Add what each has earned in all, where a journal can be read."""
     totals = {}
     with suppress(PatangError):
-        totals = strategy_totals(latest_database(values, str(answer["mode"]).lower()))
+        totals = strategy_totals(latest_database(values, mode))
     for row in answer["strategies"]:
         total = totals.get(row["name"])
         open_pnl = row.get("open_pnl", 0)
