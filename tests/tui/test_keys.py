@@ -16,6 +16,7 @@ from tui.app.screens.depth_screen import DepthScreen
 from tui.app.screens.desk_screen import DeskScreen
 from tui.app.screens.orders_screen import OrdersScreen
 from tui.app.screens.risk_screen import RiskScreen
+from tui.app.screens.strategies_screen import StrategiesScreen
 from tui.app.widgets.live_table import LiveTable
 from tui.key_actions import ACTIONS, SCOPES
 from tui.keymap import check_keymap, keys_page
@@ -28,6 +29,7 @@ OWNERS = (
     ChartScreen,
     OrdersScreen,
     DepthScreen,
+    StrategiesScreen,
     LiveTable,
     PositionsTable,
     OrdersTable,

@@ -53,6 +53,10 @@ def optioned(face):
             rows.put(row[0], row._replace(symbol=name))
 
 
+def traded(face):
+    face.trade()
+
+
 def starting(face):
     face.board = Board("DRY-RUN")
 
@@ -76,6 +80,10 @@ SHOTS = {
     "chart-80x24": ((80, 24), "LIVE", None, ("2", "b", "h", "h", "h", "k")),
     "chart-near-200x60": ((200, 60), "PAPER", None, ("2", "plus", "i", "i", "i", "i", "w")),
     "orders": ((120, 40), "PAPER", None, ("4", "wait", "wait", "wait", "wait")),
+    "strategies": ((120, 40), "PAPER", traded, ("5", "wait", "wait", "tab", "tab")),
+    "strategies-80x24": ((80, 24), "LIVE", traded, ("5", "wait", "wait")),
+    "strategies-200x60": ((200, 60), "SHADOW", traded, ("5", "wait", "wait", "j")),
+    "stop-strategy": ((80, 24), "LIVE", traded, ("5", "x")),
     "depth": ((120, 40), "LIVE", None, ("j", "j", "j", "3", "wait", "step", "step", "step")),
     "depth-80x24": ((80, 24), "LIVE", None, ("j", "j", "j", "3", "wait", "step", "step", "j", "j")),
     "exit-question": ((120, 40), "LIVE", None, ("x",)),

@@ -95,7 +95,7 @@ class StrategiesPaneView(View[StrategyRow]):
             PaneCell(row.state, STATE_TONES.get(row.state, "notice")),
             PaneCell(count(row.rungs) if named else ""),
             PaneCell(gain(row.net), _tone_of(row.net), row.net),
-            PaneCell(gain(whole) if named else "", _tone_of(whole), whole),
+            PaneCell(gain(whole) if named else "", _tone_of(whole), whole, still=True),
             PaneCell(count(row.trades) if named else "", "dim"),
             PaneCell(count(row.wins) if named else "", "dim"),
             PaneCell(count(row.symbols) if named else "", "dim"),

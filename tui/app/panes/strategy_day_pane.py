@@ -57,7 +57,7 @@ class DecisionsPaneView(View[DecisionLine]):
         PaneColumn("time", 8, right=False),
         PaneColumn("symbol", 8, 14, right=False, names="symbol"),
         PaneColumn("", 4, right=False),
-        PaneColumn("signal", 12, 26, right=False, rank=1),
+        PaneColumn("signal", 12, 22, right=False, rank=1),
         PaneColumn("size", 14, 18, rank=2),
         PaneColumn("became", 20, 300, right=False),
     )
