@@ -1,4 +1,4 @@
-"""What each strategy has earned in all, by the trades of a desk's journal."""
+"""Totals of strategies over all days, by the trades of a desk's journal."""
 
 from pathlib import Path
 from typing import Final, NamedTuple

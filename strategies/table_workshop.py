@@ -44,6 +44,7 @@ class TableWorkshop:
             return read_parameters(name, parameters_kind(factory(name, table)), table)
         except PatangError:
             raise
+        # A file may raise anything while it is loaded, an exit among it.
         except BaseException as error:
             raise ConfigError(f"strategy {name} cannot be read: {failure_text(error)}") from error
 

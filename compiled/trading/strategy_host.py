@@ -130,9 +130,9 @@ class StrategyHost:
         """Stop a strategy, start it, or give it other parameters; an unknown one is let be."""
         for slot in self.state.slots:
             if slot.name == event.strategy:
-                self._instruct(slot, event)
+                self._instruct_strategy(slot, event)
 
-    def _instruct(self, slot: StrategyState, event: StrategyInstruction) -> None:
+    def _instruct_strategy(self, slot: StrategyState, event: StrategyInstruction) -> None:
         made = event.made
         if event.act is StrategyAct.STOP:
             self._end_by_hand(slot, event.reason)
@@ -140,6 +140,7 @@ class StrategyHost:
             if made is not None:
                 self._begin_anew(slot, made, event.bars)
                 self._call_start(slot)
+        # One that stands begins with them when it is started.
         elif not slot.stopped:
             event.taken = self._call_parameters(slot, event.parameters)
             if not event.taken and not slot.stopped and made is not None:
@@ -150,6 +151,7 @@ class StrategyHost:
         # Before it hears of it: what it asks for then passes the gate as one that is stopped.
         slot.hand_stopped = True
         slot.stopped = reason if slot.error is None else slot.stopped
+        # What waits for the open was asked for by a strategy that enters no more.
         self._drop_overnight(slot)
         self.order_entry.cancel_entries(slot.name)
         if ran:
@@ -178,6 +180,7 @@ class StrategyHost:
             if slot in tickers:
                 tickers.remove(slot)
             self._follow_instrument(slot, token, market)
+        # Of the past it can ask for nothing, not even with the last bar of a day.
         slot.context.warming = True
         for bar in bars:
             if slot.span == bar.span and not slot.stopped and slot.step_indicators(bar):

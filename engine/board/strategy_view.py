@@ -72,6 +72,7 @@ class StrategyView:
     def note_decisions(self) -> list[str]:
         """Show the kernel's new decisions; return the refusals among them as sentences."""
         sentences = []
+        # The recorder takes them away with the same turn.
         for record in self._kernel.decisions.fresh:
             row = self._decision_row(record)
             self._put_decision(row)
@@ -162,6 +163,7 @@ class StrategyView:
             net = int(kernel.ledger.strategy_net(slot.name) - slot.net_at_open)
             left -= net
             state, why = self._state_of(slot, blocked)
+            # By its name: positions of before a restart are its own, too.
             trades = over.get(slot.name, [])
             row = StrategyRow(
                 slot.name,
@@ -184,6 +186,7 @@ class StrategyView:
 
     def _state_of(self, slot: StrategyState, blocked: str) -> tuple[str, str]:
         """Return the state of a strategy in a word, and why it is in it."""
+        # A fault before a stop by hand: that somebody stopped it as well mends nothing.
         if slot.error is not None:
             return "failed", slot.stopped
         if slot.limit_stopped:

@@ -57,7 +57,7 @@ FIXED: Final[Mapping[str, str]] = {
 
 
 class StrategyWorkshop(Protocol):
-    """Where the strategies of the day are made; tables are those of the configuration."""
+    """Maker of the strategies of the day; tables are those of the configuration."""
 
     def table(self, name: str) -> Mapping[str, Any]:
         """Return a strategy's table as configured; raise `ConfigError` for one that has none."""
@@ -168,7 +168,7 @@ class StrategyActs:
         """
         if self._workshop is None:
             return []
-        changes = self._changes(name)
+        changes = self._day_changes(name)
         values = {parameter: change.value for parameter, change in changes.items()}
         try:
             table = self._workshop.table(name)
@@ -192,34 +192,35 @@ class StrategyActs:
         if not request.reason.strip():
             return refused("a reason is needed: --reason TEXT"), []
         try:
-            slot = self._slot(request.strategy)
+            slot = self._named_slot(request.strategy)
             match request:
                 case StopStrategyRequest():
-                    return self._stop(slot, request, now)
+                    return self._stop_strategy(slot, request, now)
                 case StartStrategyRequest():
-                    return self._start(slot, request, now)
+                    return self._start_strategy(slot, request, now)
                 case SetParametersRequest():
-                    return self._change(slot, request, now)
+                    return self._change_parameters(slot, request, now)
         except ConfigError as error:
             return refused(str(error)), []
 
-    def _slot(self, name: str) -> StrategyState:
+    def _named_slot(self, name: str) -> StrategyState:
         slots = {slot.name: slot for slot in self._kernel.state.slots}
         if name not in slots:
             raise ConfigError(f"no strategy {name} on this desk{nearest_hint(name, slots)}")
         return slots[name]
 
-    def _changes(self, name: str) -> Mapping[str, ParameterChange]:
+    def _day_changes(self, name: str) -> Mapping[str, ParameterChange]:
         day = self.days.get(name)
         return day.changes if day is not None else {}
 
-    def _stop(
+    def _stop_strategy(
         self, slot: StrategyState, request: StopStrategyRequest, now: int
     ) -> tuple[OperatorOutcome, list[KernelCommand]]:
         if slot.hand_stopped and not request.leave:
             raise ConfigError(f"{slot.name} is stopped already: {slot.stopped}")
         row = StrategyActRow(slot.name, STOP, request.who, request.reason, {})
-        self._keep(row, now)
+        self._keep_act(row, now)
+        # Counted before: those that are left may be gone when the kernel returns.
         open_rungs = self._open_rungs(slot.name)
         commands = self._kernel.handle(
             StrategyInstruction(
@@ -240,7 +241,7 @@ class StrategyActs:
             if rung.quantity
         )
 
-    def _start(
+    def _start_strategy(
         self, slot: StrategyState, request: StartStrategyRequest, now: int
     ) -> tuple[OperatorOutcome, list[KernelCommand]]:
         if not slot.stopped:
@@ -249,9 +250,9 @@ class StrategyActs:
         # The kernel would stop it again with the next second, as often as it is started.
         if reason := stop_reason(net, slot.peak, slot.losses, self._kernel.limits):
             raise ConfigError(f"{slot.name} has reached its limit ({reason}): change that first")
-        values = {key: change.value for key, change in self._changes(slot.name).items()}
-        made = self._make(slot, values)
-        self._keep(StrategyActRow(slot.name, START, request.who, request.reason, {}), now)
+        values = {key: change.value for key, change in self._day_changes(slot.name).items()}
+        made = self._make_anew(slot, values)
+        self._keep_act(StrategyActRow(slot.name, START, request.who, request.reason, {}), now)
         commands = self._kernel.handle(
             StrategyInstruction(
                 now,
@@ -259,34 +260,37 @@ class StrategyActs:
                 slot.name,
                 request.reason,
                 made=made,
-                bars=self._past(slot),
+                bars=self._past_bars(slot),
             )
         )
+        # Its own past, or on_start, may be what it fails of.
         if slot.stopped:
             return refused(f"{slot.name} failed again: {slot.stopped}"), commands
-        return done(f"{slot.name} runs, made anew{self._unready(slot)}"), commands
+        return done(f"{slot.name} runs, made anew{self._unready_text(slot)}"), commands
 
-    def _change(
+    def _change_parameters(
         self, slot: StrategyState, request: SetParametersRequest, now: int
     ) -> tuple[OperatorOutcome, list[KernelCommand]]:
         now_set = {each.name: each for each, _, _ in self.parameters(slot.name)}
         values: dict[str, object] = {}
+        # Instruments and bars are subscribed once a day; a value for them would be taken and lost.
         for name, text in request.values.items():
             if name in FIXED:
                 raise ConfigError(f"{name} holds for the day; {FIXED[name]}")
             values[name] = typed_value(text)
         if not values:
             raise ConfigError("nothing to change: KEY=VALUE is needed")
-        before = {key: change.value for key, change in self._changes(slot.name).items()}
+        before = {key: change.value for key, change in self._day_changes(slot.name).items()}
         # All of them at once: two may be right together, and neither of them alone.
         wanted = before | values
-        made = self._make(slot, wanted)
+        made = self._make_anew(slot, wanted)
+        # By their texts: 2 and 2.0 are one value, whatever was typed.
         parameters = self._workshop_read(slot.name, wanted)
         told = {each.name: each.text for each in parameter_list(parameters)}
         changed = [name for name in values if told[name] != now_set[name].text]
         if not changed:
             raise ConfigError(f"{slot.name} has {', '.join(f'{n} {told[n]}' for n in values)}")
-        self._keep(
+        self._keep_act(
             StrategyActRow(
                 slot.name, CHANGE, request.who, request.reason, {n: values[n] for n in changed}
             ),
@@ -299,7 +303,7 @@ class StrategyActs:
             request.reason,
             made=made,
             parameters=parameters,
-            bars=[] if slot.stopped else self._past(slot),
+            bars=[] if slot.stopped else self._past_bars(slot),
         )
         stood = slot.stopped
         commands = self._kernel.handle(event)
@@ -311,14 +315,14 @@ class StrategyActs:
         if slot.stopped:
             return refused(f"{text}: it failed with that: {slot.stopped}"), commands
         how = "taken as it runs" if event.taken else "made anew"
-        return done(f"{text}; {how}{self._unready(slot)}"), commands
+        return done(f"{text}; {how}{self._unready_text(slot)}"), commands
 
     def _workshop_read(self, name: str, values: Mapping[str, object]) -> StrategyParameters:
         if self._workshop is None:
             raise ConfigError(f"how {name} is made is not known to this desk")
         return self._workshop.read(name, changed_table(self._workshop, name, values))
 
-    def _make(self, slot: StrategyState, values: Mapping[str, object]) -> Strategy:
+    def _make_anew(self, slot: StrategyState, values: Mapping[str, object]) -> Strategy:
         """Return a strategy made anew; raise `ConfigError` where it cannot be, or hears others."""
         if self._workshop is None:
             raise ConfigError(f"how {slot.name} is made is not known to this desk")
@@ -327,7 +331,7 @@ class StrategyActs:
             raise ConfigError(f"{slot.name} would hear other bars: {FIXED['timeframe_s']}")
         return made
 
-    def _past(self, slot: StrategyState) -> list[Bar]:
+    def _past_bars(self, slot: StrategyState) -> list[Bar]:
         """Return what a strategy made anew is shown: the kept bars of its warm instruments."""
         markets = self._kernel.state.markets
         found = [
@@ -340,7 +344,7 @@ class StrategyActs:
         found.sort(key=lambda bar: (bar.end, bar.token))
         return found
 
-    def _unready(self, slot: StrategyState) -> str:
+    def _unready_text(self, slot: StrategyState) -> str:
         """Return on how many instruments a strategy waits for more bars, empty for none."""
         waiting = int(slot.count_unready())
         return (
@@ -349,7 +353,7 @@ class StrategyActs:
             else ""
         )
 
-    def _keep(self, act: StrategyActRow, now: int) -> None:
+    def _keep_act(self, act: StrategyActRow, now: int) -> None:
         self.version += 1
         take_act(self.days, act)
         write_act(self._journal, now, self._day, act)

@@ -63,6 +63,7 @@ def write_act(journal: Journal, ts: int, day: str, act: StrategyActRow) -> None:
 def take_act(days: dict[str, StrategyDay], act: StrategyActRow) -> None:
     """Let an act follow on those before it."""
     day = days.setdefault(act.strategy, StrategyDay())
+    # A start keeps the parameters of the day: it begins anew with them.
     if act.act == CHANGE:
         for name, value in act.values.items():
             day.changes[name] = ParameterChange(value, act.who, act.reason)

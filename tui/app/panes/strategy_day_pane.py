@@ -84,6 +84,7 @@ class DecisionsPaneView(View[DecisionLine]):
 
     def rows(self, board: Board) -> Sequence[DecisionLine]:
         """Return the decisions, each with its order."""
+        # One look for all: there may be a thousand of either.
         orders = {row.key: row for row in board.orders.rows[:]}
         return [
             DecisionLine(row.number, row.symbol, row, orders.get(row.intent))

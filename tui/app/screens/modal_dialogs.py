@@ -289,6 +289,7 @@ class AnsweredEntry(EntryDialog):
     def draw(self, frame: ScreenFrame) -> None:
         """Keep the bands up to date, and look for the answer."""
         super().draw(frame)
+        # What was typed stays: a refused value is mended, not typed again.
         said = self._outcome(self._number) if self._number is not None else None
         if said is None:
             return

@@ -137,6 +137,7 @@ class StrategiesScreen(PanedScreen):
         self._list.pointed = name
         for view in (self._parameters, self._decisions, self._trades, self._fault):
             view.choose(name)
+        # The view is a function of the board; the cursor is the table's.
         pointed: Any = self.panes["parameters"].table.chosen
         self._parameters.pointed = pointed
         failed = row is not None and row.state == "failed"
@@ -213,6 +214,7 @@ class StrategiesScreen(PanedScreen):
                 "It stays stopped for the day, over a restart as well; s starts it."
             )
 
+        # No reason is asked for: whoever stops a strategy is in a hurry.
         def then(leave: bool) -> None:
             request = StopStrategyRequest(row.name, "from the screen", WHO, leave=leave)
             self.post_message(self.DecisionMade(f"stop {row.name}", request))
@@ -294,6 +296,7 @@ class StrategiesScreen(PanedScreen):
     def on_live_table_row_opened(self, message: LiveTable.RowOpened) -> None:
         """Go on from a strategy to its decisions; from any other row to the chart, as elsewhere."""
         if isinstance(message.row, StrategyRow):
+            # Before the app charts it: a strategy has no symbol.
             message.stop()
             failed = message.row.state == "failed"
             self.turn_to("fault" if failed else "decisions")

@@ -95,7 +95,9 @@ def stop_strategy(
     as_json: AsJson = False,
 ) -> int:
     """Stop a strategy for the rest of the day: its entries end, its positions stay protected."""
-    return _act(StopStrategyRequest(name, reason, WHO, leave=leave), mode, config, as_json=as_json)
+    return _submit_act(
+        StopStrategyRequest(name, reason, WHO, leave=leave), mode, config, as_json=as_json
+    )
 
 
 @strategies_app.command(name="start")
@@ -108,7 +110,7 @@ def start_strategy(
     as_json: AsJson = False,
 ) -> int:
     """Start a strategy that was stopped or has failed; it is made anew and shown today's bars."""
-    return _act(StartStrategyRequest(name, reason, WHO), mode, config, as_json=as_json)
+    return _submit_act(StartStrategyRequest(name, reason, WHO), mode, config, as_json=as_json)
 
 
 @strategies_app.command(name="set")
@@ -127,6 +129,7 @@ def set_parameters(
 
     The configuration stays as it is.
     """
+    # Their types are for the desk to judge: only it knows the struct.
     wanted = {}
     for text in values:
         key, sign, value = text.partition("=")
@@ -134,10 +137,12 @@ def set_parameters(
             raise ConfigError(f"{text}: expected KEY=VALUE")
         wanted[key.strip()] = value
     request = SetParametersRequest(name, wanted, reason, WHO)
-    return _act(request, mode, config, as_json=as_json)
+    return _submit_act(request, mode, config, as_json=as_json)
 
 
-def _act(request: EngineRequest, mode: Mode | None, config: Path | None, *, as_json: bool) -> int:
+def _submit_act(
+    request: EngineRequest, mode: Mode | None, config: Path | None, *, as_json: bool
+) -> int:
     told = submit_request(find_desk(config, mode or ""), request).text
     sys.stdout.write((json.dumps({"answer": told}) if as_json else plain_text(told)) + "\n")
     return DONE
@@ -183,6 +188,7 @@ def _configured_strategies(values: DeskConfig, mode: str) -> Fields:
 
 def _add_totals(values: DeskConfig, mode: str, answer: Fields) -> None:
     """Add what each has earned in all, where a journal can be read."""
+    # A desk that has not closed a trade yet, or has no journal, has no totals.
     totals = {}
     with suppress(PatangError):
         totals = strategy_totals(latest_database(values, mode))
