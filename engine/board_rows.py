@@ -6,6 +6,7 @@ paise, prices in rupees, times in ns UTC.
 """
 
 from collections import deque
+from collections.abc import Iterable, Sequence
 from typing import Final, Generic, NamedTuple, TypeVar
 
 
@@ -462,6 +463,31 @@ class BoardSection(Generic[Row]):
         self._index = {key: i for i, (key, _, _) in enumerate(left)}
         self.version += 1
 
+    def follow(self, at: Sequence[int] | None, rows: Sequence[Row]) -> None:
+        """Take rows of another board over, at their places or (None) as all there are.
+
+        For the copy of a board, which has no keys of its own.
+        """
+        # No row has ever changed as often as its section: nothing that was painted passes for new.
+        newest = self.version + 1
+        if at is None:
+            old, versions = self.rows, self.versions
+            same = [row == known for row, known in zip(rows, old, strict=False)]
+            # The very row that stood there, where it is the same: nothing is painted for it.
+            self.rows = [old[i] if i < len(same) and same[i] else row for i, row in enumerate(rows)]
+            self.versions = [
+                versions[i] if i < len(same) and same[i] else newest for i in range(len(rows))
+            ]
+        else:
+            for place, row in zip(at, rows, strict=True):
+                if place < len(self.rows):
+                    self.rows[place] = row
+                    self.versions[place] = newest
+                else:
+                    self.rows.append(row)
+                    self.versions.append(newest)
+        self.version = newest
+
 
 class BoardFocus:
     """The instrument that a screen looks at, the length of its bars (s), and what is shown of it.
@@ -535,6 +561,10 @@ class Board:
         """What attached screens look at, `MOST_LOOKERS` at most; replaced as a whole."""
         self.heartbeat = 0
         """Monotonic ns of the engine loop's last turn."""
+
+    def serve_lookers(self, lookers: Iterable[BoardFocus]) -> None:
+        """Have the engine show these screens, besides the desk's own, what they look at."""
+        self.lookers = tuple(lookers)
 
     @property
     def depth(self) -> BoardSection[DepthRow]:

@@ -918,6 +918,7 @@ class Desk:
             else [],
             "ex_dates": list(self._loop.flags) if self._loop else [],
             "failed": [row.strategy for row in self.board.failures.rows[:]],
+            "attached": len(self.board.lookers),
         }
 
     def _clock_offset_ms(self) -> int | None:

@@ -240,8 +240,22 @@ class OutcomeRequest(OperatorRequest, frozen=True, tag="outcome"):
     number: RequestNumber
 
 
+class AttachRequest(OperatorRequest, frozen=True, tag="attach"):
+    """Attach a screen: the socket is its own from then on.
+
+    `protocol` is the mark of what it understands, `where` the terminal, `values` the names of what
+    it wants to be told besides the board.
+    """
+
+    role: Literal["viewer", "operator"]
+    protocol: str
+    where: str = ""
+    values: list[str] = []
+
+
 DeskRequest = (
     EngineRequest
+    | AttachRequest
     | KillRequest
     | ResumeRequest
     | StatusRequest

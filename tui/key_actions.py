@@ -23,6 +23,8 @@ class KeyAction(NamedTuple):
     """Place in the footer, 0: not there; the lowest survive on a narrow terminal."""
     fixed: bool = False
     """Neither remapped nor swallowed: a priority binding without an id."""
+    acts: bool = False
+    """It leads to something that changes the desk: refused at a viewer's screen."""
 
 
 ACTIONS: Final = (
@@ -123,6 +125,7 @@ ACTIONS: Final = (
         help="Open a ticket to buy the symbol under the cursor; on the chart at the cross-hair.",
         twin="patang order buy SYMBOL QUANTITY",
         footer=9,
+        acts=True,
     ),
     KeyAction(
         "sell",
@@ -133,6 +136,7 @@ ACTIONS: Final = (
         help="Open a ticket to sell.",
         twin="patang order sell SYMBOL QUANTITY",
         footer=10,
+        acts=True,
     ),
     KeyAction(
         "day",
@@ -152,6 +156,7 @@ ACTIONS: Final = (
         run="app.resume",
         help="Let a desk that was stopped go on; asks for the reason.",
         twin="patang resume --reason TEXT",
+        acts=True,
     ),
     KeyAction(
         "freeze",
@@ -336,6 +341,7 @@ ACTIONS: Final = (
         help="Exit the symbol under the cursor; asks first.",
         twin="",
         footer=5,
+        acts=True,
     ),
     KeyAction(
         "cancel",
@@ -346,6 +352,7 @@ ACTIONS: Final = (
         help="Cancel the order under the cursor; asks first.",
         twin="patang cancel NO",
         footer=5,
+        acts=True,
     ),
     KeyAction(
         "modify",
@@ -356,6 +363,7 @@ ACTIONS: Final = (
         help="Change quantity, price or trigger of the order, in a ticket.",
         twin="patang modify ORDER",
         footer=6,
+        acts=True,
     ),
     KeyAction(
         "repeat",
@@ -365,6 +373,7 @@ ACTIONS: Final = (
         run="app.repeat_order",
         help="Open a ticket like this order.",
         footer=8,
+        acts=True,
     ),
     KeyAction(
         "trace",
@@ -388,6 +397,7 @@ ACTIONS: Final = (
         "reason.",
         twin="patang limits set NAME VALUE --reason R",
         footer=5,
+        acts=True,
     ),
     KeyAction(
         "stop-strategy",
@@ -399,6 +409,7 @@ ACTIONS: Final = (
         "positions.",
         twin="patang strategies stop NAME --reason R",
         footer=5,
+        acts=True,
     ),
     KeyAction(
         "start-strategy",
@@ -409,6 +420,7 @@ ACTIONS: Final = (
         help="Start a strategy that was stopped or has failed, made anew; asks for the reason.",
         twin="patang strategies start NAME --reason R",
         footer=6,
+        acts=True,
     ),
     KeyAction(
         "strategy-trace",
@@ -429,6 +441,7 @@ ACTIONS: Final = (
         "reason.",
         twin="patang strategies set NAME KEY=VALUE --reason R",
         footer=5,
+        acts=True,
     ),
     KeyAction(
         "decision-trace",
@@ -469,6 +482,7 @@ ACTIONS: Final = (
         "the stop.",
         twin="patang reconcile KEY adopt",
         footer=5,
+        acts=True,
     ),
     KeyAction(
         "assign",
@@ -479,6 +493,7 @@ ACTIONS: Final = (
         help="Give the shares to a strategy; asks for its name.",
         twin="patang reconcile KEY assign STRATEGY",
         footer=6,
+        acts=True,
     ),
     KeyAction(
         "ignore",
@@ -489,6 +504,7 @@ ACTIONS: Final = (
         help="Leave the difference as it is, until its figures change.",
         twin="patang reconcile KEY ignore",
         footer=7,
+        acts=True,
     ),
     KeyAction(
         "flatten",
@@ -499,6 +515,7 @@ ACTIONS: Final = (
         help="Sell the shares, cancel the order, delete the GTT; asks first.",
         twin="patang reconcile KEY flatten",
         footer=8,
+        acts=True,
     ),
     KeyAction(
         "ignore-all",
@@ -508,6 +525,7 @@ ACTIONS: Final = (
         run="screen.ignore_all",
         help="Ignore every difference that may be ignored; asks first.",
         twin="patang reconcile all ignore",
+        acts=True,
     ),
     KeyAction(
         "symbol-back",

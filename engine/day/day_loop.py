@@ -418,6 +418,8 @@ class DayLoop:
             self.log.add_repeated("alarm", "watchdog", request.text)
         elif isinstance(request, NotedAct):
             self._audit_act(self._author, request.act, request.detail)
+            # Whoever sits before another screen of this desk sees it.
+            self.log.add_event("info", request.act, f"{request.act}: {self._author}")
         elif isinstance(request, ResumeRequest):
             text = f"{request.who}: {request.reason}"
             self._audit_act("operator", "resumed", text)

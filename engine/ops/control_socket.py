@@ -16,12 +16,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from msgspec import convert, structs
 
 from engine.errors import BusyError, ConnectionFailed, OperatorError, in_words
 from engine.operator_requests import (
+    AttachRequest,
     DeskRequest,
     DifferencesRequest,
     EngineRequest,
@@ -133,7 +134,10 @@ def _stranger_uid(connection: socket.socket) -> int | None:
 
 
 class ControlSocket:
-    """Listens until closed; `failure` is called if the thread dies."""
+    """Listens until closed; `failure` is called if the thread dies.
+
+    `attach` takes a screen over that wants to stay, with a socket of its own.
+    """
 
     def __init__(
         self,
@@ -141,8 +145,10 @@ class ControlSocket:
         desk: ControlledDesk,
         kill: KillSwitch,
         failure: Callable[[str, BaseException], None],
+        attach: Callable[[socket.socket, AttachRequest], None] | None = None,
     ) -> None:
         self._path = path
+        self._attach = attach
         self._desk = desk
         self._kill = kill
         self._failure = failure
@@ -237,19 +243,28 @@ class ControlSocket:
                     return
                 line = _read_line(connection)
                 connection.settimeout(PATIENCE_S)
-                outcome = json.dumps(structs.asdict(self._answer_line(line)))
-                connection.sendall(outcome.encode() + b"\n")
+                outcome = self._answer_line(line, connection)
+                if outcome is not None:
+                    text = json.dumps(structs.asdict(outcome))
+                    connection.sendall(text.encode() + b"\n")
         except Exception as error:  # noqa: BLE001  a thread's main: nothing dies quietly
             self._failure("control", error)
         finally:
             self._visitors.release()
 
-    def _answer_line(self, line: bytes) -> OperatorOutcome:
+    def _answer_line(self, line: bytes, connection: socket.socket) -> OperatorOutcome | None:
+        """Return the answer to a line, None where somebody else gives it."""
         try:
             request = read_request(line)
         except ValueError as error:
             return refused(str(error))
         match request:
+            case AttachRequest():
+                if self._attach is None:
+                    return refused("no screen can be attached to this desk")
+                # A second handle: this visit ends, the screen's goes on.
+                self._attach(connection.dup(), request)
+                return None
             case StatusRequest():
                 return done(data=self._desk.describe())
             case LimitsRequest():
@@ -326,22 +341,38 @@ def send_request(path: Path, request: DeskRequest, patience: float = PATIENCE_S)
 
     Raise `ConnectionFailed` where none of this user does, or none answers.
     """
+    connection = open_visit(path, request, patience)
+    with connection, connection.makefile("rb") as answers:
+        return read_answer(path, answers)
+
+
+def open_visit(path: Path, request: DeskRequest, patience: float = PATIENCE_S) -> socket.socket:
+    """Put a request to the desk that listens at `path`; return the socket, for its answer.
+
+    Raise `ConnectionFailed` where none of this user listens.
+    """
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(patience)
-            with _short_address(path) as address:
-                connection.connect(address)
-            stranger = _stranger_uid(connection)
-            # Another user's socket in our place could swallow a kill and answer "done".
-            if stranger is not None:
-                raise ConnectionFailed(
-                    f"another user ({stranger}) listens at {path}: nothing was sent to him"
-                )
+        connection.settimeout(patience)
+        with _short_address(path) as address:
+            connection.connect(address)
+        stranger = _stranger_uid(connection)
+        # Another user's socket in our place could swallow a kill and answer "done".
+        if stranger is None:
             connection.sendall(write_request(request).encode() + b"\n")
-            line = connection.makefile("rb").readline(LINE)
+            return connection
+    except OSError as error:
+        connection.close()
+        raise ConnectionFailed(f"no desk listens at {path} ({error.strerror or error})") from None
+    connection.close()
+    raise ConnectionFailed(f"another user ({stranger}) listens at {path}: nothing was sent to him")
+
+
+def read_answer(path: Path, answers: BinaryIO) -> OperatorOutcome:
+    """Return the next answer of the desk at `path`; raise `ConnectionFailed` without one."""
+    try:
+        return convert(json.loads(answers.readline(LINE)), OperatorOutcome)
     except OSError as error:
         raise ConnectionFailed(f"no desk listens at {path} ({error.strerror or error})") from None
-    try:
-        return convert(json.loads(line), OperatorOutcome)
     except (ValueError, RecursionError):
         raise ConnectionFailed(f"the desk at {path} did not answer") from None

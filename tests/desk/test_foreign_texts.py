@@ -82,6 +82,8 @@ CASES = {
         ["sandbox", "--date", WORD],
     ],
     "status": [["status"], ["status", "--json"]],
+    "attach": [["attach", "--as", WORD], ["attach", "--config", WORD], ["attach"]],
+    "desks": [["desks"], ["desks", "--json"], ["desks", "--config", WORD]],
     "kill": [["kill", "--reason", WORD], ["kill", "--reason", WORD, "--json"]],
     "stop": [["stop", "--mode", WORD], ["stop", "--mode", "paper"]],
     "resume": [

@@ -43,7 +43,7 @@ def test_a_second_desk_is_refused_in_one_line_before_anything_is_started(patang,
     line = one_line(patang.call("demo", "--no-ui"), 2)
     assert line == (
         f"patang: the sandbox desk of {patang.state()} is held by process {held.pid}; "
-        "patang status shows it, patang stop ends it"
+        "patang attach puts its screen up here, patang stop ends it"
     )
     assert [path.name for path in patang.state().iterdir()] == ["desk.lock"]
 

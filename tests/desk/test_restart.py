@@ -125,7 +125,10 @@ def test_a_second_desk_on_the_same_database_is_refused(patang, exchange):
         wait_for(lambda: status(patang), "the first desk runs")
         second = patang.run("run", "--no-ui")
         assert second.returncode == 2
-        assert f"is held by process {first.pid}; patang status shows it" in second.stderr
+        assert (
+            f"is held by process {first.pid}; patang attach puts its screen up here"
+            in second.stderr
+        )
         assert str(first.pid) in second.stderr
         assert len(second.stderr.splitlines()) == 1
     finally:

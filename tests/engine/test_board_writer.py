@@ -11,7 +11,7 @@ from engine.board_rows import Board, BoardSection, FormingBar, KillRow, TapeRow
 from engine.board_writer import BoardWriter
 
 ROOT = Path(engine.__file__).resolve().parents[1]
-WRITERS = {"engine/board_writer.py", "engine/board_rows.py"}
+WRITERS = {"engine/board_writer.py", "engine/board_rows.py", "tui/attach/board_wire.py"}
 FIELDS = set(vars(Board("TEST")))
 
 

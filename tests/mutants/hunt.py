@@ -1,6 +1,7 @@
 """Break the code on purpose, one promise at a time, and see that the proofs notice: `make mutants`.
 
-Each mutant (`tests/mutants/engine_mutants.py`, `core_mutants.py`, `promotion_mutants.py`) is a
+Each mutant (`tests/mutants/engine_mutants.py`, `core_mutants.py`, `promotion_mutants.py`,
+`attach_mutants.py`) is a
 copy of the tree with one or two lines changed. First the tests of the order path run against it,
 those of what is broken before the others, then simulated days and the crash points, until something
 fails. A mutant that survives is a missing test.
@@ -15,6 +16,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tests.mutants.attach_mutants import ATTACH
 from tests.mutants.core_mutants import CORE
 from tests.mutants.engine_mutants import BOOKS, ENGINE, Mutant
 from tests.mutants.promotion_mutants import PROMOTION
@@ -27,7 +29,7 @@ PARTS = (
 DAYS = 60
 PATIENCE_S = 1_800
 """A proof that takes longer decides nothing: the machine is busy, or the mutant has hung."""
-MUTANTS = (*ENGINE, *CORE, *PROMOTION)
+MUTANTS = (*ENGINE, *CORE, *PROMOTION, *ATTACH)
 RESOLVES = "self.gateway.lookups.resolve(orders, triggers, began)"
 CONTROL = Mutant("nothing is broken", BOOKS, RESOLVES, RESOLVES)
 CORNERS, LIES = (
@@ -64,6 +66,7 @@ NEAREST = {
     "engine/config/addresses.py": ["tests/engine/config/test_address.py"],
     "engine/books/journal_rows.py": ["tests/engine/orders/test_kept_numbers.py"],
     "engine/manual/day_limits.py": ["tests/engine/manual/test_day_limits.py"],
+    "tui/attach/": ["tests/attach/test_attached_screens.py"],
     "tui/run/session.py": ["tests/engine/config/test_address.py"],
     "compiled/trading/risk.py": [NUMBERS],
     "brokers/kite/": ["tests/brokers/kite/test_outcomes.py", "tests/brokers/kite/test_figures.py"],

@@ -30,6 +30,7 @@ from engine.board_rows import (
     WatchRow,
 )
 from engine.errors import DataError
+from tui.attach.screen_standing import ScreenStanding
 
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
@@ -75,6 +76,7 @@ class FakeDesk:
     """A `DeskPort` that records what it was asked."""
 
     spans = (60, 300, 900)
+    standing = ScreenStanding()
 
     def __init__(self, mode="SANDBOX", symbols=20, seed=7):
         self.board = Board(mode)

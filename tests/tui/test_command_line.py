@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from pathlib import Path
 
 import pytest
 from textual.events import Key
@@ -110,8 +111,9 @@ def test_the_history_goes_back_and_gives_back_what_was_typed():
 
 
 def test_the_configuration_of_the_run_goes_with_its_commands():
-    assert given_configuration(["patang", "run", "--config", "my.toml"]) == ("--config", "my.toml")
-    assert given_configuration(["patang", "run", "--config=my.toml"]) == ("--config=my.toml",)
+    named = "--config", str(Path("my.toml").absolute())
+    assert given_configuration(["patang", "run", "--config", "my.toml"]) == named
+    assert given_configuration(["patang", "run", "--config=my.toml"]) == named
     assert given_configuration(["patang", "demo", "--config"]) == ()
     assert given_configuration(["patang"]) == ()
 

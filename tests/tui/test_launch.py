@@ -48,7 +48,15 @@ def station(tmp_path, monkeypatch):
     made.desk = Desk(board)
     monkeypatch.setattr("tui.run.wiring.open_desk", lambda _: made.desk)
     made.fail = lambda name, error: made.failures.append((name, error))
-    made.summary = lambda: {"halted": False}
+    made.summary = lambda: {
+        "halted": False,
+        "net": -1234.5,
+        "charges": 56.0,
+        "fills": 12,
+        "round_trips": 3,
+        "open_positions": 2,
+        "naked_positions": 1,
+    }
     return made
 
 
@@ -73,13 +81,19 @@ def test_a_screen_that_dies_leaves_the_desk_at_work_and_is_told_of(station, monk
     )
 
 
-def test_a_screen_that_was_left_is_no_failure(station, monkeypatch):
+def test_a_screen_that_was_left_is_no_failure_and_says_what_the_day_was(
+    station, monkeypatch, capsys
+):
     monkeypatch.setattr(PatangApp, "run", lambda app: app._on_picture())
     desk = run_screen(station, ForcedEnding(station))
     assert station.failures == []
     assert (
         launch.report_day(station, desk, interrupted=False, as_json=False, screen=True)
         == launch.DONE
+    )
+    assert (
+        "the day: P&L ▼ -1,234.50 after charges of 56.00, 12 fills, 3 round trips; 2 positions "
+        "stay open, 1 of them naked\n" in capsys.readouterr().err
     )
 
 

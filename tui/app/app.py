@@ -42,6 +42,7 @@ from tui.app.widgets.live_table import LiveTable
 from tui.app.widgets.notice_bar import MOST, NoticeList
 from tui.app.widgets.status_bands import KillState
 from tui.app.widgets.theme import DIRECTIONS, THEMES, ToneStyles
+from tui.attach.screen_standing import REFUSED
 from tui.key_actions import ACTIONS, BY_ID, key_caps, keys_of
 from tui.keymap import check_keymap
 
@@ -52,6 +53,7 @@ _STOP_KEYS: Final = frozenset(BY_ID["kill"].keys.split(","))
 _SETTLED_S: Final = 0.1
 """How long a key waits, at most, for the ones before it."""
 
+_ACTS: Final = frozenset(action.run for action in ACTIONS if action.acts)
 _STRENGTH: Final = {"": 0, "halt": 1, "flatten": 2}
 SHOWN_S: Final = {"information": 6, "warning": 8, "error": 15}
 """Seconds a notice is shown."""
@@ -216,6 +218,7 @@ class PatangApp(App[None]):
             frozen=self._frozen,
             status=self._commands.cell(self._clock()),
             notices=self._tour.lines(board.header.mode) + self._notices.shown,
+            standing=self.face.standing.note,
         )
 
     def tones(self) -> ToneStyles:
@@ -228,6 +231,9 @@ class PatangApp(App[None]):
         board = self.face.board
         if board.event_seq == self._event_seq:
             return
+        # An attached screen may have joined a desk that began anew, and counts anew.
+        if board.event_seq < self._event_seq:
+            self._alarm_seq = -1
         self._event_seq = board.event_seq
         alarms: list[EventRow] = []
         newest = self._alarm_seq
@@ -436,8 +442,18 @@ class PatangApp(App[None]):
         default_namespace: DOMNode | None = None,
         namespaces: Mapping[str, DOMNode] | None = None,
     ) -> bool:
-        """Run an action; the tour goes on by what is done."""
-        ran = await super().run_action(action, default_namespace, namespaces)
+        """Run an action; the tour goes on by what is done.
+
+        Say so where this screen may not, or its desk is not there.
+        """
+        if action in _ACTS and self.face.standing.is_viewer:
+            self.warn(REFUSED)
+            return True
+        try:
+            ran = await super().run_action(action, default_namespace, namespaces)
+        except PatangError as error:
+            self.warn(str(error))
+            return True
         if ran and isinstance(action, str):
             self._tour.note_action(action)
         return ran

@@ -5,8 +5,18 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-ELSEWHERE: Final = frozenset({"run", "demo", "replay", "sandbox", "login", "drill"})
+from tui.attach.screen_standing import REFUSED
+
+ELSEWHERE: Final = frozenset({"run", "demo", "replay", "sandbox", "login", "drill", "attach"})
 """Commands that want a terminal, or a desk, of their own."""
+
+LOOKING: Final = frozenset(
+    {
+        *("status", "desks", "trace", "calendar", "charges", "tax", "export", "results", "sweeps"),
+        *("shadow", "parity", "check", "doctor", "kill"),
+    }
+)
+"""Commands that change nothing, and the one that only stops: what a viewer's screen takes."""
 
 _ALIASES: Final[Mapping[str, Sequence[str]]] = {
     "why": ("trace", "--why"),
@@ -51,6 +61,13 @@ def command_words(line: str) -> list[str]:
     if words[0] in ELSEWHERE:
         raise CommandFault(f"{words[0]} wants a terminal of its own")
     return words
+
+
+def check_viewer(words: Sequence[str]) -> None:
+    """Raise `CommandFault` for a command that may change something."""
+    listed = list(words) in (["limits"], ["reconcile"])
+    if not listed and words[0] not in LOOKING and "--help" not in words:
+        raise CommandFault(f"{words[0]}: {REFUSED}")
 
 
 def completed_line(

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from engine.board_rows import Board, OrderRow
 from engine.operator_requests import EngineRequest, OperatorOutcome
+from tui.attach.screen_standing import ScreenStanding
 
 
 class DeskPort(Protocol):
@@ -14,6 +15,11 @@ class DeskPort(Protocol):
     board: Board
     spans: tuple[int, ...]
     """Bar spans the chart may show, in seconds."""
+
+    @property
+    def standing(self) -> ScreenStanding:
+        """Return what this screen is to the desk."""
+        ...
 
     def kill(self, flatten: bool, reason: str) -> None:
         """Set the kill switch at once, from any thread."""
@@ -85,5 +91,5 @@ class DeskPort(Protocol):
         ...
 
     def stop(self) -> None:
-        """Begin an orderly stop and return."""
+        """Begin an orderly stop and return; an attached screen leaves the desk as it is."""
         ...

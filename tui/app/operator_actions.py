@@ -194,8 +194,8 @@ class OperatorActions:
             self._bench.warn(str(error))
 
     def quit(self, leave: Callable[[], None]) -> None:
-        """Leave; with open positions ask first."""
-        if not self._face.board.positions.rows:
+        """Leave; with open positions ask first, for the desk ends with its own screen."""
+        if self._face.standing.role or not self._face.board.positions.rows:
             leave()
             return
         self._dialogs.ask_question(

@@ -91,6 +91,42 @@ def status(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
 
 
 @app.command
+def attach(
+    *,
+    role: Annotated[
+        Literal["viewer", "operator"],
+        Parameter(
+            name="--as",
+            help="viewer looks; operator acts, by a passphrase that is chosen the first time.",
+        ),
+    ] = "viewer",
+    mode: Annotated[Mode | None, Parameter(help="Which desk, where several run.")] = None,
+    config: ConfigFile = None,
+) -> int:
+    """Put up the screen of a running desk; leaving it leaves the desk as it is.
+
+    Several at once. A viewer changes nothing but may kill; `patang stop` ends the
+    desk. Exits with 3 where none runs, with 2 where it does not let this screen
+    in: another version, a wrong passphrase.
+    """
+    from tui.commands.desk.attach_commands import attach_screen
+
+    return attach_screen(config, role, mode or "")
+
+
+@app.command
+def desks(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
+    """List the running desks of this user.
+
+    Mode, state, since when, P&L after charges, open and naked positions, how many
+    screens are attached, process and folder. Exits with 3 where none runs.
+    """
+    from tui.commands.desk.attach_commands import list_desks
+
+    return list_desks(config, as_json=as_json)
+
+
+@app.command
 def kill(
     *,
     flatten: Annotated[

@@ -181,14 +181,14 @@ def vault_of(config: DeskConfig) -> SecretVault:
     return open_vault(desk_paths(config, os.environ).state / "credentials", ask_passphrase)
 
 
-def ask_passphrase(new: bool) -> str:
-    """Ask for the passphrase of the encrypted file, twice for a new one.
+def ask_passphrase(new: bool, prompt: str = "Passphrase of patang's secrets: ") -> str:
+    """Ask for the passphrase of an encrypted file, twice for a new one.
 
     The environment may hold it.
     """
     if os.environ.get(PASSPHRASE_VARIABLE):
         return os.environ[PASSPHRASE_VARIABLE]
-    words = ask_secret("Passphrase of patang's secrets: ", PASSPHRASE_VARIABLE)
+    words = ask_secret(prompt, PASSPHRASE_VARIABLE)
     # a slip in a new passphrase would lock every secret away
     if new and words != ask_secret("The same again: ", PASSPHRASE_VARIABLE):
         raise OperatorError("the passphrases differ; nothing was kept")

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import termios
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from engine.config.schema import DeskConfig
 from engine.errors import ConfigError, DataError, PatangError, in_words
 from engine.exit_codes import DONE, FAILED, INTERRUPTED, KILLED
 from engine.indian_time import INDIA
+from engine.numbers import gain, rupees
 from engine.orders.killswitch import FLATTEN, HALT
 from engine.promotion.next_day_file import promoted_text
 from engine.texts import plain_text
@@ -335,6 +336,17 @@ def handling_signals(
             )
 
 
+def day_line(summary: Mapping[str, object]) -> str:
+    """Return what the day was, for whoever has left its screen; money in rupees."""
+    net, charges = (round(float(str(summary[name])) * 100) for name in ("net", "charges"))
+    held, naked = summary["open_positions"], summary["naked_positions"]
+    return (
+        f"the day: P&L {gain(net).strip()} after charges of {rupees(charges)}, "
+        f"{summary['fills']} fills, {summary['round_trips']} round trips; "
+        f"{held or 'no'} positions stay open{f', {naked} of them naked' if naked else ''}"
+    )
+
+
 def report_day(
     station: DeskSession, desk: "Desk", *, interrupted: bool, as_json: bool, screen: bool
 ) -> int:
@@ -348,6 +360,8 @@ def report_day(
         )
         return FAILED
     summary = station.summary()
+    if screen:
+        sys.stderr.write(f"{day_line(summary)}\n")
     sys.stderr.write(f"records: {station.database}, {station.state / 'patang.log'}\n")
     # at a real pace it depends on the machine what one turn of the desk finds
     if station.run.fleeting and station.run.speed and station.rerun is None:

@@ -16,11 +16,16 @@ from store.decision_trace import trace_decision
 from store.listed_rows import time_stamp, write_rows
 from store.order_blotter import earlier_orders
 from store.strategy_totals import strategy_totals
+from tui.attach.screen_standing import ScreenStanding
 from tui.run.session import DeskSession
 from tui.trace_text import trace_lines
 
 if TYPE_CHECKING:
     from engine.desk import Desk
+
+
+AUTHOR = "operator"
+"""The author of what the desk's own screen asks, in the audit log."""
 
 
 class OpeningDesk:
@@ -29,20 +34,37 @@ class OpeningDesk:
     The kill switch works from the first moment. Requests before the desk runs are refused. `failed`
     is called, in a thread of its own, when the station cannot be opened; `error` holds why. It is
     called as well when the desk ends before it has begun to trade; then the desk's own `error` says
-    why.
+    why. `who` latches and releases the kill switch, `author` asks the engine, on record.
     """
 
-    def __init__(self, station: DeskSession, failed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        station: DeskSession,
+        failed: Callable[[], None] = lambda: None,
+        who: str = "screen",
+        author: str = AUTHOR,
+    ) -> None:
         self.board = station.board
         self.spans = station.spans
         self.error: BaseException | None = None
         self._station = station
         self._failed = failed
-        self._desk: Desk | None = None
+        self._who = who
+        self._author = author
         self._stopping = False
         # below 0, so that none can be a number of the desk's
         self._numbers = itertools.count(-1, -1)
         self._thread = threading.Thread(target=self._open_session, name="opening")
+
+    @property
+    def _running_desk(self) -> "Desk | None":
+        # It is there a moment before it turns: what is asked meanwhile waits in its queue.
+        return getattr(self._station, "desk", None)
+
+    @property
+    def standing(self) -> ScreenStanding:
+        """The desk's own screen."""
+        return ScreenStanding()
 
     def begin(self) -> None:
         """Open the station; returns at once."""
@@ -54,7 +76,7 @@ class OpeningDesk:
         # joined
         if self._thread.ident is not None:
             self._thread.join()
-        return self._desk
+        return self._running_desk
 
     def _open_session(self) -> None:
         from tui.run.wiring import open_desk  # noqa: PLC0415  the engine, a second: not before the first paint
@@ -65,7 +87,6 @@ class OpeningDesk:
             self.error = error
             self._failed()
             return
-        self._desk = desk
         # the operator has left while it was opening
         if self._stopping:
             desk.stop()
@@ -79,26 +100,26 @@ class OpeningDesk:
 
     def kill(self, flatten: bool, reason: str) -> None:
         """Latch the kill switch at once."""
-        self._station.kill.trigger(FLATTEN if flatten else HALT, reason, "screen")
+        self._station.kill.trigger(FLATTEN if flatten else HALT, reason, self._who)
 
     def resume(self, reason: str) -> None:
         """Let the kill switch go."""
-        if self._desk is not None:
-            self._desk.resume(reason, "screen")
+        if self._running_desk is not None:
+            self._running_desk.resume(reason, self._who)
         else:
-            self._station.kill.resume(reason, "screen")
+            self._station.kill.resume(reason, self._who)
 
     def submit(self, request: EngineRequest) -> int:
         """Pass a request on to the desk; one before it runs gets a number below 0."""
-        if self._desk is not None:
-            return self._desk.submit(request)
+        if self._running_desk is not None:
+            return self._running_desk.submit(request, self._author)
         return next(self._numbers)
 
     def outcome(self, number: int) -> OperatorOutcome | None:
         """Return the outcome of a request, None while it is pending."""
         if number < 0:
             return refused("the desk is still opening")
-        return self._desk.outcome(number) if self._desk is not None else None
+        return self._running_desk.outcome(number) if self._running_desk is not None else None
 
     def trace(self, key: str) -> list[str]:
         """Return the life of an order as lines.
@@ -150,15 +171,15 @@ class OpeningDesk:
     def stop(self) -> None:
         """Begin an orderly stop."""
         self._stopping = True
-        if self._desk is not None:
-            self._desk.stop()
+        if self._running_desk is not None:
+            self._running_desk.stop()
 
 
 def given_configuration(arguments: Sequence[str]) -> tuple[str, ...]:
     """Return the option that named a configuration, as a command takes it; nothing without one."""
     for at, word in enumerate(arguments):
-        if word == "--config" and at + 1 < len(arguments):
-            return "--config", arguments[at + 1]
-        if word.startswith("--config="):
-            return (word,)
+        name, sign, file = word.partition("=")
+        if name == "--config" and (sign or at + 1 < len(arguments)):
+            # A screen may be attached from another folder.
+            return "--config", str(Path(file if sign else arguments[at + 1]).absolute())
     return ()

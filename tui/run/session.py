@@ -35,7 +35,7 @@ OWN_EXCHANGE = ("sandbox", "replay")
 SENDING = ("shadow", "live")
 """Modes in which orders leave for the configured broker."""
 JOIN_S = 30.0
-STOP_IT = "patang status shows it, patang stop ends it"
+STOP_IT = "patang attach puts its screen up here, patang stop ends it"
 
 
 class EveningHandover(NamedTuple):

@@ -16,6 +16,7 @@ from engine.config.schema import DeskConfig
 from engine.day.warm_up import Stored
 from engine.desk import Desk, EnginePorts, EngineSettings
 from engine.errors import DataError, OperatorError, in_words
+from engine.numbers import gain
 from engine.ops.control_socket import ControlSocket, socket_path
 from engine.ops.freeze_timer import FreezeTimer, read_freeze_record
 from engine.ops.watchdog import Watchdog
@@ -27,10 +28,13 @@ from store.bars.parquet_bars import ParquetBars
 from store.recordings.feed_writer import GB, FeedWriter, RecordingBounds
 from store.sqlite_journal import SqliteJournal
 from strategies.replaced_models import paper_charges
+from tui.attach.operator_passphrase import passphrase_file
+from tui.attach.screen_server import ScreenServer
 from tui.run.bar_stores import live_store, share_averages, share_dumps
 from tui.run.broker import ExchangeLink, exchange_of
 from tui.run.feed import MarketConnection
 from tui.run.modes import adapters_for_mode, part_fault
+from tui.run.opening import OpeningDesk
 from tui.run.preflight import check_symbols
 from tui.run.recording_replay import RecordingReplay
 from tui.run.run_records import own_database, recordings_folder
@@ -151,7 +155,18 @@ def wire_desk(station: DeskSession) -> Desk:
     settings = _desk_settings(station, strategies, salt, speed, rules)
     desk = station.desk = Desk(settings, ports, strategies, station.fail, station.board)
     # before the desk runs: it can be asked, and stopped, while it is opening
-    door = ControlSocket(socket_path(station.state), desk, station.kill, station.fail)
+    screens = ScreenServer(
+        station.board,
+        lambda who: OpeningDesk(station, who=who, author=who),
+        passphrase_file(station.state),
+        desk.note_act,
+        # A screen that fails is no reason to stop the desk.
+        structured_logs.log_failure,
+    )
+    station.closers.append(lambda: screens.close(_farewell_text(station)))
+    door = ControlSocket(
+        socket_path(station.state), desk, station.kill, station.fail, screens.receive
+    )
     station.closers.append(door.close)
     structured_logs.hook_exceptions(station.fail)
     # the last thing to be undone
@@ -183,6 +198,11 @@ def wire_desk(station: DeskSession) -> Desk:
     # last: before the desk turns there is no heartbeat to watch
     watchdog.start()
     return desk
+
+
+def _farewell_text(station: DeskSession) -> str:
+    """Return what an attached screen is told of the day at its end."""
+    return f"P&L {gain(station.board.header.pnl).strip()}"
 
 
 def _recording_replay(station: DeskSession) -> RecordingReplay | None:

@@ -91,7 +91,8 @@ def test_silent_visitors_keep_neither_the_kill_file_nor_others_waiting(door, kil
 
 KNOWN = (
     "exit, cancel, preview, order, modify, limit, reconcile, acknowledge, stop-strategy, "
-    "start-strategy, set-parameters, kill, resume, status, limits, differences, strategies, outcome"
+    "start-strategy, set-parameters, attach, kill, resume, status, limits, differences, "
+    "strategies, outcome"
 )
 
 

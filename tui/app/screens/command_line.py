@@ -21,6 +21,7 @@ from tui.app.command_words import (
     CommandFault,
     CommandHistory,
     HelpWords,
+    check_viewer,
     command_words,
     completed_line,
     read_help,
@@ -126,6 +127,8 @@ class CommandLine(ModalDialog[None]):
             return
         try:
             words = command_words(line)
+            if self._face is not None and self._face.standing.is_viewer:
+                check_viewer(words)
         except CommandFault as fault:
             self._show_hint(str(fault))
             return

@@ -23,6 +23,8 @@ class ScreenFrame(NamedTuple):
     status: PaneCell
     """What became of the last command."""
     notices: list[OperatorNotice]
+    standing: str = ""
+    """What an attached screen is to its desk, and what is wrong with its picture."""
 
 
 def show_bands(bands: StatusBands, frame: ScreenFrame) -> None:
@@ -34,6 +36,7 @@ def show_bands(bands: StatusBands, frame: ScreenFrame) -> None:
         # whatever the mode is called, this is not where the money lies
         else header.place and f"at {header.place}, not Kite"
     )
+    note = " · ".join(filter(None, (note, frame.standing)))
     bands.show_status(header.mode, note, header.speed, frame.kill)
 
 

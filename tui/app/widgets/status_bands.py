@@ -29,10 +29,13 @@ def mode_text(mode: str, width: int, note: str = "", speed: float = 1.0) -> Text
     )
     # the mode is the one thing that must never be cut out of sight
     line = words[:width].center(width)
+    shown = f" {note} "[: max(width - len(name) - 2, 0)] if note else ""
+    # a long note leaves it the left end
+    if shown and (width + len(words)) // 2 - len(MODES.get(mode, "")) > width - len(shown):
+        line = f" {name}".ljust(width)
     text = Text(line, no_wrap=True, end="")
     text.stylize("bold", 0, len(line) - len(line.lstrip()) + len(name) * 2)
-    if note:
-        shown = f" {note} "[:width]
+    if shown:
         text.truncate(width - len(shown))
         text.append(shown, Style(bold=True, reverse=True))
     return text

@@ -19,7 +19,6 @@ from engine.ops.control_socket import send_request, socket_path
 from engine.system.processes import UserProcess
 from engine.texts import plain_text
 from tui.commands.desk import desk_places
-from tui.commands.desk.desk_places import DeskPlace
 from tui.formats import aligned_fields
 from tui.run.configured import configuration
 from tui.run.run_records import bars_folder, latest_database
@@ -43,7 +42,7 @@ def show_status(file: Path | None, *, as_json: bool) -> int:
     One that holds its folder and says nothing is still opening, or hangs.
     """
     answers: list[dict[str, object]] = []
-    for place in _all_desks(file):
+    for place in desk_places.all_desks(file):
         try:
             # the socket first: only a desk that turns can answer
             answers.append(send_request(socket_path(place.folder), StatusRequest()).data)
@@ -59,12 +58,6 @@ def show_status(file: Path | None, *, as_json: bool) -> int:
     return DONE
 
 
-def _all_desks(file: Path | None) -> list[DeskPlace]:
-    """Return every desk of this user, those of the configuration that applies here included."""
-    known = desk_places.known_desks()
-    return known + desk_places.further_desks(desk_places.desk_setup(file), known)
-
-
 def stop_desks(file: Path | None, mode: str, *, as_json: bool) -> int:
     """End the running desks, each by SIGTERM to its folder's holder; return after their end.
 
@@ -73,7 +66,7 @@ def stop_desks(file: Path | None, mode: str, *, as_json: bool) -> int:
     """
     running = [
         (place, place.process)
-        for place in _all_desks(file)
+        for place in desk_places.all_desks(file)
         if place.process and mode in {"", place.mode}
     ]
     if not running:
@@ -94,12 +87,12 @@ def stop_desks(file: Path | None, mode: str, *, as_json: bool) -> int:
 
 
 def _open_positions(folder: Path) -> dict[str, object]:
-    """Return what a desk leaves standing at the broker; nothing where it does not answer."""
+    """Return the day's P&L and what a desk leaves standing; nothing where it does not answer."""
     try:
         answer = send_request(socket_path(folder), StatusRequest()).data
     except ConnectionFailed:
         return {}
-    return {name: answer[name] for name in ("positions", "naked") if name in answer}
+    return {name: answer[name] for name in ("pnl", "positions", "naked") if name in answer}
 
 
 def _await_end(mode: str, process: UserProcess) -> None:

@@ -59,6 +59,12 @@ def further_desks(scene: DeskSetup, before: list[DeskPlace]) -> list[DeskPlace]:
     return [place for place in found if os.path.realpath(place.folder) not in there]
 
 
+def all_desks(file: Path | None) -> list[DeskPlace]:
+    """Return every desk of this user, those of the configuration that applies here included."""
+    known = known_desks()
+    return known + further_desks(desk_setup(file), known)
+
+
 def mode_folders(root: Path) -> list[Path]:
     """Return the state folders that exist below a root, one per mode that has ever run."""
     return [root / mode for mode in sorted(MODES) if (root / mode).is_dir()]

@@ -54,7 +54,7 @@ def _latch_all(found: list[DeskPlace], level: str, reason: str) -> list[dict[str
     told: dict[Path, dict[str, object]] = {}
 
     def latch(place: DeskPlace) -> None:
-        told[place.folder] = _latch_desk(place, level, reason)
+        told[place.folder] = latch_desk(place, level, reason)
 
     # daemons: one that hangs must not keep the command from ending
     threads = [threading.Thread(target=latch, args=(place,), daemon=True) for place in found]
@@ -71,16 +71,19 @@ def _place_fields(place: DeskPlace) -> dict[str, object]:
     return {"mode": place.mode.upper(), "folder": str(place.folder)}
 
 
-def _latch_desk(place: DeskPlace, level: str, reason: str) -> dict[str, object]:
-    """Latch one desk through its socket; without an answer, by its file and by a signal."""
-    request = KillRequest(level == FLATTEN, reason, WHO)
+def latch_desk(place: DeskPlace, level: str, reason: str, who: str = WHO) -> dict[str, object]:
+    """Latch one desk through its socket; without an answer, by its file and by a signal.
+
+    Return which ways have worked; `error` says what has not.
+    """
+    request = KillRequest(level == FLATTEN, reason, who)
     try:
         outcome = send_request(socket_path(place.folder), request, ANSWER_S)
     except ConnectionFailed:
-        return _latch_from_outside(place, level, reason)
+        return _latch_from_outside(place, level, reason, who)
     # it has not understood
     if not outcome.ok:
-        return _latch_from_outside(place, level, reason)
+        return _latch_from_outside(place, level, reason, who)
     # it is told as an error: nobody reads a field
     unkept = outcome.data.pop("unkept", "")
     answer: dict[str, object] = _place_fields(place) | outcome.data | {"by": ["socket"]}
@@ -89,11 +92,11 @@ def _latch_desk(place: DeskPlace, level: str, reason: str) -> dict[str, object]:
     return answer
 
 
-def _latch_from_outside(place: DeskPlace, level: str, reason: str) -> dict[str, object]:
+def _latch_from_outside(place: DeskPlace, level: str, reason: str, who: str) -> dict[str, object]:
     by, errors = [], []
     # the file holds whoever starts there next, and a desk that looks at it
     switch = KillSwitch(place.folder / "KILL")
-    switch.trigger(level, reason, WHO)
+    switch.trigger(level, reason, who)
     if switch.unkept:
         errors.append(_not_on_disk(switch.unkept))
     else:

@@ -1,0 +1,1 @@
+"""Screens that are attached to a desk over its Unix socket."""
