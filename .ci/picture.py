@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import re
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 from engine.config.config_files import parse_config
 from engine.config.schema import DeskConfig
 from strategies.strategy_sources import shipped_kinds
+from tests.engine.backtest.histories import history, walk
+from tests.engine.backtest.made_up import weekdays
 from tui.app.app import PatangApp
 from tui.run.opening import OpeningDesk
 from tui.run.session import DeskSession, RunPlan
@@ -24,6 +27,7 @@ SCREENS = {
     "depth": ("3",),
     "orders": ("4",),
     "risk": ("6",),
+    "research": ("7", "wait", "wait", "j", "wait", "tab", "l", "l", "j", "j", "j"),
     "ticket": ("1", "B", "2", "5", *["tab"] * 6, "2"),
     "command": ("escape", "colon", *"limits", "enter"),
 }
@@ -41,6 +45,21 @@ def configured(folder: str) -> DeskConfig:
     return parse_config(text, file, shipped_kinds()).values
 
 
+def keep_results(folder: str) -> None:
+    """Keep two backtests and a sweep on made-up bars: without any the research screen is bare."""
+    days = weekdays(120)
+    series = {name: walk(days, seed) for seed, name in enumerate(("INFY", "SBIN"), start=1)}
+    history(Path(folder, "history"), series)
+    cross = ["moving_average_cross", "--config", str(Path(folder, "config.toml"))]
+    for words in (
+        ["backtest", *cross],
+        ["backtest", *cross, "--set", "slow=50", "--symbols", "INFY"],
+        ["sweep", *cross, "--param", "fast=5:25:2", "--param", "slow=20:120:10"],
+    ):
+        command = [sys.executable, "-m", "tui", *words]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - our own
+
+
 async def pictures(config: DeskConfig, seconds: float) -> dict[str, str]:
     """Let a seeded market run at ten times its pace, then return a picture of each screen."""
     station = DeskSession(config, RunPlan(seed=7, speed=10.0))
@@ -50,7 +69,11 @@ async def pictures(config: DeskConfig, seconds: float) -> dict[str, str]:
     async with app.run_test(size=SIZE) as pilot:
         await asyncio.sleep(seconds)
         for name, keys in SCREENS.items():
-            await pilot.press(*keys)
+            for key in keys:
+                if key == "wait":
+                    await asyncio.sleep(REST)
+                else:
+                    await pilot.press(key)
             await asyncio.sleep(REST)
             await pilot.pause()
             taken[name] = FONTS.sub("", app.export_screenshot(title="patang"))
@@ -62,5 +85,7 @@ async def pictures(config: DeskConfig, seconds: float) -> dict[str, str]:
 if __name__ == "__main__":
     out = Path(sys.argv[1]).resolve()
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        for name, svg in asyncio.run(pictures(configured(folder), SECONDS)).items():
+        config = configured(folder)
+        keep_results(folder)
+        for name, svg in asyncio.run(pictures(config, SECONDS)).items():
             (out / f"{name}.svg").write_text(svg)

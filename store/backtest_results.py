@@ -25,7 +25,7 @@ from engine.errors import DataError, NothingFound, OperatorError, in_words
 from engine.history.bar_series import Floats, Ints
 from store.schema import BUSY_MS, refusal
 
-SCHEMA: Final = 3
+SCHEMA: Final = 4
 TABLES: Final = """
 CREATE TABLE IF NOT EXISTS backtest_runs (
     run TEXT PRIMARY KEY, made TEXT NOT NULL, name TEXT NOT NULL, first TEXT NOT NULL,
@@ -92,6 +92,26 @@ ALTER TABLE parity_days RENAME TO old_parity_days;
 INSERT INTO parity_days SELECT *, 0, 0, '' FROM old_parity_days;
 DROP TABLE old_parity_days;
 """  # noqa: S608  our own text
+CHECKS: Final = """
+CREATE TABLE backtest_notes (
+    run TEXT PRIMARY KEY REFERENCES backtest_runs ON DELETE CASCADE, note TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE bias_checks (
+    name TEXT PRIMARY KEY, made TEXT NOT NULL, verdict TEXT NOT NULL, about TEXT NOT NULL,
+    stopped INTEGER NOT NULL, sources TEXT NOT NULL, findings TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+STEPS: Final = {0: PARITY + CHECKS, 2: OLD_PARITY + CHECKS, 3: CHECKS}
+"""What brings a file of an earlier version to this one, beside the tables that all have."""
+RECENT: Final = """
+SELECT r.run, r.made, r.name, r.first, r.last, r.symbols, r.trades, r.net, r.sharpe, r.drawdown,
+    r.verdict, r.partial, r.digest,
+    CASE WHEN r.symbols <= 3 THEN json_extract(r.manifest, '$.symbols') ELSE '[]' END,
+    (SELECT value FROM backtest_metrics WHERE run = r.run AND key = 'sessions'),
+    (SELECT value FROM backtest_metrics WHERE run = r.run AND key = 'deflated_sharpe'),
+    ifnull((SELECT note FROM backtest_notes WHERE run = r.run), '')
+FROM backtest_runs r ORDER BY r.run DESC LIMIT ?
+"""
 FINDING: Final = ("rule", "label", "status", "severity", "value", "finding", "why", "mend")
 
 
@@ -114,6 +134,34 @@ class StoredRun(NamedTuple):
     verdict: str
     partial: int
     digest: str
+
+
+class ListedRun(NamedTuple):
+    """A run of the list with more of it: `symbols` by name where they are few, and its note.
+
+    `luck` is the deflated Sharpe ratio, 0 to 1; None where it is not defined.
+    """
+
+    stored: StoredRun
+    symbols: list[str]
+    sessions: int
+    luck: float | None
+    note: str
+
+
+class BiasCheck(NamedTuple):
+    """The last bias check of strategies, known by their `name`; `made` is ISO UTC.
+
+    `sources` are the hashes of the strategies that were checked.
+    """
+
+    name: str
+    made: str
+    verdict: str
+    about: str
+    stopped: bool
+    sources: dict[str, str]
+    findings: list[LinterFinding]
 
 
 class ParityDay(NamedTuple):
@@ -243,6 +291,62 @@ class ResultStore:
             for row in self._read_rows("backtest_runs", StoredRun._fields, "run DESC")
         ]
 
+    def recent(self, most: int) -> list[ListedRun]:
+        """Return so many runs at most, the newest first, with what the screen lists of them."""
+        if not self.path.exists():
+            return []
+        self._bring_up()
+        return [
+            ListedRun(
+                StoredRun(*row[:13]), msgspec.json.decode(row[13]), int(row[14] or 0), *row[15:]
+            )
+            for row in self._select_rows(RECENT, most)
+        ]
+
+    def keep_note(self, run: str, note: str) -> None:
+        """Keep a note on a run by its whole number, in place of the one before; "" drops it.
+
+        Raise `NothingFound` where there is no such run.
+        """
+        if not self._select_rows("SELECT 1 FROM backtest_runs WHERE run = ?", run):
+            raise NothingFound(f"no result {run} in {self.path}")
+        with self._write_transaction() as database:
+            database.execute("DELETE FROM backtest_notes WHERE run = ?", (run,))
+            if note:
+                _insert_rows(database, "backtest_notes", [(run, note)])
+
+    def keep_check(self, check: BiasCheck) -> None:
+        """Store a bias check in place of the one before of the same strategies."""
+        # of several checks of one strategy the last one counts
+        row = (*check[:4], int(check.stopped), _as_json(check.sources), _as_json(check.findings))
+        with self._write_transaction() as database:
+            database.execute("DELETE FROM bias_checks WHERE name = ?", (check.name,))
+            _insert_rows(database, "bias_checks", [row])
+
+    def checks(self) -> list[BiasCheck]:
+        """Return the last bias check of each set of strategies, the newest first."""
+        if not self.path.exists():
+            return []
+        self._bring_up()
+        rows = self._read_rows("bias_checks", BiasCheck._fields, "made DESC")
+        return [
+            BiasCheck(
+                name,
+                made,
+                verdict,
+                about,
+                stopped=bool(stopped),
+                sources=msgspec.json.decode(sources),
+                findings=msgspec.json.decode(findings, type=list[LinterFinding]),
+            )
+            for name, made, verdict, about, stopped, sources, findings in rows
+        ]
+
+    def remove_check(self, name: str) -> None:
+        """Remove the bias check of strategies by their name."""
+        with self._write_transaction() as database:
+            database.execute("DELETE FROM bias_checks WHERE name = ?", (name,))
+
     def find(self, text: str) -> str:
         """Return the run whose number begins so, or the `last`.
 
@@ -311,9 +415,8 @@ class ResultStore:
         """
         if not self.path.exists():
             return []
-        # a file of an earlier version has no such table yet
-        with closing(self._open_file(write=True)):
-            rows = self._read_rows("parity_days", ParityDay._fields, "date DESC, mode")
+        self._bring_up()
+        rows = self._read_rows("parity_days", ParityDay._fields, "date DESC, mode")
         found = map(ParityDay._make, rows)
         return [day for day in found if (day.mode, day.strategy) == (mode or day.mode, strategy)]
 
@@ -323,6 +426,11 @@ class ResultStore:
             database.executemany(
                 "DELETE FROM backtest_runs WHERE run = ?", [(run,) for run in runs]
             )
+
+    def _bring_up(self) -> None:
+        # a file of an earlier version has not all tables yet
+        with closing(self._open_file(write=True)):
+            pass
 
     @contextmanager
     def _write_transaction(self) -> Iterator[sqlite3.Connection]:
@@ -371,9 +479,9 @@ class ResultStore:
             [(version,)] = database.execute("PRAGMA user_version").fetchall()
             # whoever only reads must not need the right to write
             if write and version < SCHEMA:
-                parity = OLD_PARITY if version == 2 else PARITY
+                step = STEPS.get(version, STEPS[0])
                 database.executescript(
-                    f"BEGIN; {TABLES} {parity} PRAGMA user_version = {SCHEMA}; COMMIT"
+                    f"BEGIN; {TABLES} {step} PRAGMA user_version = {SCHEMA}; COMMIT"
                 )
         except sqlite3.Error as error:
             database.close()

@@ -40,7 +40,7 @@ def _scopes_meet(a: KeyAction, b: KeyAction) -> bool:
     # only one pane has the focus: its keys and those of another never meet
     apart = SCOPES.keys() - {"anywhere", "desk", "list"}
     # the blotter lists orders: its keys and theirs are one pane's
-    if {a.scope, b.scope} == {"orders", "blotter"}:
+    if {a.scope, b.scope} in ({"orders", "blotter"}, {"research", "picture"}):
         return True
     # the chart has no panes and no lists: there only the keys of anywhere are within reach
     if "chart" in {a.scope, b.scope}:

@@ -2,17 +2,19 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Final, NamedTuple
 
 from engine.numbers import counted
 from engine.research.fold_study import FoldStudy
-from engine.research.parameter_space import Value, point_text
+from engine.research.parameter_space import Point, Value, point_text
 from engine.research.sweep_study import ChosenTrial, SweepStudy, TrialFreshness, own_parameters
 from engine.research.trials import SweepRow
 
 SMALL_SCORE: Final = 1.0
+SCORE: Final = "score"
+SYMBOL: Final = "symbol"
 MOST_VALUES: Final = 12
 """Lines and columns of a map; a random sampler takes nearly every value of a long axis but once."""
 
@@ -43,42 +45,69 @@ def heat_maps(rows: Sequence[SweepRow], metric: str) -> dict[str, HeatMap]:
     """
     strategies = dict.fromkeys(row.trial.strategy for row in rows)
     found = {
-        name: _heat_map([row for row in rows if row.trial.strategy == name], metric)
+        name: heat_map([row for row in rows if row.trial.strategy == name], metric)
         for name in strategies
     }
     return {name: made for name, made in found.items() if made is not None}
 
 
-def _heat_map(rows: Sequence[SweepRow], metric: str) -> HeatMap | None:
-    values: dict[str, dict[Value, None]] = defaultdict(dict)
+def varied_axes(rows: Sequence[SweepRow]) -> list[str]:
+    """Return the parameters of trials with more than one value, `symbol` behind them likewise."""
+    values: dict[str, set[Value]] = defaultdict(set)
     for row in rows:
-        for name, value in row.trial.parameters.items():
-            values[name][value] = None
-    varied = [name for name, each in values.items() if len(each) > 1]
+        for name, value in _trial_point(row).items():
+            values[name].add(value)
+    return [name for name, each in values.items() if len(each) > 1]
+
+
+def heat_map(
+    rows: Sequence[SweepRow],
+    metric: str,
+    across: str = "",
+    down: str = "",
+    *,
+    scores: Mapping[str, float] | None = None,
+    most: int = MOST_VALUES,
+) -> HeatMap | None:
+    """Return a metric over two axes; empty: the first parameters that vary. None without any.
+
+    `scores` are by the name of a trial, for the metric `score`. An axis of numbers has `most`
+    values at most, further ones are put together.
+    """
+    varied = [name for name in varied_axes(rows) if name != SYMBOL or name in {across, down}]
     if not varied:
         return None
-    across, down = varied[0], varied[1] if len(varied) > 1 else ""
-    labels = {name: _axis_labels(values[name]) for name in (across, down)} | {"": {"": ""}}
+    across = across if across in varied else varied[0]
+    others = [name for name in varied if name not in {across, SYMBOL}]
+    down = down if down in varied and down != across else others[0] if others else ""
+    labels = {
+        name: _axis_labels(dict.fromkeys(_trial_point(row)[name] for row in rows), most)
+        for name in (across, down)
+        if name
+    } | {"": {"": ""}}
     groups: dict[tuple[Value, Value], list[float]] = defaultdict(list)
     for row in rows:
-        figure = row.result.metrics.get(metric)
+        figure = (scores or {}).get(row.name) if metric == SCORE else row.result.metrics.get(metric)
         if not row.result.failure and figure is not None:
-            point = row.trial.parameters
-            place = labels[across][point[across]], labels[down][point.get(down, "")]
-            groups[place].append(figure)
+            point = _trial_point(row)
+            groups[labels[across][point[across]], labels[down][point.get(down, "")]].append(figure)
     columns = list(dict.fromkeys(labels[across].values()))
     lines = list(dict.fromkeys(labels[down].values()))
     cells = [[fmean(groups[x, y]) if (x, y) in groups else None for x in columns] for y in lines]
     return HeatMap(metric, across, columns, down, lines, cells)
 
 
-def _axis_labels(values: dict[Value, None]) -> dict[Value, Value]:
+def _trial_point(row: SweepRow) -> Point:
+    return {**row.trial.parameters, SYMBOL: row.trial.symbol}
+
+
+def _axis_labels(values: Iterable[Value], most: int) -> dict[Value, Value]:
     """Return the label of each value, in order: many numbers share theirs with their neighbours."""
     ordered = _in_order(values)
     numbers = [each for each in ordered if isinstance(each, (int, float))]
-    if len(ordered) <= MOST_VALUES or len(numbers) < len(ordered):
+    if len(ordered) <= most or len(numbers) < len(ordered):
         return {each: each for each in ordered}
-    size = math.ceil(len(numbers) / MOST_VALUES)
+    size = math.ceil(len(numbers) / most)
     parts = [numbers[at : at + size] for at in range(0, len(numbers), size)]
     return {
         each: f"{part[0]:.4g} to {part[-1]:.4g}" if len(part) > 1 else each
@@ -87,7 +116,8 @@ def _axis_labels(values: dict[Value, None]) -> dict[Value, Value]:
     }
 
 
-def _in_order(values: dict[Value, None]) -> list[Value]:
+def _in_order(values: Iterable[Value]) -> list[Value]:
+    values = list(values)
     numbers = all(isinstance(each, (int, float)) for each in values)
     return sorted(values, key=lambda each: float(each) if numbers else 0.0)
 

@@ -264,6 +264,7 @@ CASES = {
         ["results", "export", WORD, "--out", "out.json"],
         ["results", "export", "--out", WORD],
     ],
+    "results note": [["results", "note", WORD, WORD], ["results", "note", "last", WORD]],
     "results rm": [["results", "rm", WORD]],
     "new strategy": [["new", "strategy", WORD]],
     "ticks list": [["ticks", "list", "--folder", WORD], ["ticks", "list", "--folder", "."]],

@@ -494,7 +494,7 @@ async def test_many_alarms_ring_once_and_never_cover_header_kill_state_or_a_dial
 
 
 async def test_help_names_the_focused_pane_and_every_action():
-    async with running(size=(130, 120)) as (app, pilot):
+    async with running(size=(130, 150)) as (app, pilot):
         await pilot.press("f1")
         await pilot.pause()
         text = "\n".join(screen_text(app))

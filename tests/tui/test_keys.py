@@ -15,9 +15,11 @@ from tui.app.screens.chart_screen import ChartScreen
 from tui.app.screens.depth_screen import DepthScreen
 from tui.app.screens.desk_screen import DeskScreen
 from tui.app.screens.orders_screen import OrdersScreen
+from tui.app.screens.research_screen import ResearchScreen
 from tui.app.screens.risk_screen import RiskScreen
 from tui.app.screens.strategies_screen import StrategiesScreen
 from tui.app.widgets.live_table import LiveTable
+from tui.app.widgets.picture_table import PictureTable
 from tui.key_actions import ACTIONS, SCOPES
 from tui.keymap import check_keymap, keys_page
 
@@ -33,6 +35,8 @@ OWNERS = (
     LiveTable,
     PositionsTable,
     OrdersTable,
+    ResearchScreen,
+    PictureTable,
 )
 
 

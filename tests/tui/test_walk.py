@@ -22,7 +22,7 @@ NAMED = {
     "left_square_bracket": "[", "right_square_bracket": "]", "up": "\x1b[A", "down": "\x1b[B",
     "left": "\x1b[D", "right": "\x1b[C", "home": "\x1b[H", "end": "\x1b[F",
     "pagedown": "\x1b[6~", "pageup": "\x1b[5~", "f1": "\x1bOP", "f12": "\x1b[24~",
-    "space": " ",
+    "space": " ", "left_curly_bracket": "{", "right_curly_bracket": "}",
 }  # fmt: skip
 PLACES = {
     "anywhere": ("1", ""),
@@ -35,6 +35,8 @@ PLACES = {
     "differences": ("6", "differences"),
     "depth": ("3", ""),
     "chart": ("2", ""),
+    "research": ("7", ""),
+    "picture": ("7", "picture"),
 }
 """The screen, and the pane in it, in which a scope's keys are heard; "": the first pane."""
 PATIENCE_S = 60.0

@@ -8,6 +8,7 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
 
 from tests.tui.fake import FakeDesk  # noqa: E402 - the path comes first
+from tests.tui.test_research import FakeResearch  # noqa: E402 - the path comes first
 from tui.app.app import PatangApp  # noqa: E402 - the path comes first
 from tui.app.widgets.live_table import LiveTable  # noqa: E402 - the path comes first
 
@@ -43,4 +44,6 @@ class Walked(PatangApp):
 if __name__ == "__main__":
     desk = FakeDesk()
     desk.differ()
-    Walked(desk, Path(sys.argv[1])).run()
+    app = Walked(desk, Path(sys.argv[1]))
+    app.research = FakeResearch()
+    app.run()

@@ -31,6 +31,7 @@ from tui.app.guided_tour import GuidedTour
 from tui.app.operator_actions import OperatorActions
 from tui.app.panes.events_pane import latest_events
 from tui.app.panes.orders_pane import ENDED, order_state
+from tui.app.research_port import ResearchPort
 from tui.app.screens.action_palette import ActionPalette, PaletteChoice
 from tui.app.screens.desk_screen import LOW, DeskScreen
 from tui.app.screens.dialog_set import DialogSet
@@ -117,6 +118,8 @@ class PatangApp(App[None]):
         self.dialogs = DialogSet(self, lambda: self.face.board.header.mode, self.frame)
         self._operator = OperatorActions(self, face, self.dialogs)
         self._screens_made: dict[str, Any] = {}
+        self.research: ResearchPort | None = None
+        """Where results are read, instead of a process of their own."""
 
     def get_driver_class(self) -> type[Driver]:
         """Drive a terminal in a way that survives its loss."""
@@ -492,6 +495,12 @@ class PatangApp(App[None]):
             from tui.app.screens.strategies_screen import StrategiesScreen  # noqa: PLC0415
 
             return StrategiesScreen(mode, self.face, self.tones, self.dialogs)
+        if name == "research":
+            from tui.app.research_client import ResearchClient  # noqa: PLC0415
+            from tui.app.screens.research_screen import ResearchScreen  # noqa: PLC0415
+
+            reader = self.research or ResearchClient(mode.lower(), self.face.command_options)
+            return ResearchScreen(mode, self.tones, self.dialogs, reader)
         from tui.app.screens.risk_screen import RiskScreen  # noqa: PLC0415
 
         return RiskScreen(mode, self.tones, self.dialogs)

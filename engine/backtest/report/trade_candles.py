@@ -47,19 +47,20 @@ def trade_picture(trade: RoundTrip, why: str, candles: Candles, span: int) -> Ht
         f"{moment_text(trade.entry_ts)} to "
         f"{moment_text(trade.exit_ts) if trade.exit_ts else 'the end'}"
     )
-    bars = _bars_around(trade, candles, span)
+    bars = bars_around(trade.symbol, trade.entry_ts, trade.exit_ts, candles, span)
     if not len(bars.start):
         return chart(title, words, size="none", note=f"{words}; there are no bars of it here")
     return _draw_trade(title, words, trade, bars)
 
 
-def _bars_around(trade: RoundTrip, candles: Candles, span: int) -> BarSeries:
-    last = trade.exit_ts or trade.entry_ts
+def bars_around(symbol: str, entry_ts: int, exit_ts: int, candles: Candles, span: int) -> BarSeries:
+    """Return the bars of a trade and some on either side; `exit_ts` is 0 while it is open."""
+    last = exit_ts or entry_ts
     # Over a weekend with a holiday beside it there are still bars before the entry.
     reach = 4 * DAY + 2 * BEFORE * span * SECOND
-    bars = candles(trade.symbol, trade.entry_ts - reach, last + reach)
-    first, end = np.searchsorted(bars.start, (trade.entry_ts, last + 1))
-    stop = len(bars.start) if not trade.exit_ts else min(int(end) + AFTER, len(bars.start))
+    bars = candles(symbol, entry_ts - reach, last + reach)
+    first, end = np.searchsorted(bars.start, (entry_ts, last + 1))
+    stop = len(bars.start) if not exit_ts else min(int(end) + AFTER, len(bars.start))
     return grouped_bars(bars.pick(slice(max(int(first) - BEFORE, 0), stop)))
 
 

@@ -19,7 +19,7 @@ from store.backtest_results import StoredResult
 from strategies import load_config
 from tests.engine.backtest.histories import history, walk
 from tests.engine.backtest.made_up import at, weekdays
-from tui.commands.backtest.backtest_commands import _ResultBars
+from tui.commands.backtest.backtest_commands import ResultBars
 from tui.commands.backtest.backtest_job import BacktestJob
 from tui.commands.backtest.backtest_request import BacktestRequest, chosen_strategies, slippage_of
 from tui.commands.cli import run_command
@@ -261,12 +261,12 @@ def test_a_report_draws_the_bars_of_its_run_adjusted_as_they_were_or_none(state,
     result = running.execute()
     assert result.outcome.manifest.data["TCS"].adjusted
     kept = StoredResult(result.outcome, result.metrics, result.findings)
-    drawn = _ResultBars(config, kept)["TCS"]
+    drawn = ResultBars(config, kept)["TCS"]
     assert np.array_equal(drawn.start, result.series["TCS"].start)
     assert np.abs(drawn.close - result.series["TCS"].close).max() <= 0.05
-    assert not len(_ResultBars(DeskConfig(), kept)["TCS"].start)
+    assert not len(ResultBars(DeskConfig(), kept)["TCS"].start)
     history(state / "history", {"TCS": raw._replace(volume=raw.volume + 1)})
-    assert not len(_ResultBars(config, kept)["TCS"].start)
+    assert not len(ResultBars(config, kept)["TCS"].start)
 
 
 def test_a_result_that_cannot_be_kept_is_shown_all_the_same(state, capsys, tmp_path):

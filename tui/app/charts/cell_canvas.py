@@ -77,6 +77,15 @@ class CellCanvas:
                     self._put_dots(k, start, top + slope * (k - left), tone, held)
             before = point
 
+    def fill_below(
+        self, points: Sequence[tuple[int, float]], top: float, tone: str, rows: range, columns: int
+    ) -> None:
+        """Fill the dots from `top` down to each point (x, y in dots), within rows and columns."""
+        held = range(rows.start * DOTS_HIGH, rows.stop * DOTS_HIGH)
+        for x, y in points:
+            if x < columns * DOTS_WIDE:
+                self._put_dots(x, top - 1, y, tone, held)
+
     def _put_dots(self, x: int, start: float, end: float, tone: str, held: range) -> None:
         first, last = sorted((round(start), round(end)))
         column, side = divmod(x, DOTS_WIDE)

@@ -50,6 +50,10 @@ DIRECTIONS: Final = {
 }
 """The names of the choices, each with the colour of up and of down."""
 
+HEAT_LEVELS: Final = 4
+HEAT_STEP: Final = 0.13
+"""Share of the sign's colour that each level of a map adds to its ground."""
+
 _SIGNED: Final = frozenset({"up", "down"})
 _BOLD: Final = frozenset({"strong", "danger", "focus"})
 
@@ -79,8 +83,9 @@ class ToneStyles:
     """The styles of tones (ink) on backdrops for one theme, made once each.
 
     Tones: "", strong, dim, faint, up, down, buy, sell, notice, danger, title, focus. Backdrops: "",
-    cursor, and flash, flash-up, flash-down, each also with "-fading". `ink` is a tone without a
-    backdrop. A flash never takes the ink of a gain or a loss: it makes it bold.
+    cursor, flash, flash-up, flash-down, each also with "-fading", and heat-up-1 to heat-up-4,
+    heat-down-1 to heat-down-4 of a map, whose ink is strong whatever the tone. `ink` is a tone
+    without a backdrop. A flash never takes the ink of a gain or a loss: it makes it bold.
     """
 
     def __init__(self, variables: Mapping[str, str]) -> None:
@@ -106,6 +111,10 @@ class ToneStyles:
             strength = 0.8 if name == "flash" else 0.2
             self._backs[name] = surface.blend(flash, strength).hex
             self._backs[name + "-fading"] = surface.blend(flash, strength * 0.4).hex
+        for way in ("up", "down"):
+            for level in range(1, HEAT_LEVELS + 1):
+                heat = surface.blend(Color.parse(variables[way]), HEAT_STEP * level)
+                self._backs[f"heat-{way}-{level}"] = heat.hex
         self._styles: dict[tuple[str, str], Style] = {}
 
     @property
@@ -128,7 +137,8 @@ class ToneStyles:
         if style is None:
             # while it fades the ink is that of every other cell again
             bright = backdrop.startswith("flash") and not backdrop.endswith("ing")
-            ink = self._inks["strong" if bright and tone not in _SIGNED else tone]
+            strong = (bright and tone not in _SIGNED) or backdrop.startswith("heat")
+            ink = self._inks["strong" if strong else tone]
             style = Style(
                 color=ink,
                 bgcolor=self._backs[backdrop],

@@ -15,6 +15,7 @@ from engine.texts import plain_text
 from tui.commands.backtest.backtest_options import (
     BarsVersion,
     Cash,
+    DryRun,
     FeedLatency,
     OrderLatency,
     ReplayedSpan,
@@ -90,6 +91,7 @@ def backtest(
     keep: Annotated[
         bool, Parameter(negative="--no-keep", help="Keep the result for patang results.")
     ] = True,
+    dry_run: DryRun = False,
     folder: Folder = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -118,6 +120,9 @@ def backtest(
     values = configuration(file or config)
     chosen = trade_numbers(trades)
     running = BacktestJob(values, request)
+    if dry_run:
+        sys.stdout.write(plain_text(running.plan_text()) + "\n")
+        return DONE
     # stdout is the result, whatever a strategy prints
     with redirect_stdout(sys.stderr):
         result = running.execute()
@@ -202,7 +207,7 @@ def show(
             found.outcome,
             metrics=found.metrics,
             findings=found.findings,
-            series=_ResultBars(values, found),
+            series=ResultBars(values, found),
             asked=chosen,
         )
         narrate(f"report: {report}")
@@ -255,6 +260,21 @@ def export(
     found = _load_result(configuration(config), run)
     for path in exported(out, format, found.outcome, found.metrics, found.findings):
         sys.stdout.write(plain_text(f"{path}") + "\n")
+    return DONE
+
+
+@results_app.command
+def note(
+    run: Run,
+    text: Annotated[str, Parameter(help="The note; empty: none any more.")] = "",
+    *,
+    config: ConfigFile = None,
+) -> int:
+    """Keep a note on a result; screen 7 shows it in the list."""
+    store = _result_store(configuration(config))
+    found = store.find(run)
+    store.keep_note(found, text.strip())
+    sys.stderr.write(f"{plain_text(found)}: {'noted' if text.strip() else 'no note any more'}\n")
     return DONE
 
 
@@ -312,7 +332,7 @@ def write_report(
     write_whole(path, lambda fresh: fresh.write_text(page, encoding="utf-8"))
 
 
-class _ResultBars(dict[str, "BarSeries"]):
+class ResultBars(dict[str, "BarSeries"]):
     """Bars of a kept result, read when asked for; None where they are gone, or others now."""
 
     def __init__(self, config: "DeskConfig", kept: "StoredResult") -> None:

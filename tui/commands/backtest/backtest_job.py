@@ -166,6 +166,17 @@ class BacktestJob:
         """Return the strategies, made anew; raise `ConfigError`."""
         return [build(table.name, table.parameters) for table in self.tables]
 
+    def plan_text(self) -> str:
+        """Return what would run, in a line; raise `PatangError` for whatever is not right."""
+        strategies = self.strategies()
+        since, until = self._days_asked_for()
+        days = f"{since or 'the first bar'} to {until or 'the last'}"
+        if self.request.ticks:
+            return f"{self.name} on ticks, {days}"
+        span = self.bar_span(strategies)
+        symbols = self._traded_symbols(span)
+        return f"{self.name} on {counted(len(symbols), 'symbol')}, bars of {span} s, {days}"
+
     def execute(self) -> BacktestResult:
         """Read, run and reckon; raise `PatangError` for whatever is not right."""
         strategies = self.strategies()

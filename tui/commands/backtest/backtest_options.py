@@ -56,3 +56,7 @@ FeedLatency = Annotated[
 ]
 Cash = Annotated[int, Parameter(help="Rupees to begin with; 0: paper.cash.")]
 WarmUp = Annotated[int, Parameter(help="Sessions before the first that the strategies hear.")]
+DryRun = Annotated[
+    bool,
+    Parameter(negative="", help="Check what is asked for and say what would run; run nothing."),
+]

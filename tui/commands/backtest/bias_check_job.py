@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Final, final
@@ -19,12 +20,14 @@ from engine.backtest.bias.source_lint import lint_strategies, reads_on_its_own
 from engine.backtest.linter.result_linter import overall_verdict
 from engine.backtest.loaded_bars import AND
 from engine.backtest.run_bars import continued_series, unadjusted_splits
+from engine.backtest.run_identity import source_hash
 from engine.config.disk_places import desk_paths, own_state_folder
 from engine.config.schema import DeskConfig
 from engine.history.bar_adjustment import adjustment_steps
 from engine.history.bar_series import BarSeries
 from engine.market.corporate_actions.action_list import AdjustmentStep
 from engine.numbers import counted
+from store.backtest_results import BiasCheck
 from store.bars.parquet_bars import ParquetBars
 from tui.commands.backtest.backtest_job import BacktestJob, strategy_failure
 from tui.commands.backtest.backtest_report import RunRemarks, findings_table, verdict_line
@@ -108,6 +111,19 @@ class BiasCheckJob:
                     self.warnings.append(
                         "stopped before the last test: the verdict is of those that were run"
                     )
+
+    def kept_check(self, found: Sequence[BiasFinding]) -> BiasCheck:
+        """Return the findings as they are kept."""
+        findings = [each.finding for each in found]
+        return BiasCheck(
+            self._running.name,
+            datetime.now(UTC).isoformat(timespec="seconds"),
+            overall_verdict(findings),
+            self.about,
+            stopped=self.was_stopped,
+            sources={each.name: source_hash(each) for each in self._running.strategies()},
+            findings=findings,
+        )
 
     def _check_subject(self, prepared: PreparedBacktest, *, worldly: bool) -> BiasSubject:
         @contextlib.contextmanager

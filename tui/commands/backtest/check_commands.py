@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from engine.errors import ConfigError
+from engine.errors import ConfigError, PatangError
 from engine.exit_codes import DONE, FAILED, INTERRUPTED
 from tui.commands.backtest.backtest_options import (
     BarsVersion,
@@ -36,6 +36,10 @@ def check(
         int, Parameter(help="How many moments are tried with each other future.")
     ] = 8,
     seed: Annotated[int, Parameter(help="Which moments, and which noise.")] = 1,
+    keep: Annotated[
+        bool,
+        Parameter(negative="--no-keep", help="Keep the verdict in place of the last one of these."),
+    ] = True,
     folder: Folder = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -44,6 +48,7 @@ def check(
 
     The exit code is 1 where something fails.
     """
+    from tui.commands.backtest.backtest_job import results_of
     from tui.commands.backtest.bias_check_job import BiasCheckJob, print_findings
     from tui.commands.backtest.bias_check_job import findings_json as in_json
 
@@ -69,12 +74,22 @@ def check(
     )
     request.want_bars("patang check")
     # random numbers take no negative seed
-    checking = BiasCheckJob(configuration(file or config), request, moments, abs(seed))
+    values = configuration(file or config)
+    checking = BiasCheckJob(values, request, moments, abs(seed))
     found = checking.execute()
+    unkept: PatangError | None = None
+    if keep:
+        try:
+            results_of(values).keep_check(checking.kept_check(found))
+        except PatangError as error:
+            # the verdict is shown all the same
+            unkept = error
     if as_json:
         sys.stdout.write(in_json(checking, found) + "\n")
     else:
         print_findings(found, checking.about, checking.warnings)
+    if unkept is not None:
+        raise unkept
     if checking.was_stopped:
         return INTERRUPTED
     return FAILED if any(each.found.status == "fail" for each in found) else DONE

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,10 +13,12 @@ from engine.exit_codes import DONE, INTERRUPTED
 from engine.research.evidence.day_folds import walk_forward_months
 from engine.research.parameter_space import MOST_POINTS
 from engine.research.trials import StudyTerms
+from engine.texts import plain_text
 from tui.commands.backtest.backtest_commands import ReportFile
 from tui.commands.backtest.backtest_options import (
     BarsVersion,
     Cash,
+    DryRun,
     StrategyName,
     TradedSymbols,
     WarmUp,
@@ -95,6 +98,7 @@ def sweep(
     fresh: Annotated[
         bool, Parameter(negative="", help="Begin anew instead of going on with what is done.")
     ] = False,
+    dry_run: DryRun = False,
     report: ReportFile = None,
     bars: BarsVersion = "",
     cash: Cash = 0,
@@ -145,6 +149,9 @@ def sweep(
             timeframes=_read_timeframes(timeframes),
         ),
     )
+    if dry_run:
+        sys.stdout.write(plain_text(job.plan_text()) + "\n")
+        return DONE
     outcome = job.execute(workers or len(os.sched_getaffinity(0)), dask, fresh=fresh)
     if not (outcome.rows or outcome.manifest.whole):
         narrate("stopped before a trial was finished: the same command begins again")

@@ -22,6 +22,7 @@ from engine.config.toml_reader import close_hint
 from engine.errors import ConfigError, PatangError
 from engine.history.golden_bars import series_digest
 from engine.indian_time import made_text
+from engine.numbers import counted
 from engine.research.parameter_space import (
     MOST_POINTS,
     ParameterAxis,
@@ -90,6 +91,10 @@ class SweepJob:
         self.tables = {table.name: table.parameters for table in self.backtest.tables}
         self.spaces = self._parameter_spaces()
         self.folder = self._sweep_folder()
+
+    def plan_text(self) -> str:
+        """Return what would run, in a line; raise `PatangError` for whatever is not right."""
+        return f"{self.backtest.plan_text()}: {counted(self._most_points(), 'point')}"
 
     def execute(self, workers: int, dask: str = "", *, fresh: bool = False) -> SweepOutcome:
         """Run what is not done, until ctrl-c: what is done then stays. Raise `PatangError`."""
@@ -338,13 +343,7 @@ class SweepJob:
         with packed.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         asked = self.request
-        points = sum(
-            space.size
-            if asked.sampler == "grid"
-            # without an axis that is continuous there are no more than the grid has
-            else min(asked.trials or DEFAULT_TRIALS, space.size or MOST_POINTS)
-            for space in self.spaces.values()
-        )
+        points = self._most_points()
         return SweepManifest(
             name=self.folder.name,
             made=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -363,6 +362,17 @@ class SweepJob:
             wanted=points * (1 if asked.portfolio else len(loaded.series)),
             days=days,
             warnings=loaded.warnings,
+        )
+
+    def _most_points(self) -> int:
+        """Return how many points there are at most, those that will be refused among them."""
+        asked = self.request
+        return sum(
+            space.size
+            if asked.sampler == "grid"
+            # without an axis that is continuous there are no more than the grid has
+            else min(asked.trials or DEFAULT_TRIALS, space.size or MOST_POINTS)
+            for space in self.spaces.values()
         )
 
     def _sweep_folder(self) -> Path:

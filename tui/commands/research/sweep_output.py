@@ -37,7 +37,7 @@ def put_out(
     outcome: SweepOutcome, study: SweepStudy, report: Path | None, *, as_json: bool
 ) -> None:
     """Print a study, and write its page where one is asked for."""
-    facts, file = _page_facts(outcome), outcome.folder / TRIALS
+    facts, file = page_facts(outcome), outcome.folder / TRIALS
     _say_what_came(outcome, facts.notices)
     if as_json:
         said = facts._asdict() | {"partial": outcome.is_partial, "file": str(file)}
@@ -81,7 +81,8 @@ def _say_what_came(outcome: SweepOutcome, notices: Sequence[str]) -> None:
         narrate(plain_text(f"note: {notice}"))
 
 
-def _page_facts(outcome: SweepOutcome) -> SweepFacts:
+def page_facts(outcome: SweepOutcome) -> SweepFacts:
+    """Return what stands above a sweep on its page."""
     manifest = outcome.manifest
     part = (
         f"{counted(outcome.missing, 'trial')} missing, never run or damaged in the journal: run it "

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, final
 
-import pyarrow.parquet as pq
-
 from engine.config.kept_names import LAST, find_kept
 from engine.errors import DataError, NothingFound, OperatorError, PatangError, in_words
 from engine.research.trials import SweepPoint, SweepRow
@@ -52,7 +50,7 @@ class SweepShelf:
 
     def entries(self) -> list[SweepEntry]:
         """Return the sweeps, the newest first."""
-        found = [_entry_of(self.folder / name) for name in self.names()]
+        found = [sweep_entry(self.folder / name) for name in self.names()]
         return sorted(found, key=lambda entry: (entry.made, entry.name), reverse=True)
 
     def names(self) -> list[str]:
@@ -64,6 +62,18 @@ class SweepShelf:
         except OSError as error:
             raise OperatorError(f"{self.folder}: {in_words(error)}") from error
         return sorted(each.name for each in inside if not each.name.startswith("."))
+
+    def is_running(self, name: str) -> bool:
+        """Return whether a process appends to a sweep at this moment."""
+        return TrialJournal(self.folder / name).is_running
+
+    def command_of(self, name: str) -> str:
+        """Return the command that a sweep was made by, empty where that cannot be read."""
+        try:
+            manifest = TrialJournal(self.folder / name).read_manifest(SweepManifest)
+        except PatangError:
+            return ""
+        return manifest.command if manifest is not None else ""
 
     def find(self, text: str) -> str:
         """Return the sweep whose name begins so, or the `last`.
@@ -116,7 +126,8 @@ class SweepShelf:
             raise OperatorError(f"{self.folder}: {in_words(error)}") from error
 
 
-def _entry_of(folder: Path) -> SweepEntry:
+def sweep_entry(folder: Path) -> SweepEntry:
+    """Return the sweep of a folder, which is read whole."""
     journal = TrialJournal(folder)
     size = sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())
     try:
@@ -161,6 +172,9 @@ def _missing_trials(
 
 def _best_score(file: Path) -> float | None:
     """Return the highest score of the trials that were studied last; None where none were."""
+    # most sweeps of a list are known already, and need no such library
+    import pyarrow.parquet as pq
+
     try:
         scores = pq.read_table(file, columns=["score"]).column("score").to_pylist()
     except FileNotFoundError:

@@ -1,0 +1,1 @@
+"""Results for the research screen, read and started in a process beside the desk."""
