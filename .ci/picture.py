@@ -26,6 +26,7 @@ SCREENS = {
     "chart": ("j", "2", "b", "h", "h", "h"),
     "depth": ("3",),
     "orders": ("4",),
+    "strategies": ("5",),
     "risk": ("6",),
     "research": ("7", "wait", "wait", "j", "wait", "tab", "l", "l", "j", "j", "j"),
     "ticket": ("1", "B", "2", "5", *["tab"] * 6, "2"),

@@ -327,6 +327,15 @@ ACTIONS: Final = (
         help="Show the orders of the row's symbol, of all days.",
     ),
     KeyAction(
+        "why",
+        "why",
+        keys="w",
+        scope="list",
+        run="app.why",
+        help="Tell what strategies asked for in the row's symbol today, and why it was refused.",
+        twin="patang trace --why SYMBOL",
+    ),
+    KeyAction(
         "attention",
         "next alert",
         keys="n",

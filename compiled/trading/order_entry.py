@@ -245,6 +245,10 @@ class OrderEntry:
         if reason is RefusalReason.STOP_DISTANCE and not ladder.plan.resting:
             least = self.order_store.trigger_distance.least(decision.price)
             return f"a GTT stands more than ₹{least:.3f} from ₹{decision.price:.2f}"
+        if reason is RefusalReason.STRATEGY_STOPPED:
+            for slot in self.state.slots:
+                if slot.name == ladder.strategy:
+                    return slot.stopped
         heard = market.stamp if market.is_late else market.heard_at
         silent: i64 = self.order_store.now - heard if market.heard_at > 0 else -1
         return explain_refusal(

@@ -22,8 +22,51 @@ BAND = "compiled/model/exchange_rules.py"
 LADDER = "compiled/trading/ladder.py"
 EXITS = "compiled/trading/exit_escalation.py"
 ADOPTION = "compiled/trading/reports/corrections.py"
+RESTORE = "compiled/trading/restart/kernel_restore.py"
 
 CORE = (
+    Mutant(
+        "a strategy is stopped after it has heard of it",
+        HOST,
+        "        slot.stopped = reason if slot.error is None else slot.stopped\n",
+        "        slot.stopped = slot.stopped if ran else reason\n",
+    ),
+    Mutant(
+        "the entries of a stopped strategy stay",
+        HOST,
+        "        self.order_entry.cancel_entries(slot.name)\n        if ran:",
+        "        if ran:",
+    ),
+    Mutant(
+        "an entry that could not be cancelled when its strategy was stopped stays",
+        KERNEL,
+        "            if slot.hand_stopped:\n",
+        "            if False:\n",
+    ),
+    Mutant(
+        "a stop that leaves keeps the positions",
+        KERNEL,
+        "        if event.leave:\n",
+        "        if False:\n",
+    ),
+    Mutant(
+        "a stop that leaves takes the positions of others along",
+        KERNEL,
+        "                if ladder.strategy == event.strategy:\n",
+        "                if True:\n",
+    ),
+    Mutant(
+        "a restart lets a stopped strategy go on",
+        RESTORE,
+        '            slot.hand_stopped = reason != ""\n',
+        "            slot.hand_stopped = False\n",
+    ),
+    Mutant(
+        "a strategy that is started asks while it hears its past",
+        HOST,
+        "        slot.context.warming = True\n        for bar in bars:\n",
+        "        slot.context.warming = False\n        for bar in bars:\n",
+    ),
     Mutant(
         "a stop stands for shares that are not there",
         PROTECTION,

@@ -37,6 +37,36 @@ TIMEKEEPER = "engine/day/timekeeper.py"
 
 ENGINE = (
     Mutant(
+        "a strategy starts with the limit reached that has stopped it",
+        "engine/manual/strategy_acts.py",
+        "        if reason := stop_reason(net, slot.peak, slot.losses, self._kernel.limits):\n",
+        "        if reason := '':\n",
+    ),
+    Mutant(
+        "an act on a strategy is not written down",
+        "engine/manual/strategy_acts.py",
+        "        write_act(self._journal, now, self._day, act)\n",
+        "",
+    ),
+    Mutant(
+        "a parameter that holds for the day is changed",
+        "engine/manual/strategy_acts.py",
+        "            if name in FIXED:\n",
+        "            if False:\n",
+    ),
+    Mutant(
+        "a restart forgets a changed parameter",
+        "engine/orders/strategy_days.py",
+        "            day.changes[name] = ParameterChange(value, act.who, act.reason)\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "a start does not end a stop over a restart",
+        "engine/orders/strategy_days.py",
+        '        day.stopped = act.stop_text if act.act == STOP else ""\n',
+        "        day.stopped = act.stop_text if act.act == STOP else day.stopped\n",
+    ),
+    Mutant(
         "a row that cannot be written ends the writer",
         "store/sqlite_journal.py",
         "except _BAD_ROW as error:",

@@ -50,6 +50,8 @@ NUMBERS, LACKING = (
 )
 AWAY, CLOCKS = "tests/simulation/test_away.py", "tests/simulation/test_clocks.py"
 DIVISIONS = "tests/compiled/trading/reports/test_divisions.py"
+ACTS = "tests/engine/manual/test_strategy_acts.py"
+STOPS = "tests/compiled/trading/test_strategy_acts.py"
 DEPOSITORY = "tests/compiled/trading/test_depository.py"
 DRY, OWNER = "tests/compiled/trading/test_dry_run.py", "tests/compiled/trading/test_owner.py"
 PROMOTE = "tests/engine/promotion/test_promote_commands.py"
@@ -67,6 +69,9 @@ NEAREST = {
     "engine/books/journal_rows.py": ["tests/engine/orders/test_kept_numbers.py"],
     "engine/manual/day_limits.py": ["tests/engine/manual/test_day_limits.py"],
     "tui/attach/": ["tests/attach/test_attached_screens.py"],
+    "engine/manual/strategy_acts.py": [ACTS],
+    "engine/orders/strategy_days.py": [ACTS],
+    "compiled/trading/restart/kernel_restore.py": [ACTS],
     "tui/run/session.py": ["tests/engine/config/test_address.py"],
     "compiled/trading/risk.py": [NUMBERS],
     "brokers/kite/": ["tests/brokers/kite/test_outcomes.py", "tests/brokers/kite/test_figures.py"],
@@ -92,6 +97,7 @@ NEAREST = {
         CORNERS,
     ],
     "compiled/trading/kernel.py": [
+        STOPS,
         MORNING,
         HOURS,
         BANDS,
@@ -120,6 +126,7 @@ NEAREST = {
         "tests/compiled/trading/test_limit_only.py",
     ],
     "compiled/trading/strategy_host.py": [
+        STOPS,
         MORNING,
         "tests/engine/day/test_warming.py",
         "tests/compiled/trading/test_failing_strategies.py",

@@ -13,7 +13,11 @@ from engine.operator_requests import (
 from tests.tui.fake import FakeDesk
 from tests.tui.test_app import running, screen_text, settle
 from tui.app.panes.strategies_pane import StrategiesPaneView
-from tui.app.panes.strategy_day_pane import DecisionsPaneView, StrategyTradesPaneView
+from tui.app.panes.strategy_day_pane import (
+    DecisionsPaneView,
+    StrategyTradesPaneView,
+    symbol_answers,
+)
 from tui.app.screens.modal_dialogs import AnsweredEntry, QuestionDialog
 from tui.app.screens.strategies_screen import StrategiesScreen
 
@@ -163,7 +167,7 @@ async def test_a_parameter_is_changed_where_its_bounds_are_shown_until_the_desk_
     face = trading()
     async with running(face, size=(80, 24)) as (app, pilot):
         await press(app, pilot, "5", "tab", "G", "m")
-        assert "a whole number from 2 to 5_000" in words(app)
+        assert "A whole number from 2 to 5_000." in words(app)
         await press(app, pilot, *"9000", "enter", "enter")
         assert face.commands == []
         assert "a reason is needed" in words(app)
@@ -186,7 +190,7 @@ async def test_a_changed_parameter_shows_what_is_configured_and_who_has_changed_
         line = next(line for line in screen_text(app) if line.startswith(" momentum_percent"))
         assert [*line.split()[1:3]] == ["0.5", "0.4"]
         assert "screen: choppy today" in line
-        assert "Move over these bars that is an entry. a number from 0.01 to 50" in words(app)
+        assert "Move over these bars that is an entry. A number from 0.01 to 50." in words(app)
 
 
 async def test_the_way_of_a_decision_is_a_key_away():
@@ -203,6 +207,33 @@ async def test_the_orders_of_a_strategy_are_a_key_away():
     async with running(face) as (app, pilot):
         await press(app, pilot, "5", "o")
         assert app.screen.panes["blotter"].table.wanted == NAME
+
+
+async def test_why_a_symbol_was_not_bought_is_six_keys_away():
+    face = trading()
+    async with running(face, size=(80, 24)) as (app, pilot):
+        await press(app, pilot, "/", *"inf", "enter", "w")
+        shown = words(app)
+        assert "INFY · asked for today, and answered" in shown
+        assert "BUY 3 times, last" in shown
+        assert "₹564312.75" in shown
+        assert "₹565000.00" in shown
+        assert "has not asked for it today" in shown
+
+
+def test_the_answers_to_a_symbol_are_counted_and_the_others_say_that_they_did_not_ask():
+    board = trading().board
+    assert symbol_answers(board, "INFY") == [
+        "momentum_ladder · runs",
+        "  BUY 3 times, last 14:27:39, momentum +0.52 %",
+        f"    {TOO_MUCH}",
+        "  BUY 14:27:57, P2 at 0.25 % up",
+        "    open: 5 at 1,621.90",
+        "moving_average_cross · failed: ValueError: boom",
+        "  has not asked for it today",
+        "breakout · stopped: by screen: wild",
+        "  has not asked for it today",
+    ]
 
 
 async def test_one_pane_at_a_time_stands_below_the_list_at_eighty_columns():

@@ -334,6 +334,11 @@ class PatangApp(App[None]):
         """Ask whether to exit every rung of the symbol under the cursor."""
         self._operator.exit_position()
 
+    def action_why(self) -> None:
+        """Tell why the symbol under the cursor was bought today, or why not."""
+        if symbol := self._pointed_symbol():
+            self._operator.explain_symbol(symbol)
+
     async def action_trace_order(self) -> None:
         """Show the life of the order under the cursor."""
         await self._operator.trace_order()

@@ -20,6 +20,7 @@ from engine.texts import plain_text
 from tui.app.desk_port import DeskPort
 from tui.app.panes.orders_pane import ENDED, order_state
 from tui.app.panes.positions_pane import is_naked
+from tui.app.panes.strategy_day_pane import symbol_answers
 from tui.app.screens.dialog_set import DialogSet
 from tui.app.screens.modal_dialogs import EntryField
 from tui.app.screens.order_ticket import TicketDialog
@@ -168,6 +169,15 @@ class OperatorActions:
             return
         title = f"{row.side} {count(row.quantity)} {row.symbol} · {order_state(row)}"
         self._dialogs.explain(title, Text("\n".join(["", *map(plain_text, lines)])))
+
+    def explain_symbol(self, symbol: str) -> None:
+        """Show what strategies have asked for in a symbol today, and what they were answered."""
+
+        def body() -> Text:
+            lines = symbol_answers(self._face.board, symbol)
+            return Text("\n".join(["", *map(plain_text, lines), ""]))
+
+        self._dialogs.explain(f"{symbol} · asked for today, and answered", body)
 
     def resume(self) -> None:
         """Ask for the reason to let a stopped desk go on."""

@@ -98,7 +98,9 @@ def test_what_it_asks_for_as_it_is_stopped_may_leave_and_not_enter():
     told.at = [enter]
     instruct(scene, StrategyAct.STOP)
     assert told.heard[-1] == ("stop", "by tester: enough")
-    assert scene.kernel.decisions.fresh[-1].verdict is RefusalReason.STRATEGY_STOPPED
+    refused = scene.kernel.decisions.fresh[-1]
+    assert refused.verdict is RefusalReason.STRATEGY_STOPPED
+    assert refused.detail == "by tester: enough"
     scene = Scene()
     scene.hold(10)
     told = Told()

@@ -185,7 +185,12 @@ class ParametersPaneView(View[ParameterRow]):
         row = self.pointed
         if row is None or row.strategy != self.strategy:
             return [PaneCell(self.strategy, "dim")]
-        return [PaneCell(row.name, ""), PaneCell(f"{row.meaning} {row.bounds}", "dim")]
+        return [PaneCell(row.name, ""), PaneCell(f"{row.meaning} {bounds_text(row)}", "dim")]
+
+
+def bounds_text(row: ParameterRow) -> str:
+    """Return the bounds of a parameter as a sentence."""
+    return f"{row.bounds[:1].upper()}{row.bounds[1:]}."
 
 
 class ParametersTable(LiveTable[ParameterRow]):

@@ -5,7 +5,7 @@ from typing import ClassVar, Final, NamedTuple
 
 from textual.binding import BindingType
 
-from engine.board_rows import Board, DecisionRow, OrderRow
+from engine.board_rows import OTHERS, Board, DecisionRow, OrderRow
 from engine.numbers import count, gain, price, time_of_day
 from tui.app.panes.blotter_pane import LifeLine
 from tui.app.panes.orders_pane import order_state
@@ -108,7 +108,7 @@ class DecisionsPaneView(View[DecisionLine]):
         if decision.quantity or decision.price:
             size = f"{count(decision.quantity)} × {price(decision.price)}"
         return (
-            PaneCell(time_of_day(decision.last), "faint"),
+            PaneCell(time_of_day(decision.ts), "faint"),
             PaneCell(row.symbol, "strong"),
             PaneCell(what, "dim"),
             PaneCell(decision.reason),
@@ -122,6 +122,39 @@ class DecisionsPaneView(View[DecisionLine]):
         refused = sum(row.times for row in own if row.refused)
         parts = [PaneCell(f"{len(own)}", "dim"), PaneCell(f"{count(refused)} refused", "dim")]
         return parts if self.shown == "all" else [*parts, PaneCell(f"only {self.shown}", "notice")]
+
+
+def symbol_answers(board: Board, symbol: str) -> list[str]:
+    """Return what every strategy has asked for in a symbol today, and what it was answered.
+
+    The same answer is one line with its count, the latest last.
+    """
+    lines = []
+    orders = {row.key: row for row in board.orders.rows[:]}
+    decisions = [row for row in board.decisions.rows[:] if row.symbol == symbol]
+    for strategy in board.strategies.rows[:]:
+        if strategy.name == OTHERS:
+            continue
+        why = f": {strategy.why}" if strategy.why else ""
+        lines.append(f"{strategy.name} · {strategy.state}{why}")
+        grouped: dict[tuple[str, str, str], list[DecisionRow]] = {}
+        for row in decisions:
+            if row.strategy == strategy.name:
+                grouped.setdefault((row.side, row.kind, row.verdict), []).append(row)
+        for (side, kind, _), rows in grouped.items():
+            last = rows[-1]
+            line = DecisionLine(
+                last.number, symbol, last._replace(times=1), orders.get(last.intent)
+            )
+            times = sum(row.times for row in rows)
+            many = f"{count(times)} times, last " if times > 1 else ""
+            verb = kind.upper() if kind in {"exit", "change"} else side
+            signal = f", {last.reason}" if last.reason else ""
+            lines.append(f"  {verb} {many}{time_of_day(last.last)}{signal}")
+            lines.append(f"    {line.outcome}")
+        if not grouped:
+            lines.append("  has not asked for it today")
+    return lines
 
 
 class DecisionsTable(LiveTable[DecisionLine]):

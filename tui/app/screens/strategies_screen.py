@@ -22,6 +22,7 @@ from tui.app.panes.strategies_pane import (
     ParametersTable,
     StrategiesPaneView,
     StrategiesTable,
+    bounds_text,
     signal_text,
 )
 from tui.app.panes.strategy_day_pane import (
@@ -244,7 +245,7 @@ class StrategiesScreen(PanedScreen):
         row: Any = self.panes["parameters"].table.chosen
         if not isinstance(row, ParameterRow):
             return
-        body = f"{row.meaning}\n{row.bounds}. Now {row.value}"
+        body = f"{row.meaning}\n{bounds_text(row)} Now {row.value}"
         body += f", configured {row.configured}. " if row.value != row.configured else ". "
         body += "Holds until the end of the day; positions keep what they were entered with."
         self._dialogs.ask_desk(
