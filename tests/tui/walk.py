@@ -44,6 +44,7 @@ class Walked(PatangApp):
 if __name__ == "__main__":
     desk = FakeDesk()
     desk.differ()
+    desk.trade()
     app = Walked(desk, Path(sys.argv[1]))
     app.research = FakeResearch()
     app.run()
