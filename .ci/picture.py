@@ -6,15 +6,20 @@ import re
 import subprocess
 import sys
 import tempfile
+from datetime import date
 from pathlib import Path
 
+from compiled.model.values import SECOND
 from engine.config.config_files import parse_config
 from engine.config.schema import DeskConfig
+from engine.day.replay_control import ReplayControl, ReplayGoal
+from engine.market.calendar import midnight
 from strategies.strategy_sources import shipped_kinds
 from tests.engine.backtest.histories import history, walk
 from tests.engine.backtest.made_up import weekdays
 from tui.app.app import PatangApp
 from tui.run.opening import OpeningDesk
+from tui.run.replay.replaying_desk import ReplayingDesk
 from tui.run.session import DeskSession, RunPlan
 
 SECONDS = 75.0
@@ -34,6 +39,9 @@ SCREENS = {
 }
 """Each with the keys that lead to it from the one before."""
 REST = 3.0
+DAY = date(2026, 11, 27)
+MOMENT = 11 * 3_600 + 42 * 60
+"""The moment of that day, in seconds after midnight."""
 
 
 def configured(folder: str) -> DeskConfig:
@@ -59,6 +67,31 @@ def keep_results(folder: str) -> None:
     ):
         command = [sys.executable, "-m", "tui", *words]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - our own
+
+
+async def replay_picture(config: DeskConfig) -> str:
+    """Go to 11:42 of a simulated day and two fills back; return a picture of that moment."""
+    control = ReplayControl(4.0, goal=ReplayGoal(ts=midnight(DAY) + MOMENT * SECOND), stays=True)
+    plan = RunPlan("replay", day=str(DAY), speed=0.0, seed=7, fleeting=True, control=control)
+    station = DeskSession(config, plan)
+    opening = ReplayingDesk(station, lambda: None)
+    app = PatangApp(opening, tune_gc=False, on_picture=opening.begin)
+    async with app.run_test(size=SIZE) as pilot:
+        for key in ("p", "f5", "f5"):
+            # it begins to go there with the next turn of its engine, and the picture follows
+            await asyncio.sleep(REST)
+            while control.goal is not None or opening.replay.moving is not None:  # noqa: ASYNC110  the other end has no event
+                await asyncio.sleep(REST)
+            await pilot.press(key)
+        await asyncio.sleep(REST)
+        while opening.replay.moving is not None:  # noqa: ASYNC110  the other end has no event
+            await asyncio.sleep(REST)
+        await pilot.pause(REST)
+        taken = FONTS.sub("", app.export_screenshot(title="patang"))
+    opening.stop()
+    await asyncio.to_thread(opening.wait)
+    await asyncio.to_thread(station.close)
+    return taken
 
 
 async def pictures(config: DeskConfig, seconds: float) -> dict[str, str]:
@@ -87,6 +120,11 @@ if __name__ == "__main__":
     out = Path(sys.argv[1]).resolve()
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         config = configured(folder)
-        keep_results(folder)
-        for name, svg in asyncio.run(pictures(config, SECONDS)).items():
+        taken = {}
+        # one picture alone by its name
+        if sys.argv[2:] != ["replay"]:
+            keep_results(folder)
+            taken = asyncio.run(pictures(config, SECONDS))
+        taken["replay"] = asyncio.run(replay_picture(config))
+        for name, svg in taken.items():
             (out / f"{name}.svg").write_text(svg)

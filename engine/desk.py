@@ -308,7 +308,7 @@ class Desk:
             try:
                 narrow = await self._subscribe_feed(watched)
                 if lockstep is not None and ports.pacer is not None:
-                    steps = LockstepDay(loop, ports.pacer, ports.feed, lockstep)
+                    steps = LockstepDay(loop, ports.pacer, ports.feed, lockstep, ports.control)
                     if ports.script is not None:
                         await steps.follow_script(ports.script)
                     else:

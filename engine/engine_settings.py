@@ -11,6 +11,7 @@ from compiled.trading.risk import RiskLimits
 from compiled.trading.strategy import Strategy
 from engine.config.schema import GatewaySettings, GovernorSettings, ReconcileSettings
 from engine.day.day_loop import DayLoop
+from engine.day.replay_control import ReplayControl
 from engine.day.warm_up import Stored
 from engine.manual.margin import Margins
 from engine.manual.strategy_acts import StrategyWorkshop
@@ -109,7 +110,8 @@ class EnginePorts(NamedTuple):
     whether holdings may be sold without an authorisation by the day (None: not known), `record`
     keeps the feed's frames, `script` is a recorded desk's script, in place of a feed, `keep_past`
     takes the bars of earlier days that were read for the warm-up, as `keep_bars`, `terms` returns
-    what else the strategies of a day come with, `workshop` makes one of them anew in the day.
+    what else the strategies of a day come with, `workshop` makes one of them anew in the day,
+    `control` is the pace of a day in lockstep that somebody watches.
     """
 
     broker: Broker
@@ -132,6 +134,7 @@ class EnginePorts(NamedTuple):
     keep_past: Callable[[list[Bar]], None] | None = None
     terms: Callable[[], DayTerms] | None = None
     workshop: StrategyWorkshop | None = None
+    control: ReplayControl | None = None
 
     @property
     def has_receipt_times(self) -> bool:

@@ -293,11 +293,8 @@ class RecordedScript(Protocol):
         """Send a feed's part; return an event of the kernel."""
         ...
 
-    async def wait(self, ts: int) -> bool:
-        """Wait until it is time for the event at `ts` (ns UTC), for a moment at most.
-
-        Return whether it is.
-        """
+    async def listened(self) -> None:
+        """Wait until there is a listener for the feed's part."""
         ...
 
 

@@ -44,7 +44,7 @@ def _scopes_meet(a: KeyAction, b: KeyAction) -> bool:
         return True
     # the chart has no panes and no lists: there only the keys of anywhere are within reach
     if "chart" in {a.scope, b.scope}:
-        return {a.scope, b.scope} <= {"chart", "anywhere"}
+        return {a.scope, b.scope} <= {"chart", "anywhere", "replay"}
     return not (a.scope != b.scope and {a.scope, b.scope} <= apart)
 
 

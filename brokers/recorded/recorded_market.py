@@ -5,19 +5,16 @@ It has the day's instruments, its bands, and its feed, frame by frame as the des
 
 import asyncio
 import json
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Final, cast, final
+from typing import Any, cast, final
 
 from brokers.connection import BrokerSession, Connection, FrameFormat, RenewableFeed
 from brokers.recorded.feed_playback import FeedPlayback, PlayedFrame
 from compiled.model.events import BandUpdate, TimerEvent
-from compiled.model.values import SECOND, Bar, Instrument
+from compiled.model.values import Bar, Instrument
 from engine.history.feed_recording import RecordedEvent, RecordKind, instruments_of
 from engine.ports import Broker, BrokerRules, FeedSink, PriceBand
 
-NAP_S: Final = 0.5
-"""Seconds between two looks for a request to stop."""
 Past = Callable[[str, int, int, int], list[Bar]]
 """Stored bars of a symbol that start in [start, end) ns UTC, of a span (seconds)."""
 
@@ -26,8 +23,7 @@ Past = Callable[[str, int, int, int], list[Bar]]
 class RecordedMarket:
     """A recorded day: the reading half of a broker, a feed, the clock's hand, the day's record.
 
-    Time before `since` (ns UTC) is not waited for, and nothing from `until` on played; between them
-    time passes `factor` times as fast as it did, 0: as fast as it goes.
+    Nothing from `until` (ns UTC) on is played.
     """
 
     margins = None
@@ -40,8 +36,6 @@ class RecordedMarket:
         records: Callable[[], Iterable[RecordedEvent]],
         begins: int,
         past: Past,
-        factor: float,
-        since: int,
         until: int,
     ) -> None:
         self.begins, self.ended = begins, dict[str, Any]()
@@ -51,14 +45,7 @@ class RecordedMarket:
         self.left_early = False
         """Whether it was left before the end of the recording."""
         self._listed = instruments_of(meta)
-        self._records, self._past, self._factor, self._since, self._until = (
-            records,
-            past,
-            factor,
-            since,
-            until,
-        )
-        self._origin: tuple[int, float] | None = None
+        self._records, self._past, self._until = records, past, until
         self._sink: FeedSink | None = None
         self._heard = asyncio.Event()
 
@@ -141,12 +128,14 @@ class RecordedMarket:
 
     def script(self) -> Iterator[tuple[int, PlayedFrame | TimerEvent | BandUpdate]]:
         """Go through what the desk took and when, in its order, up to `until`."""
+        # whoever leaves off listening leaves early as well
+        self.left_early = True
         for each in self.playback.frames_and_events(self._records()):
             ts = each.received if isinstance(each, PlayedFrame) else int(each.ts)
             if ts >= self._until:
-                self.left_early = True
                 return
             yield ts, each
+        self.left_early = False
 
     def deliver(
         self, event: PlayedFrame | TimerEvent | BandUpdate
@@ -158,23 +147,9 @@ class RecordedMarket:
         self._sink.ticks(event.ticks, event.received, event.unread)
         return None
 
-    async def wait(self, ts: int) -> bool:
-        """Wait for a listener and the time `ts`, half a second at most.
-
-        Return whether it has come.
-        """
-        if self._sink is None:
-            await self._heard.wait()
-        if not self._factor or ts < self._since:
-            return True
-        if self._origin is None:
-            # the pace counts from the first record that is waited for, not from the start of the
-            # run
-            self._origin = (ts, time.monotonic())
-        left = (ts - self._origin[0]) / SECOND / self._factor - (time.monotonic() - self._origin[1])
-        if left > 0:
-            await asyncio.sleep(min(left, NAP_S))
-        return left <= NAP_S
+    async def listened(self) -> None:
+        """Wait for a listener."""
+        await self._heard.wait()
 
     # the record
 

@@ -45,7 +45,7 @@ from engine.history.minute_gaps import MinuteGaps
 from engine.manual import day_limits
 from engine.manual.manual_orders import ManualOrderDesk
 from engine.manual.margin import Margins
-from engine.manual.order_verdicts import OrderVerdicts
+from engine.manual.order_verdicts import SOON, OrderVerdicts
 from engine.manual.reasons import LIMIT_ONLY
 from engine.manual.strategy_acts import StrategyActs, StrategyWorkshop
 from engine.market.calendar import ist_day
@@ -213,6 +213,8 @@ class DayLoop:
         self.reconcile_actions = ReconcileActions(
             reconciler, gateway, inbox.append, self._note_decision
         )
+        self.fill_count = 0
+        """How many trades have been booked since the desk opened."""
         self.early: list[BookedFill] = []
         """The trades of today that were booked before the desk opened."""
         self.differences: tuple[str, ...] = ()
@@ -349,6 +351,7 @@ class DayLoop:
         # from them can leave.
         for fill in self.recorder.flush():
             self.kernel_view.put_fill(fill)
+            self.fill_count += 1
             if self.state == "reconciling":
                 self.early.append(fill)
         for command in commands:
@@ -505,6 +508,13 @@ class DayLoop:
         self._weighing.add(task)
         task.add_done_callback(self._weighing.discard)
         return None
+
+    def hurry_verdicts(self) -> bool:
+        """Have orders judged as if a moment had passed; return whether the books are wanted."""
+        verdicts, wanted = self.verdicts.due_verdicts(self.clock.now() + SOON)
+        self.outcomes.update(verdicts)
+        self.has_hint = self.has_hint or wanted
+        return wanted
 
     def _cancel_order(self, name: str, now: int) -> OperatorOutcome:
         try:

@@ -9,12 +9,14 @@ from engine.day.broker_reach import BrokerReach
 from engine.day.day_loop import SESSION, DayLoop
 from engine.day.desk_clocks import SteppedClock
 from engine.day.overdue_positions import OverduePositions
+from engine.day.replay_control import NAP_S, InstantCounts, MinutePoint, ReplayControl, nap
 from engine.ports import ExchangePacer, Feed, RecordedScript
 from engine.reconcile.reconciler import SOON
 
 START_PATIENCE_S = 20.0
 STOP_PATIENCE_S = 15.0
 HOUR = 60 * MINUTE
+INDEX = "NIFTY 50"
 LOOK_AGAIN = 2 * MINUTE
 """How often a desk at rest sees whether something is amiss."""
 
@@ -253,12 +255,25 @@ class LockstepDay:
     """Takes turns with the exchange: its clock moves on only when nothing is in flight here."""
 
     def __init__(
-        self, loop: DayLoop, pacer: ExchangePacer, feed: Feed, clock: SteppedClock
+        self,
+        loop: DayLoop,
+        pacer: ExchangePacer,
+        feed: Feed,
+        clock: SteppedClock,
+        control: ReplayControl | None = None,
     ) -> None:
         self._loop = loop
         self._pacer = pacer
         self._feed = feed
         self._clock = clock
+        self._control = control
+        """Pace and pauses of a day that somebody watches; None: as fast as it goes."""
+        self._next_point = 0
+        self._yardstick = next(
+            (each for each in loop.kernel.view.instruments() if each.symbol == INDEX),
+            next(iter(loop.kernel.view.instruments()), None),
+        )
+        """Whose price a day is compared with: the index, else the first instrument."""
         self._schedule = BooksSchedule(loop, 0, lambda now: (now // MINUTE + 1) * MINUTE)
 
     async def run(self, tokens: int) -> None:
@@ -269,17 +284,19 @@ class LockstepDay:
         loop = self._loop
         await self._wait_bounded(self._wait_subscribed(tokens))
         over = False
+        await self._begin_day()
         while not over and not loop.stopping:
             now, sent, over = await self._pacer.advance(self._next_time())
+            await self._keep_pace(now, alone=False)
             self._clock.set(now)
             await self._wait_received(sent)
             if now % SECOND == 0:
                 loop.inbox.append(TimerEvent(now))
             loop.turn()
-            await self._settle_instant()
-            loop.publish()
+            await self._end_instant()
         if over:
             loop.end_of_day()
+            await self._stay_at_end()
 
     async def follow_script(self, script: RecordedScript) -> None:
         """Take a recorded desk's events, in its order and at its times.
@@ -287,10 +304,10 @@ class LockstepDay:
         Orders are settled at each instant.
         """
         loop = self._loop
+        await script.listened()
+        await self._begin_day()
         for ts, taken in script.script():
-            while not await script.wait(ts) and not loop.stopping:
-                loop.turn()
-                loop.publish()
+            await self._keep_pace(ts, alone=True)
             if loop.stopping:
                 return
             self._clock.set(ts)
@@ -298,9 +315,111 @@ class LockstepDay:
                 loop.inbox.append(event)
             loop.turn()
             loop.watch_feed(self._clock.now())
-            await self._settle_instant()
-            loop.publish()
+            await self._end_instant()
         loop.announce_day_over()
+        await self._stay_at_end()
+
+    async def _begin_day(self) -> None:
+        """Show the opened day to its watcher, who may want it to wait."""
+        if self._control is not None:
+            symbol = self._yardstick.symbol if self._yardstick is not None else ""
+            self._control.note_start(self._clock.now(), self._instant_counts(), symbol)
+            await self._hold_day()
+
+    async def _end_instant(self) -> None:
+        """Do what follows from an instant, show it, and wait where the watcher holds the day."""
+        loop, control = self._loop, self._control
+        await self._settle_instant()
+        loop.publish()
+        if control is not None:
+            now = self._clock.now()
+            control.note_instant(now, self._instant_counts())
+            # Once a minute: what a practice is scored by costs the instants nothing.
+            if now >= self._next_point:
+                self._next_point = now // MINUTE * MINUTE + MINUTE
+                control.curve.append(self._minute_point(now))
+            if control.is_held:
+                await self._hold_day()
+
+    def _instant_counts(self) -> InstantCounts:
+        kernel, loop = self._loop.kernel, self._loop
+        state = kernel.state
+        return InstantCounts(
+            ticks=int(state.tick_count),
+            bars=int(state.bar_count),
+            decisions=int(kernel.decisions.next_number),
+            orders=len(kernel.order_store.orders),
+            fills=loop.fill_count,
+            refusals=int(state.refusal_count),
+            alarms=len(loop.board.alarms),
+            gaps=loop.gaps.count,
+        )
+
+    def _minute_point(self, now: int) -> MinutePoint:
+        kernel, stick = self._loop.kernel, self._yardstick
+        market = kernel.state.markets.get(int(stick.token)) if stick is not None else None
+        price = 0.0 if market is None or market.untraded else market.ltp
+        return MinutePoint(now, int(kernel.state.day_pnl), int(kernel.view.open_positions()), price)
+
+    async def _hold_day(self) -> None:
+        """Wait while the watcher holds the day still; the operator's requests are carried out."""
+        loop, control = self._loop, self._control
+        if control is None or not control.is_held:
+            return
+        # The picture may be a tenth of a second old, and here it stays.
+        loop.publish(final=True)
+        while control.is_held and not loop.stopping:
+            # Without a watcher nothing would ever let it go on.
+            if not control.stays:
+                loop.stopping = True
+                return
+            await nap(NAP_S)
+            await self._answer_watcher()
+
+    async def _answer_watcher(self) -> None:
+        """Carry out what is asked of a time that stands still; nothing else may happen in it."""
+        loop = self._loop
+        loop.watch_latch()
+        if loop.requests or loop.inbox:
+            loop.turn()
+            await self._settle_instant()
+            # What the exchange would say a moment later it will not say before time goes on.
+            if loop.hurry_verdicts():
+                await self._settle_instant()
+        loop.publish()
+
+    async def _keep_pace(self, ts: int, *, alone: bool) -> None:
+        """Wait for the time of the next instant by the pace.
+
+        `alone`: nothing of that instant is here yet, and what is asked meanwhile is carried out
+        before it; else the exchange stands there already, and what is asked has to wait for it.
+        """
+        loop, control = self._loop, self._control
+        if control is None:
+            return
+        while not loop.stopping and (
+            (left := control.seconds_until(ts, _wall_seconds())) > 0 or control.is_held
+        ):
+            await nap(left if left > 0 else NAP_S)
+            if alone:
+                await self._answer_watcher()
+            elif loop.requests:
+                return
+            else:
+                loop.publish()
+
+    async def _stay_at_end(self) -> None:
+        """Wait at the end of the day, where the watcher wants to look at it."""
+        loop, control = self._loop, self._control
+        if control is None:
+            return
+        control.note_end()
+        loop.publish(final=True)
+        # Nothing is settled any more: the exchange has ended with its day.
+        while control.stays and not loop.stopping:
+            await nap(NAP_S)
+            loop.turn()
+            loop.publish()
 
     async def _wait_bounded(self, wait: Coroutine[None, None, None]) -> None:
         async with asyncio.timeout(START_PATIENCE_S):

@@ -70,7 +70,14 @@ ON_DATABASE = ["--database", "desk.db"]
 CASES = {
     "run": [["run", "--no-ui", "--config", WORD], ["run", "--confirm", WORD, "--live"]],
     "demo": [["demo", "--speed", WORD]],
-    "replay": [["replay", WORD, "--date", "2024-06-04"], ["replay", ".", "--date", WORD]],
+    "replay": [
+        ["replay", WORD, "--date", "2024-06-04"],
+        ["replay", ".", "--date", WORD],
+        ["replay", ".", "--date", "2024-06-04", "--at", WORD],
+    ],
+    "practice": [["practice", WORD]],
+    "practice list": [["practice", "list"], ["practice", "list", "--json"]],
+    "practice show": [["practice", "show"], ["practice", "show", WORD]],
     "setup": [
         ["setup", "sandbox", "--yes", "--set", f"feed.watch={WORD}"],
         ["setup", "sandbox", "--yes", "--set", WORD, "--config", WORD],

@@ -814,4 +814,16 @@ ENGINE = (
         "bool(broker.rest) and not addresses.are_local(broker.rest, broker.ws)",
         "False",
     ),
+    Mutant(
+        "a day that is only watched takes orders",
+        "tui/run/replay/replaying_desk.py",
+        "self._station.run.practice or isinstance(request, AcknowledgeRequest)",
+        "True",
+    ),
+    Mutant(
+        "a practised day goes back with its orders",
+        "tui/run/replay/replay_deck.py",
+        "if self._practice:",
+        "if False:",
+    ),
 )

@@ -72,6 +72,7 @@ NEAREST = {
     "engine/manual/strategy_acts.py": [ACTS],
     "engine/orders/strategy_days.py": [ACTS],
     "compiled/trading/restart/kernel_restore.py": [ACTS],
+    "tui/run/replay/": ["tests/desk/test_time_travel.py"],
     "tui/run/session.py": ["tests/engine/config/test_address.py"],
     "compiled/trading/risk.py": [NUMBERS],
     "brokers/kite/": ["tests/brokers/kite/test_outcomes.py", "tests/brokers/kite/test_figures.py"],

@@ -77,6 +77,7 @@ class FakeDesk:
 
     spans = (60, 300, 900)
     standing = ScreenStanding()
+    replay = None
 
     def __init__(self, mode="SANDBOX", symbols=20, seed=7):
         self.board = Board(mode)

@@ -718,11 +718,11 @@ async def test_hidden_panes_are_not_pulled():
 
 
 async def test_a_remapped_key_moves_the_action_and_its_name_in_the_footer():
-    async with running(keymap={"freeze": "p"}) as (app, pilot):
+    async with running(keymap={"freeze": "Q"}) as (app, pilot):
         assert "p freeze" in screen_text(app)[-1]
         await pilot.press("space")
         assert "FROZEN" not in screen_text(app)[0]
-        await pilot.press("p")
+        await pilot.press("Q")
         await settle(app, pilot)
         assert "FROZEN" in screen_text(app)[0]
 

@@ -69,7 +69,7 @@ def test_the_kill_switch_is_bound_with_priority_and_without_an_id():
 
 
 def test_a_key_map_with_free_keys_is_taken():
-    assert check_keymap({"freeze": "p", "zoom": "space"}) == {"freeze": "p", "zoom": "space"}
+    assert check_keymap({"freeze": "Q", "zoom": "space"}) == {"freeze": "Q", "zoom": "space"}
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_wrong_key_map_is_refused_with_the_key_named(keymap, words):
 
 
 def test_the_same_key_may_serve_two_panes():
-    assert check_keymap({"exit": "p", "cancel": "p"})
+    assert check_keymap({"exit": "Q", "cancel": "Q"})
 
 
 def test_the_app_imports_no_broker_no_store_and_no_chart():

@@ -5,7 +5,7 @@ import contextlib
 import gc
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
 
 from rich.console import RenderableType
 from textual import events
@@ -31,6 +31,7 @@ from tui.app.guided_tour import GuidedTour
 from tui.app.operator_actions import OperatorActions
 from tui.app.panes.events_pane import latest_events
 from tui.app.panes.orders_pane import ENDED, order_state
+from tui.app.replay_actions import ReplayActions
 from tui.app.research_port import ResearchPort
 from tui.app.screens.action_palette import ActionPalette, PaletteChoice
 from tui.app.screens.desk_screen import LOW, DeskScreen
@@ -41,14 +42,21 @@ from tui.app.terminal import TerminalDriver
 from tui.app.widgets.key_bindings import scope_bindings
 from tui.app.widgets.live_table import LiveTable
 from tui.app.widgets.notice_bar import MOST, NoticeList
+from tui.app.widgets.seek_bar import SeekBar
 from tui.app.widgets.status_bands import KillState
 from tui.app.widgets.theme import DIRECTIONS, THEMES, ToneStyles
 from tui.attach.screen_standing import REFUSED
 from tui.key_actions import ACTIONS, BY_ID, key_caps, keys_of
 from tui.keymap import check_keymap
 
+if TYPE_CHECKING:
+    from tui.app.screens.command_line import CommandLine
+
 FLATTEN_WITHIN: Final = 3 * SECOND
 """A second press of the kill key within this time flattens."""
+
+SPARED: Final = 5
+"""Of so many frames one is drawn while a past day is on its way to a moment."""
 
 _STOP_KEYS: Final = frozenset(BY_ID["kill"].keys.split(","))
 _SETTLED_S: Final = 0.1
@@ -74,7 +82,10 @@ class PatangApp(App[None]):
     """
 
     TITLE = "patang"
-    BINDINGS: ClassVar[list[BindingType]] = list(scope_bindings("anywhere"))
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *scope_bindings("anywhere"),
+        *scope_bindings("replay"),
+    ]
     # Textual's own would offer actions of no trader, and take the key
     ENABLE_COMMAND_PALETTE = False
     CSS = "Input > .input--placeholder { color: $ink-faint; }"
@@ -111,12 +122,14 @@ class PatangApp(App[None]):
         self._commands = CommandStatus()
         self._event_seq = -1
         self._alarm_seq = -1
+        self._told_of = face.board
         self._day_over = False
         self._notices = NoticeList()
         self._tour = GuidedTour(lambda: self.keymap, on_welcome)
         self._level = ""
         self.dialogs = DialogSet(self, lambda: self.face.board.header.mode, self.frame)
         self._operator = OperatorActions(self, face, self.dialogs)
+        self._replay = ReplayActions(self, self.dialogs)
         self._screens_made: dict[str, Any] = {}
         self.research: ResearchPort | None = None
         """Where results are read, instead of a process of their own."""
@@ -195,6 +208,9 @@ class PatangApp(App[None]):
         self._drop_released_halt()
         self._show_day_end()
         frame = self._current_frame()
+        # the engine wants the time for getting there, and what rushes by is not read
+        if frame.replay is not None and frame.replay.going and self._frame % SPARED:
+            return
         # a modal leaves what is behind it in sight, and that goes on
         for screen in reversed(self.screen_stack):
             if isinstance(screen, DrawnScreen):
@@ -222,6 +238,7 @@ class PatangApp(App[None]):
             status=self._commands.cell(self._clock()),
             notices=self._tour.lines(board.header.mode) + self._notices.shown,
             standing=self.face.standing.note,
+            replay=self.face.replay.status() if self.face.replay is not None else None,
         )
 
     def tones(self) -> ToneStyles:
@@ -232,6 +249,9 @@ class PatangApp(App[None]):
 
     def _announce_alarms(self) -> None:
         board = self.face.board
+        if board is not self._told_of:
+            # another moment of a day that is played: what led to it is no news
+            self._told_of, self._alarm_seq = board, board.event_seq
         if board.event_seq == self._event_seq:
             return
         # An attached screen may have joined a desk that began anew, and counts anew.
@@ -329,6 +349,22 @@ class PatangApp(App[None]):
         text = f"{title}: {message}" if title else message
         seconds = int(timeout or SHOWN_S[severity])
         self._notices.add(text, _NOTICE_TONES[severity], self._clock(), seconds)
+
+    def action_replay(self, act: str, way: int = 1) -> None:
+        """Pause, step or move a past day that is played, forwards or backwards (-1)."""
+        if self.face.replay is not None and not self.screen.is_modal:
+            self._replay.act(self.face.replay, act, way)
+
+    def on_command_line_moment_named(self, message: "CommandLine.MomentNamed") -> None:
+        """Go to the moment that was named."""
+        if self.face.replay is not None:
+            self._replay.go_to(self.face.replay, message.place)
+
+    def on_seek_bar_moment_sought(self, message: SeekBar.MomentSought) -> None:
+        """Go to the time that was pointed at."""
+        replay, ts = self.face.replay, message.ts
+        if replay is not None:
+            self._replay.attempt(lambda: replay.go_to_time(ts))
 
     def action_exit_position(self) -> None:
         """Ask whether to exit every rung of the symbol under the cursor."""
@@ -556,7 +592,8 @@ class PatangApp(App[None]):
 
     @property
     def _active_scopes(self) -> set[str]:
-        return self.screen.scopes if isinstance(self.screen, FullScreen) else {"anywhere"}
+        own = self.screen.scopes if isinstance(self.screen, FullScreen) else {"anywhere"}
+        return own if self.face.replay is None else {*own, "replay"}
 
     async def action_export_table(self) -> None:
         """Write the list with the focus to a file, and say where."""

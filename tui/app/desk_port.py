@@ -5,8 +5,53 @@ from pathlib import Path
 from typing import Protocol
 
 from engine.board_rows import Board, OrderRow
+from engine.day.replay_control import ReplayUnit
+from engine.day.replay_status import ReplayStatus
 from engine.operator_requests import EngineRequest, OperatorOutcome
 from tui.attach.screen_standing import ScreenStanding
+
+
+class ReplayPort(Protocol):
+    """The app's port to a past day that is played; nothing here waits for it.
+
+    Acts raise `PatangError` where they cannot be done.
+    """
+
+    def status(self) -> ReplayStatus:
+        """Return the moment, and what is marked on the day."""
+        ...
+
+    def pause(self) -> None:
+        """Hold the day still, or let it go on."""
+        ...
+
+    def change_speed(self, by: int) -> None:
+        """Take the next faster (1) or slower (-1) pace."""
+        ...
+
+    def choose_unit(self) -> None:
+        """Take the next unit of a step."""
+        ...
+
+    def step(self, way: int) -> None:
+        """Go on by a unit, or back (-1)."""
+        ...
+
+    def go_next(self, unit: ReplayUnit, way: int) -> None:
+        """Go to the next one of a unit, or to the one before (-1)."""
+        ...
+
+    def fault_of(self, place: str) -> str:
+        """Return why a text names no moment, "" where it may."""
+        ...
+
+    def go_to(self, place: str) -> None:
+        """Go to a moment: HH:MM, HH:MM:SS, +5m, -30s, start, end, worst, best."""
+        ...
+
+    def go_to_time(self, ts: int) -> None:
+        """Go to the first moment at or after a time (ns UTC)."""
+        ...
 
 
 class DeskPort(Protocol):
@@ -19,6 +64,11 @@ class DeskPort(Protocol):
     @property
     def standing(self) -> ScreenStanding:
         """Return what this screen is to the desk."""
+        ...
+
+    @property
+    def replay(self) -> ReplayPort | None:
+        """Return the hand on a past day that is played; None where the day is today."""
         ...
 
     def kill(self, flatten: bool, reason: str) -> None:

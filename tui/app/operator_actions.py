@@ -205,7 +205,10 @@ class OperatorActions:
 
     def quit(self, leave: Callable[[], None]) -> None:
         """Leave; with open positions ask first, for the desk ends with its own screen."""
-        if self._face.standing.role or not self._face.board.positions.rows:
+        replay = self._face.replay
+        # a past day that is only watched is there again tomorrow
+        watched = replay is not None and not replay.status().practice
+        if self._face.standing.role or watched or not self._face.board.positions.rows:
             leave()
             return
         self._dialogs.ask_question(

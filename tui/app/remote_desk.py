@@ -15,7 +15,7 @@ from engine.board_rows import Board
 from engine.errors import OperatorError, PatangError
 from engine.operator_requests import EngineRequest, OperatorOutcome
 from store.listed_rows import time_stamp, write_rows
-from tui.app.desk_port import DeskPort
+from tui.app.desk_port import DeskPort, ReplayPort
 from tui.attach.desk_link import DeskLink, ScreenPass
 from tui.attach.screen_messages import LOOKS, decode_raw
 from tui.attach.screen_standing import REFUSED, ScreenStanding
@@ -46,6 +46,11 @@ class RemoteDesk:
     def standing(self) -> ScreenStanding:
         """The role, and what is wrong with the picture."""
         return ScreenStanding(self._role, self.link.trouble)
+
+    @property
+    def replay(self) -> ReplayPort | None:
+        """Return None: a past day is gone about in on its own screen."""
+        return None
 
     def kill(self, flatten: bool, reason: str) -> None:
         """Latch the kill switch as `patang kill` does, also where the desk hangs.

@@ -13,6 +13,7 @@ from tui.app.app import PatangApp
 from tui.run.forced_ending import ForcedEnding
 from tui.run.launch import detach_streams, handling_signals, run_after_screen, run_detached
 from tui.run.opening import OpeningDesk
+from tui.run.replay.replaying_desk import ReplayingDesk
 from tui.run.session import DeskSession
 
 WELCOMED: Final = "welcomed"
@@ -31,7 +32,8 @@ def run_screen(station: DeskSession, ending: ForcedEnding) -> Desk:
             loop.call_soon_threadsafe(app.exit)
 
     ui, welcomed = station.config.ui, own_state_folder(os.environ) / WELCOMED
-    opening = OpeningDesk(station, failed)
+    kind = OpeningDesk if station.run.control is None else ReplayingDesk
+    opening = kind(station, failed)
     app = PatangApp(
         opening,
         fps=ui.fps,
@@ -42,6 +44,9 @@ def run_screen(station: DeskSession, ending: ForcedEnding) -> Desk:
     )
     with handling_signals(station, ending, opening.stop, leave) as caught:
         app.run()
+        if station.run.control is not None:
+            # nobody is there any more to let a held day go on
+            station.run.control.stays = False
         if signal.SIGHUP in caught:
             detach_streams()
         desk = opening.wait()

@@ -25,7 +25,9 @@ from engine.errors import ConfigError, PatangError, in_words
 from engine.exit_codes import DONE, FAILED, INTERRUPTED, USAGE
 from engine.texts import plain_text
 from tui.commands import memory_check
-from tui.commands.run_commands import demo, replay, run
+from tui.commands.replay.practice_commands import practice_app
+from tui.commands.replay.replay_commands import replay
+from tui.commands.run_commands import demo, run
 from tui.commands.shared.options import AsJson, ConfigFile
 from tui.commands.shared.strict_values import convert_any_length, convert_strictly
 from tui.standard_streams import leave_stdout, take_streams
@@ -80,6 +82,7 @@ app.command(config_app)
 app.default(run)
 for begins in (run, demo, replay):
     app.command(begins)
+app.command(practice_app)
 
 
 @app.command

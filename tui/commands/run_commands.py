@@ -1,12 +1,10 @@
-"""Commands that begin a desk: on its market, on a simulated one, on a recorded day."""
+"""Commands that begin a desk on its market, or on a simulated one."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from engine.config.desk_modes import Mode
-from engine.errors import ConfigError
 from tui.commands.shared.options import AsJson, ConfigFile, Speed, speed_of
 
 if TYPE_CHECKING:
@@ -86,77 +84,6 @@ def demo(
         screen,
         as_json=as_json,
     )
-
-
-def replay(
-    path: Annotated[
-        Path,
-        Parameter(
-            help=(
-                "Folder of SYMBOL.parquet files with 1-minute bars; or a recording of the feed: "
-                "MODE/DAY/RUN as `ticks list` has it, a day's folder, a file."
-            )
-        ),
-    ],
-    *,
-    date: Annotated[str, Parameter(help="The recorded day, YYYY-MM-DD.")] = "",
-    since: Annotated[
-        str,
-        Parameter(
-            name="--from",
-            help=(
-                "The first of several days, which one account lives on through; without a "
-                "screen. Of a recording: the time, HH:MM, up to which it is played at once."
-            ),
-        ),
-    ] = "",
-    until: Annotated[
-        str,
-        Parameter(
-            name=["--to", "--until"],
-            help="The last of them; of a recording: the time it is played to.",
-        ),
-    ] = "",
-    symbols: Annotated[str, Parameter(help="Only these, with commas between.")] = "",
-    speed: Speed = "1",
-    no_ui: NoUi = False,
-    config: ConfigFile = None,
-    as_json: AsJson = False,
-) -> int:
-    """Run a recorded day, or several, through the whole desk."""
-    from tui.run.configured import configuration
-    from tui.run.launch import launch, launch_days, recorded_day, recorded_days
-    from tui.run.recording_replay import recorded_range, recording_of
-    from tui.run.session import RunPlan
-
-    names = tuple(name.strip().upper() for name in symbols.split(",") if name.strip())
-    values = configuration(config)
-    recording = recording_of(values, path)
-    if recording is not None:
-        if date or names:
-            raise ConfigError(
-                "a recording has its own day and symbols: leave --date and --symbols out"
-            )
-        begins, ends = recorded_range(recording.day, since, until)
-        plan = RunPlan(
-            "replay",
-            None,
-            recording.day,
-            (),
-            speed_of(speed),
-            fleeting=True,
-            recording=recording,
-            since=begins,
-            until=ends,
-        )
-        return launch(values, plan, wanted_screen(no_ui=no_ui), as_json=as_json)
-    # one bound alone is an error that `recorded_days` explains
-    if since or until:
-        days = recorded_days(path, names, date, since, until)
-        plan = RunPlan("replay", path, "", names, speed_of(speed), fleeting=True)
-        return launch_days(values, plan, days, as_json=as_json)
-    plan = RunPlan("replay", path, recorded_day(date), names, speed_of(speed), fleeting=True)
-    return launch(values, plan, wanted_screen(no_ui=no_ui), as_json=as_json)
 
 
 def wanted_screen(*, no_ui: bool) -> "ScreenRunner | None":

@@ -373,7 +373,15 @@ def report_day(
     if as_json:
         sys.stdout.write(json.dumps(summary) + "\n")
     elif not screen:
-        sys.stdout.write(aligned_fields(summary))
+        # rows are for a program: a person gets their number
+        sys.stdout.write(
+            aligned_fields(
+                {
+                    name: len(value) if isinstance(value, list) else value
+                    for name, value in summary.items()
+                }
+            )
+        )
     if interrupted:
         return INTERRUPTED
     # the day may have gone well without it, but whoever started a screen has lost it

@@ -22,6 +22,7 @@ from tui.trace_text import trace_lines
 
 if TYPE_CHECKING:
     from engine.desk import Desk
+    from tui.run.replay.replay_deck import ReplayDeck
 
 
 AUTHOR = "operator"
@@ -65,6 +66,11 @@ class OpeningDesk:
     def standing(self) -> ScreenStanding:
         """The desk's own screen."""
         return ScreenStanding()
+
+    @property
+    def replay(self) -> "ReplayDeck | None":
+        """Return the hand on a past day: here it is today."""
+        return None
 
     def begin(self) -> None:
         """Open the station; returns at once."""

@@ -51,9 +51,7 @@ def recording_of(config: DeskConfig, path: Path) -> RecordedRun | None:
 class RecordingReplay:
     """A recording that is played: its market, and the outcome of the recorded desk."""
 
-    def __init__(
-        self, config: DeskConfig, run: RecordedRun, factor: float, since: int, until: int
-    ) -> None:
+    def __init__(self, config: DeskConfig, run: RecordedRun, until: int) -> None:
         self.run, self._config = run, config
         self.reading = RecordedRunReader(run)
         meta = self.reading.meta
@@ -68,8 +66,6 @@ class RecordingReplay:
             self.reading.records,
             begins=self.reading.began,
             past=self._past_bars,
-            factor=factor,
-            since=since,
             until=until,
         )
 

@@ -38,8 +38,10 @@ def own_database(config: DeskConfig, mode: str, *, embedded: bool) -> Path:
     if not embedded:
         return folder / "desk.db"
     _remove_old_runs(folder)
-    # two runs may begin in one second
-    return folder / f"run-{datetime.now(INDIA):%Y%m%d-%H%M%S}-{os.getpid()}.db"
+    # two runs may begin in one second, of one process as well
+    name = f"run-{datetime.now(INDIA):%Y%m%d-%H%M%S}-{os.getpid()}"
+    names = (name, *(f"{name}-{number}" for number in range(2, 100)))
+    return next(path for each in names if not (path := folder / f"{each}.db").exists())
 
 
 def _remove_old_runs(folder: Path) -> None:
@@ -48,12 +50,16 @@ def _remove_old_runs(folder: Path) -> None:
     begun = [run for run in runs if has_begun(run)]
     # one less: the run that is about to begin is one of them
     for old in {*runs} - {*begun[-KEPT + 1 :]}:
-        # its bars, log, lock and mark go with it
-        for path in folder.glob(f"{old.stem}.*"):
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+        remove_run(old)
+
+
+def remove_run(database: Path) -> None:
+    """Remove the database of a run; its bars, log, lock and mark go with it."""
+    for path in database.parent.glob(f"{database.stem}.*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def bars_folder(config: DeskConfig, mode: str, database: Path) -> Path:

@@ -13,13 +13,15 @@ from engine.board_rows import Board
 from engine.config import addresses
 from engine.config.disk_places import desk_paths, own_state_folder
 from engine.config.schema import DeskConfig
+from engine.day.replay_control import ReplayControl
 from engine.errors import ConfigError, OperatorError, in_words
+from engine.numbers import instant
 from engine.ops import desk_register
 from engine.orders.killswitch import HALT, KillLatch, KillLogEntry, KillSwitch
 from engine.promotion.followed_config import follow_next_day
 from engine.system import private_files
 from engine.system.file_hold import FileHold
-from tui.run.run_records import kept_latches, state_folder
+from tui.run.run_records import kept_latches, remove_run, state_folder
 
 if TYPE_CHECKING:
     from brokers.sandbox.account.carried_account import CarriedAccount
@@ -69,10 +71,15 @@ class RunPlan:
     recording: "RecordedRun | None" = None
     """A desk's recording of a day, for another desk.
 
-    `since` and `until` (ns UTC) are the part to be played.
+    It is played until `until` (ns UTC).
     """
-    since: int = 0
     until: int = 2**62
+    control: ReplayControl | None = None
+    """Pace and pauses of a past day, which is played in lockstep whatever its pace."""
+    practice: bool = False
+    """Whether the operator trades a past day himself."""
+    by_hand: bool = False
+    """Whether the strategies of the configuration are left out."""
     confirm: str = ""
     """The account that may be traded, said beforehand; empty: it is asked for."""
 
@@ -192,6 +199,24 @@ class DeskSession:
             self.desk.join(JOIN_S)
         self.undo_all()
 
+    def begin_again(self) -> None:
+        """End the desk of a played day, so that `open_desk` plays the day from its start.
+
+        What this playing has written goes with it, and so does its kill switch: it is as if they
+        had not been yet.
+        """
+        self.desk.stop()
+        self.desk.join(JOIN_S)
+        self.undo_all()
+        if self.database.name.startswith("run-"):
+            remove_run(self.database)
+        if self.kill.latch is not None:
+            self.kill.resume("the day is played from its start", "replay")
+        # each desk listens to the switch, and would be kept by it
+        self.kill.listeners.clear()
+        self.board = Board(self.run.mode.upper())
+        self._claimed = False
+
     def undo_all(self) -> None:
         """Undo everything, last first, whatever goes wrong with one of them."""
         with contextlib.ExitStack() as undone:
@@ -238,10 +263,23 @@ class DeskSession:
             facts[key] = int(str(facts[key])) / 100
         if self.rerun is not None:
             facts |= self.rerun.summary()
+        if self.run.control is not None and not self.run.control.over:
+            facts |= moment_facts(self.board)
         return facts | {
             "wall_s": round(time.monotonic() - self._began, 3),
             "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         }
+
+
+def moment_facts(board: Board) -> dict[str, object]:
+    """Return a moment of a day: the time, what is held, and the orders at work."""
+    return {
+        "at": instant(board.header.now),
+        "positions": [row._asdict() for row in board.positions.rows[:]],
+        "working_orders": [
+            row._asdict() for row in board.orders.rows[:] if row.filled < row.quantity
+        ],
+    }
 
 
 def check_mode(config: DeskConfig, run: RunPlan) -> None:

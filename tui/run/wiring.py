@@ -90,7 +90,9 @@ def wire_desk(station: DeskSession) -> Desk:
     station.closers.append(log.end)
     config = station.config
     rerun = station.rerun = _recording_replay(station)
-    strategies = check_timeframes(station.strategies, station.spans) or strategies_of(config)
+    strategies = check_timeframes(station.strategies, station.spans) or (
+        [] if station.run.by_hand else strategies_of(config)
+    )
     check_promoted(station.next_day, station.state)
     follower = PromotionFollower(station, strategies, _watched_symbols(station))
     if station.is_embedded and station.run.tape is None and station.run.recording is None:
@@ -146,6 +148,7 @@ def wire_desk(station: DeskSession) -> Desk:
         keep_past=_keep_past(station, store),
         terms=follower.terms if follower.is_needed else None,
         workshop=follower.workshop,
+        control=station.run.control,
     )
     rules = market.connection.rules
     # the exchange is our own
@@ -210,7 +213,7 @@ def _recording_replay(station: DeskSession) -> RecordingReplay | None:
     run = station.run
     if run.recording is None:
         return None
-    made = RecordingReplay(station.config, run.recording, run.speed or 0.0, run.since, run.until)
+    made = RecordingReplay(station.config, run.recording, run.until)
     station.spans = made.spans
     return made
 

@@ -135,7 +135,8 @@ class ChartScreen(FullScreen):
         show_bands(self._bands, frame)
         self._header.show_figures(frame.board, frame.lag, frame.kill)
         self._notices.show_notices(frame.notices)
-        self._footer.show_keys(footer_keys(self.scopes, self.app._keymap), frame.status)  # noqa: SLF001 - there is no public way to ask
+        scopes = frame.scopes(self.scopes)
+        self._footer.show_keys(footer_keys(scopes, self.app._keymap), frame.status)  # noqa: SLF001 - there is no public way to ask
         # a frozen display still answers its keys
         if not self._drawn or (not frame.frozen and frame.number - self._drawn_at >= EVERY):
             # counted also where nothing was drawn: ten looks a second would cost as much

@@ -14,6 +14,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
+from textual.message import Message
 from textual.widgets import Input, Static
 
 from engine.texts import plain_text
@@ -60,6 +61,13 @@ def _shown_line(line: bytes) -> str:
 
 class CommandLine(ModalDialog[None]):
     """A line for commands, with what they say above it; each runs in a process of its own."""
+
+    class MomentNamed(Message):
+        """The operator wants to see a moment of a past day."""
+
+        def __init__(self, place: str) -> None:
+            super().__init__()
+            self.place = place
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", show=False, priority=True),
@@ -135,8 +143,22 @@ class CommandLine(ModalDialog[None]):
         if self._history.add_line(line) and self._face is not None:
             self._face.keep_command(line)
         event.input.value = ""
+        if words[0] == "go":
+            self._show_hint(self._go_to(" ".join(words[1:])))
+            return
         self._show_hint("esc ends it")
         self._command = self._begin_task(self._run_command(line, words))
+
+    def _go_to(self, place: str) -> str:
+        """Go to a moment of a past day that is played; return why not, "" where it goes there."""
+        replay = self._face.replay if self._face is not None else None
+        if replay is None:
+            return "go is for a day that is over: patang replay"
+        if fault := replay.fault_of(place):
+            return fault
+        self.post_message(self.MomentNamed(place))
+        self.dismiss(None)
+        return ""
 
     def action_leave(self) -> None:
         """End the command that runs, else go back."""

@@ -72,7 +72,9 @@ def help_text(
     """Return title and text, the actions in reach first; `view` None stands for the chart."""
     own = view.name if view else "chart"
     near = [
-        scope for scope in (own, "anywhere", "list", "desk") if scope in scopes and scope in SCOPES
+        scope
+        for scope in (own, "replay", "anywhere", "list", "desk")
+        if scope in scopes and scope in SCOPES
     ]
     far = [scope for scope in SCOPES if scope not in near]
     title = view.title.capitalize() if view else "Chart"

@@ -82,7 +82,8 @@ class PanedScreen(FullScreen):
             # a pane out of sight costs nothing; it catches up by its version
             if pane.display:
                 pane.pull(frame.board, frame.number, frozen=frame.frozen)
-        self._footer.show_keys(footer_keys(self.scopes, self.app._keymap), frame.status)  # noqa: SLF001 - there is no public way to ask
+        scopes = frame.scopes(self.scopes)
+        self._footer.show_keys(footer_keys(scopes, self.app._keymap), frame.status)  # noqa: SLF001 - there is no public way to ask
 
     @property
     def scopes(self) -> set[str]:

@@ -5,6 +5,7 @@ from typing import ClassVar, NamedTuple
 from textual.screen import Screen
 
 from engine.board_rows import Board
+from engine.day.replay_status import ReplayStatus
 from tui.app.widgets.notice_bar import OperatorNotice
 from tui.app.widgets.pane_view import PaneCell
 from tui.app.widgets.status_bands import KillState, StatusBands
@@ -25,19 +26,29 @@ class ScreenFrame(NamedTuple):
     notices: list[OperatorNotice]
     standing: str = ""
     """What an attached screen is to its desk, and what is wrong with its picture."""
+    replay: ReplayStatus | None = None
+    """The moment of a past day that is played; None where the day is today."""
+
+    def scopes(self, own: set[str]) -> set[str]:
+        """Return the scopes of keys in reach of a screen that has these."""
+        return own if self.replay is None else {*own, "replay"}
 
 
 def show_bands(bands: StatusBands, frame: ScreenFrame) -> None:
     """Bring a screen's bands up to date."""
     header = frame.board.header
     note = (
-        "FROZEN · space resumes"
+        frame.replay.going
+        if frame.replay is not None and frame.replay.going
+        else "FROZEN · space resumes"
         if frame.frozen
         # whatever the mode is called, this is not where the money lies
         else header.place and f"at {header.place}, not Kite"
     )
     note = " · ".join(filter(None, (note, frame.standing)))
     bands.show_status(header.mode, note, header.speed, frame.kill)
+    if frame.replay is not None:
+        bands.show_replay(frame.replay)
 
 
 class DrawnScreen:

@@ -94,6 +94,7 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         self._tones_of = tones
         self._tones: ToneStyles | None = None
         self._version = -1
+        self._board: Board | None = None
         self._now = 0
         self._frame = 0
         self._all: Sequence[Row] = ()
@@ -115,7 +116,9 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         self._frame = frame
         self._now = board.header.now
         version = self.view.version(board)
-        if version != self._version:
+        # Another board is another moment of a day that is played: its versions say nothing here.
+        if version != self._version or board is not self._board:
+            self._board = board
             self._version = version
             # a copy: the engine's thread goes on with its own list
             self._take_rows(self.view.rows(board)[:])

@@ -1,5 +1,6 @@
 """Bands above every screen, modals included: the mode, and a set kill switch."""
 
+from collections.abc import Sequence
 from typing import ClassVar, Final, NamedTuple
 
 from rich.style import Style
@@ -8,7 +9,9 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.widget import Widget
 
+from engine.day.replay_status import ReplayStatus
 from engine.texts import plain_text
+from tui.app.widgets.seek_bar import SeekBar, moment_words
 
 MODES: Final = {
     "SANDBOX": "a simulated exchange; no money moves",
@@ -20,13 +23,20 @@ MODES: Final = {
 }
 
 
-def mode_text(mode: str, width: int, note: str = "", speed: float = 1.0) -> Text:
-    """Return the mode band: the mode in the middle, an unusual pace, a note at the right."""
+def mode_text(
+    mode: str, width: int, note: str = "", speed: float = 1.0, moment: Sequence[str] = ()
+) -> Text:
+    """Return the mode band: the mode in the middle, an unusual pace, a note at the right.
+
+    The words of the `moment` of a past day take the place of pace and explanation, as many as fit.
+    """
     name = plain_text(mode)
     pace = "" if speed == 1.0 else f"{speed:g} ×" if speed else "as fast as it can"
-    words = "   ".join(
-        filter(None, (" ".join(name) if width >= 60 else name, pace, MODES.get(mode, "")))
-    )
+    spaced = " ".join(name) if width >= 60 else name
+    said = [*moment] or [pace, MODES.get(mode, "")]
+    while moment and len(said) > 2 and len("   ".join([spaced, *said])) > width:
+        said.pop()
+    words = "   ".join(filter(None, (spaced, *said)))
     # the mode is the one thing that must never be cut out of sight
     line = words[:width].center(width)
     shown = f" {note} "[: max(width - len(name) - 2, 0)] if note else ""
@@ -115,6 +125,13 @@ class ModeBand(Widget):
         self._mode = mode
         self._note = ""
         self._speed = 1.0
+        self._moment: Sequence[str] = ()
+
+    def show_moment(self, moment: Sequence[str]) -> None:
+        """Show the moment of a past day that is played."""
+        if moment != self._moment:
+            self._moment = moment
+            self.refresh()
 
     def show_mode(self, mode: str, note: str, speed: float) -> None:
         """Show a mode, a note and a pace."""
@@ -128,7 +145,7 @@ class ModeBand(Widget):
 
     def render(self) -> Text:
         """Render the band."""
-        return mode_text(self._mode, self.size.width, self._note, self._speed)
+        return mode_text(self._mode, self.size.width, self._note, self._speed, self._moment)
 
 
 class KillBand(Widget):
@@ -161,7 +178,7 @@ class KillBand(Widget):
 
 
 class StatusBands(Container):
-    """Both bands, docked at the top of every screen."""
+    """Both bands, and the seek bar of a past day, docked at the top of every screen."""
 
     DEFAULT_CSS = "StatusBands { dock: top; width: 100%; height: auto; }"
     ALLOW_SELECT: ClassVar[bool] = False
@@ -170,13 +187,22 @@ class StatusBands(Container):
         super().__init__()
         self._mode = ModeBand(mode)
         self._kill = KillBand()
+        self._seek = SeekBar()
 
     def compose(self) -> ComposeResult:
-        """Stack the mode above the kill switch."""
+        """Stack the mode, the kill switch and the seek bar."""
         yield self._mode
         yield self._kill
+        yield self._seek
 
     def show_status(self, mode: str, note: str, speed: float, kill: KillState) -> None:
         """Show the mode, a note, how fast its clock runs, and the state of the kill switch."""
         self._mode.show_mode(mode, note, speed)
         self._kill.show_kill_state(kill)
+
+    def show_replay(self, status: ReplayStatus) -> None:
+        """Show the moment of a past day, and where it lies in the day."""
+        self._mode.show_moment(moment_words(status))
+        # a dialog is drawn once before it is there
+        if self._seek.is_attached:
+            self._seek.show_replay(status)

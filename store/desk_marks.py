@@ -1,0 +1,71 @@
+"""Marks of a desk's day out of its journal: fills, refusals, alarms, gaps, and its trades."""
+
+import sqlite3
+from datetime import date
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from engine.day.opening import RAN
+from engine.day.replay_status import DayMarks
+from engine.market.calendar import DAY, midnight
+from store.database_integrity import open_for_reading
+
+_MARKS: Final = (
+    "SELECT ts FROM fills WHERE ts >= ? AND ts < ? ORDER BY ts",
+    "SELECT ts FROM decisions WHERE ts >= ? AND ts < ? AND verdict != 'OK' ORDER BY ts",
+    "SELECT ts FROM events WHERE ts >= ? AND ts < ? AND level = 'alarm' ORDER BY ts",
+    "SELECT DISTINCT began FROM gaps WHERE began >= ? AND began < ? ORDER BY began",
+)
+_TRADES: Final = """
+SELECT symbol, strategy, entry_time, ifnull(exit_time, 0), pnl FROM trades
+WHERE entry_time >= ? AND entry_time < ? AND pnl IS NOT NULL AND exit_time > 0
+ORDER BY entry_time, trade_id
+"""
+
+
+class EndedTrade(NamedTuple):
+    """One trade that is over: entry and exit in ns UTC, `pnl` after charges in paise."""
+
+    symbol: str
+    strategy: str
+    entered: int
+    left: int
+    pnl: int
+
+
+def desk_marks(database: Path, day: date) -> DayMarks:
+    """Return what a journal marks on a day.
+
+    Raise `OperatorError` for a database that cannot be read.
+    """
+    # a journal holds many days, and is read whole by nobody who waits for a screen
+    bounds = midnight(day), midnight(day) + DAY
+    with open_for_reading(database) as db:
+        return DayMarks(*(tuple(int(row[0]) for row in db.execute(sql, bounds)) for sql in _MARKS))
+
+
+def openings(database: Path, day: date) -> list[int]:
+    """Return when a desk has opened a day in a database, ns UTC, in the order of its keys.
+
+    Raise `OperatorError` for a database that cannot be read.
+    """
+    with open_for_reading(database) as db:
+        found = db.execute("SELECT key FROM meta WHERE key LIKE ?", (f"{RAN}{day}:%",))
+        return [int(str(row[0]).rpartition(":")[2]) for row in found]
+
+
+def ended_trades(database: Path, day: date) -> list[EndedTrade]:
+    """Return the trades that were entered on a day and are over, in the order of their entries.
+
+    Raise `OperatorError` for a database that cannot be read.
+    """
+    bounds = midnight(day), midnight(day) + DAY
+    with open_for_reading(database) as db:
+        return [_ended_trade(row) for row in db.execute(_TRADES, bounds)]
+
+
+def _ended_trade(row: sqlite3.Row | tuple[object, ...]) -> EndedTrade:
+    symbol, strategy, entered, left, pnl = row
+    return EndedTrade(
+        str(symbol), str(strategy or ""), int(str(entered)), int(str(left)), int(str(pnl))
+    )

@@ -1,0 +1,1 @@
+"""Commands on a past day: watched, gone through, traded by hand."""
