@@ -329,7 +329,7 @@ ACTIONS: Final = (
     KeyAction(
         "why",
         "why",
-        keys="w",
+        keys="W",
         scope="list",
         run="app.why",
         help="Tell what strategies asked for in the row's symbol today, and why it was refused.",

@@ -212,7 +212,7 @@ async def test_the_orders_of_a_strategy_are_a_key_away():
 async def test_why_a_symbol_was_not_bought_is_six_keys_away():
     face = trading()
     async with running(face, size=(80, 24)) as (app, pilot):
-        await press(app, pilot, "/", *"inf", "enter", "w")
+        await press(app, pilot, "/", *"inf", "enter", "W")
         shown = words(app)
         assert "INFY · asked for today, and answered" in shown
         assert "BUY 3 times, last" in shown

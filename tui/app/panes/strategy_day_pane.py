@@ -49,7 +49,7 @@ class DecisionsPaneView(View[DecisionLine]):
         "What the strategy asked for today: signal, size and price as reckoned, and what became of "
         "it: the refusal in words with its figures, counted while it repeats, or the order. f "
         "takes the refused or the sent ones, t shows one from the tick behind it to its fills, "
-        "enter charts its symbol, w tells all answers to one symbol."
+        "enter charts its symbol, W tells all answers to one symbol."
     )
     empty = "it has asked for nothing today"
     follows = True
