@@ -366,6 +366,66 @@ class EventRow(NamedTuple):
     """How often a lasting state has been logged."""
 
 
+GOOD: Final = "good"
+ATTENTION: Final = "attention"
+WRONG: Final = "wrong"
+"""States of a pulse."""
+
+
+class PulseRow(NamedTuple):
+    """One thing that can be wrong: `state` is good, attention or wrong.
+
+    It has been so `since` (ns UTC); `mend` says what to do about it, empty while it is good.
+    """
+
+    name: str
+    state: str
+    figure: str
+    since: int
+    mend: str
+
+
+class FeedRow(NamedTuple):
+    """The feed of one instrument; minutes are those of today without a bar."""
+
+    token: int
+    symbol: str
+    state: str
+    """live, silent (ticks were due), late, lost (the link is down), cold, quiet (not trading)."""
+    heard: int
+    """When the last tick came (ns UTC, 0: none yet)."""
+    per_minute: float
+    """Ticks in a usual minute of it."""
+    lag: int
+    """Age of the last packet that brought something new, by the exchange's stamp, ns."""
+    open_minutes: int
+    healed_minutes: int
+    """Read afterwards."""
+
+
+class LatencyRow(NamedTuple):
+    """How long one step takes: of the day, and p99 of the last one or two minutes (`recent`), ns.
+
+    `counts` are by octave: the first below 2 µs, each following one up to twice as long.
+    """
+
+    name: str
+    counts: tuple[int, ...]
+    number: int
+    p50: int
+    p90: int
+    p99: int
+    most: int
+    recent: int
+
+
+class RecordPlaces(NamedTuple):
+    """The files in which the desk writes down what it does; empty: none."""
+
+    database: str = ""
+    log: str = ""
+
+
 class BarRow(NamedTuple):
     """One bar of the charted instrument."""
 
@@ -492,13 +552,15 @@ class BoardSection(Generic[Row]):
 class BoardFocus:
     """The instrument that a screen looks at, the length of its bars (s), and what is shown of it.
 
-    Token and span (0: none) are all that goes from a screen to the engine without a request: they
-    change nothing but what is shown.
+    Token, span (0: none) and the time of its last picture are all that goes from a screen to the
+    engine without a request: they change nothing but what is shown.
     """
 
     def __init__(self) -> None:
         self.token = 0
         self.span = 0
+        self.drawn = 0
+        """Monotonic ns of the last picture that a screen has drawn, 0: there is no screen."""
         self.depth: BoardSection[DepthRow] = BoardSection()
         """Its book: five bids, five asks."""
         self.tape: deque[TapeRow] = deque(maxlen=500)
@@ -561,6 +623,11 @@ class Board:
         """What attached screens look at, `MOST_LOOKERS` at most; replaced as a whole."""
         self.heartbeat = 0
         """Monotonic ns of the engine loop's last turn."""
+        self.pulses: BoardSection[PulseRow] = BoardSection()
+        """What can be wrong by the engine; `engine/live_pulses.py` adds the engine itself."""
+        self.feed: BoardSection[FeedRow] = BoardSection()
+        self.latencies: BoardSection[LatencyRow] = BoardSection()
+        self.places = RecordPlaces()
 
     def serve_lookers(self, lookers: Iterable[BoardFocus]) -> None:
         """Have the engine show these screens, besides the desk's own, what they look at."""

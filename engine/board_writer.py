@@ -14,6 +14,7 @@ from engine.board_rows import (
     FillMark,
     FormingBar,
     GovernorState,
+    RecordPlaces,
     Row,
     TapeRow,
 )
@@ -63,6 +64,11 @@ class BoardWriter:
         """Show the trades that are over."""
         self._check_thread()
         self.board.trades = trades
+
+    def set_places(self, places: RecordPlaces) -> None:
+        """Show where the desk writes down what it does."""
+        self._check_thread()
+        self.board.places = places
 
     def beat(self, at: int) -> None:
         """Show that the engine lives, at monotonic ns."""

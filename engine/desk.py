@@ -17,6 +17,7 @@ from compiled.trading.kernel import Kernel, KernelSetup
 from compiled.trading.strategy import Strategy
 from compiled.trading.strategy_host import error_text
 from engine.board.event_log import EventLog
+from engine.live_pulses import live_pulses, times_fields, worst_feeds
 from engine.board.risk_view import governor_fields
 from engine.board.strategy_view import strategy_fields
 from engine.board_rows import Board
@@ -27,6 +28,7 @@ from engine.books.share_register import ShareRegister
 from engine.config.risk_limits import current_limits
 from engine.day.day_loop import OPERATOR, DayLoop, DeskAlarm, NotedAct, NumberedRequest
 from engine.day.desk_clocks import SteppedClock
+from engine.day.desk_pulses import OpeningFacts
 from engine.day.opening import (
     DAY_SPAN,
     check_account,
@@ -63,6 +65,7 @@ from engine.market.instrument_hours import InstrumentHours
 from engine.market.order_rules import OrderRules
 from engine.market.safeguards import TradingSafeguards
 from engine.operator_requests import EngineRequest, OperatorOutcome, ResumeRequest
+from engine.ops.health_sources import HealthSources
 from engine.orders.gateway import OrderGateway
 from engine.orders.governor import Governor, rates_within
 from engine.orders.killswitch import FLATTEN, HALT, KillLatch
@@ -118,10 +121,11 @@ class Desk:
         self.kernel: Kernel
         self.gateway: OrderGateway
         self._shares: ShareRegister
-        self._log = EventLog(ports.journal, ports.clock)
+        self._log = EventLog(ports.journal, ports.clock, ports.note_event)
         self._failure = failure
         # Taken from any thread: `next` of a count is atomic under the interpreter's lock.
         self._numbers = itertools.count(1)
+        self._health = ports.health or HealthSources()
         self._requests: deque[NumberedRequest] = deque()
         self._outcomes: dict[int, OperatorOutcome] = {}
         self._stopping = False
@@ -503,7 +507,10 @@ class Desk:
         if limits.limit_only:
             self._log.add_event("alarm", "broker", LIMIT_ONLY)
         loop.doubts = len(ports.calendar.doubts(day))
-        for remark in ports.calendar.remarks(today):
+        remarks = tuple(ports.calendar.remarks(today))
+        overdue = terms.overdue if terms is not None else ""
+        loop.health.facts = OpeningFacts(now, remarks, overdue)
+        for remark in remarks:
             self._log.add_event("warn", "calendar", remark)
         if terms is not None:
             self._tell_changes(terms)
@@ -742,6 +749,7 @@ class Desk:
         reconciler.readers.append(watch.compare_holdings)
         loop.requests, loop.outcomes = self._requests, self._outcomes
         loop.margins = ports.margins
+        loop.health.sources = self._health
         if ports.record is not None:
             loop.recording = FeedRecording(
                 ports.record,
@@ -919,7 +927,15 @@ class Desk:
             "ex_dates": list(self._loop.flags) if self._loop else [],
             "failed": [row.strategy for row in self.board.failures.rows[:]],
             "attached": len(self.board.lookers),
+            "pulses": [row._asdict() for row in live_pulses(self.board, self._beat_age())],
+            "times_us": [times_fields(row) for row in self.board.latencies.rows[:] if row.number],
+            "feed": [row._asdict() for row in worst_feeds(self.board)],
         }
+
+    def _beat_age(self) -> int:
+        """Return the age of the loop's last turn (ns), -1 before the first."""
+        beat = self.board.heartbeat
+        return self._health.steady() - beat if beat else -1
 
     def _clock_offset_ms(self) -> int | None:
         """Return the clock's lead over the exchange's in ms by its answers, None if unknown."""

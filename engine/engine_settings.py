@@ -17,6 +17,7 @@ from engine.manual.margin import Margins
 from engine.manual.strategy_acts import StrategyWorkshop
 from engine.market.calendar import Calendar
 from engine.market.charges import ChargeSource
+from engine.ops.health_sources import HealthSources
 from engine.orders.killswitch import KillSwitch
 from engine.ports import (
     Broker,
@@ -111,7 +112,8 @@ class EnginePorts(NamedTuple):
     keeps the feed's frames, `script` is a recorded desk's script, in place of a feed, `keep_past`
     takes the bars of earlier days that were read for the warm-up, as `keep_bars`, `terms` returns
     what else the strategies of a day come with, `workshop` makes one of them anew in the day,
-    `control` is the pace of a day in lockstep that somebody watches.
+    `control` is the pace of a day in lockstep that somebody watches, `health` reads what other
+    threads know of theirs, `note_event` is given every line of the event log: level, name, text.
     """
 
     broker: Broker
@@ -135,6 +137,8 @@ class EnginePorts(NamedTuple):
     terms: Callable[[], DayTerms] | None = None
     workshop: StrategyWorkshop | None = None
     control: ReplayControl | None = None
+    health: HealthSources | None = None
+    note_event: Callable[[str, str, str], None] = lambda *_: None
 
     @property
     def has_receipt_times(self) -> bool:

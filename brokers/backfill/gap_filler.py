@@ -35,7 +35,9 @@ class GapFiller:
         keep: Callable[[list[Bar]], None],
         tell: Callable[[str, str], None],
         held: Callable[[], Iterable[int]],
+        settled: Callable[[FeedGap], None] = lambda _: None,
     ) -> None:
+        self._settled = settled
         self._history = history
         self._clock = clock
         self._journal = journal
@@ -89,6 +91,7 @@ class GapFiller:
         def take(gap: FeedGap, bars: list[Bar]) -> None:
             read[gap] = len(bars)
             self._keep(bars)
+            self._settled(gap)
 
         left = list(gaps)
         for tried in range(TRIES):

@@ -1,6 +1,7 @@
 """The event log: events, a line each, and lasting states, a line that counts."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -40,9 +41,18 @@ class OpenState:
 
 
 class EventLog:
-    """The journal's events, and the board's as soon as there is a publisher."""
+    """The journal's events, and the board's as soon as there is a publisher.
 
-    def __init__(self, journal: Journal, clock: Clock) -> None:
+    `note_event` is given each line, too: level, name, text. It must not wait for anything.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        clock: Clock,
+        note_event: Callable[[str, str, str], None] = lambda *_: None,
+    ) -> None:
+        self._note_event = note_event
         self.board_writer: BoardWriter | None = None
         self._journal = journal
         self._clock = clock
@@ -93,6 +103,7 @@ class EventLog:
             "text": line.text,
         }
         self._journal.append("events", row)
+        self._note_event(line.level, line.name, line.text)
         return (
             self.board_writer.add_event(at, line.level, line.text)
             if self.board_writer is not None

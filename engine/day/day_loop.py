@@ -36,6 +36,7 @@ from engine.board_writer import BoardWriter
 from engine.config import risk_limits
 from engine.day.charge_remarks import ChargeRemarks
 from engine.day.dead_letters import AHEAD_S, DeadLetters
+from engine.day.health_view import HealthView
 from engine.day.price_bands import BandWatch
 from engine.day.timekeeper import Timekeeper
 from engine.day.warm_up import WarmUp
@@ -80,6 +81,7 @@ from engine.ports import Clock, Journal
 from engine.reconcile.poller import BrokerPoller
 from engine.reconcile.reconcile_actions import ReconcileActions
 from engine.reconcile.reconciler import Reconciler
+from engine.system.latency_book import COMMAND, DECISION, EXCHANGE, PICTURE, QUEUE
 
 FRAME = SECOND // 10
 FINISH_S = 5.0
@@ -229,11 +231,20 @@ class DayLoop:
         self.compare_soon = False
         self.has_missed_events = False
         """Whether the feed was away: events meanwhile were missed."""
-        self._away = False
+        self.is_feed_away = False
+        self.hinted = 0
+        """When the feed last told of an order (ns UTC), 0: not yet."""
+        self.unheard_fills = 0
+        """Fills booked since then."""
         self.stopping = False
         self._keep_bars = keep_bars
         self._stamped = stamped
-        self._arrivals: deque[tuple[list[Tick], int, bytes]] = deque()
+        self._arrivals: deque[tuple[list[Tick], int, bytes, int]] = deque()
+        self.times = gateway.times
+        self.pace = max(1.0, board.header.speed)
+        """How many ns of the desk's clock go by in one of the machine's, for its patience."""
+        self._arrived = 0
+        """When the oldest message of this turn came, monotonic ns."""
         self._tick_at = -1
         self._level = ""
         self._published = 0
@@ -241,6 +252,7 @@ class DayLoop:
         """How late the feed is, ns; 0: it is not."""
         self._lag_looked = 0
         self._stage = DayStage("", 0, "")
+        self.health = HealthView(self)
 
     # FeedSink
 
@@ -248,13 +260,14 @@ class DayLoop:
         """Take the ticks of one message of the feed."""
         # Taken in the turn, not here: the socket's callback stays short, and ticks keep their order
         # with timers.
-        self._arrivals.append((ticks, received, unread))
+        self._arrivals.append((ticks, received, unread, self.times.steady()))
         self.wake.set()
 
     def hint(self, order_id: str) -> None:
         """Look at the books soon: something happened to this order."""
         # A hint is a reason to look, never an event: it may be lost, repeated or late (ADR 2).
         self.reconciler.note_order_event(order_id)
+        self.hinted, self.unheard_fills = self.clock.now(), 0
         self.has_hint = True
         self.wake.set()
 
@@ -278,8 +291,8 @@ class DayLoop:
         # Everything may have happened while the stream was away: look, and compare.
         self.has_hint = self.has_hint or up
         self.compare_soon = self.compare_soon or up
-        self.has_missed_events = self.has_missed_events or (up and self._away)
-        self._away = not up
+        self.has_missed_events = self.has_missed_events or (up and self.is_feed_away)
+        self.is_feed_away = not up
         self.wake.set()
 
     # turning
@@ -295,9 +308,15 @@ class DayLoop:
             event = self.inbox.popleft()
             if self.recording is not None:
                 self.recording.note_event(event)
+            began = self.times.steady()
+            commands = self.kernel.handle(event)
+            decided = self.times.steady()
+            self.times.steps[DECISION].add(decided - began)
+            if commands and isinstance(event, TickBatch):
+                self.times.steps[COMMAND].add(decided - self._arrived)
             # One event at a time: its rows and requests are on their way before the next is
             # handled.
-            self._carry_out(self.kernel.handle(event))
+            self._carry_out(commands)
         if self.screen.dead:
             dead, self.screen.dead = self.screen.dead, []
             self.dead_letters.keep_ticks(dead)
@@ -320,13 +339,20 @@ class DayLoop:
         self.has_hint = self.has_hint or wanted
 
     def _take_arrivals(self) -> None:
+        if not self._arrivals:
+            return
+        steps, now, self._arrived = self.times.steps, self.times.steady(), self._arrivals[0][3]
         while self._arrivals:
-            ticks, received, unread = self._arrivals.popleft()
+            ticks, received, unread, arrived = self._arrivals.popleft()
+            steps[QUEUE].add(now - arrived)
             # In lockstep the machine's time would differ from run to run.
             self._tick_at = received if self._stamped else self.clock.now()
             if unread:
                 self.dead_letters.keep_frame(unread, self._tick_at)
             if ticks:
+                # Only the exchange's stamps are whole seconds; of a message one tells enough.
+                if self._stamped and (stamp := ticks[-1].ts) and stamp % SECOND == 0:
+                    steps[EXCHANGE].add(int((self._tick_at - int(stamp)) / self.pace))
                 stamp_ticks(ticks, self._tick_at)
                 self.depth_views.take_ticks(ticks)
                 self.inbox.append(TickBatch(self._tick_at, ticks))
@@ -350,6 +376,7 @@ class DayLoop:
         # Facts first: rows of the changes are handed to the journal before any request that follows
         # from them can leave.
         for fill in self.recorder.flush():
+            self.unheard_fills += 1
             self.kernel_view.put_fill(fill)
             self.fill_count += 1
             if self.state == "reconciling":
@@ -670,19 +697,22 @@ class DayLoop:
         if beat - self._published < FRAME and not final:
             return
         self._published = beat
-        now = self.clock.now()
+        began, now = self.times.steady(), self.clock.now()
         # Both views show the use of limits; counting it looks at everything held.
         census = self.kernel.view.limit_census()
         self.risk_view.publish(now, self.configured, self.changes, census)
         self.kernel_view.publish(self._board_header(now), census)
         self.strategy_view.publish(now, self._block_text())
-        self.kernel_view.put_worry("Missing minutes", self.gaps.count)
+        self.kernel_view.put_worry("Missing minutes", self.gaps.lost_by_token.total())
         self.kernel_view.put_worry("Dead letters", self.dead_letters.count)
         self.kernel_view.put_worry("Ex-date flags", len(self.flags))
         if self.warming is not None:
             self.kernel_view.put_worry("Warming up", self.warming.cold_count)
         if self.doubts:
             self.kernel_view.put_worry("Unconfirmed hours", self.doubts)
+        # Last: it judges what the rows above show.
+        self.health.publish(now, beat)
+        self.times.steps[PICTURE].add(self.times.steady() - began)
 
     def _block_text(self) -> str:
         """Return why no strategy enters now, empty where they may."""

@@ -83,6 +83,8 @@ class DeadLetters:
         self._journal = journal
         self._tell = tell
         self.counts: Counter[str] = Counter()
+        self.last = 0
+        """When the last came (ns UTC), 0: none yet."""
         self._numbers = Counter[str]()
         for row in journal.load("letters"):
             reason, number = str(row["reason"]), int(str(row["number"]))
@@ -132,6 +134,7 @@ class DeadLetters:
         payload: bytes,
     ) -> None:
         self.counts[reason] += 1
+        self.last = ts
         count = self.counts[reason]
         if count in {1, 10, 100, 1_000, 10_000, 100_000}:
             self._tell(

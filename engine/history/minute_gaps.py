@@ -1,5 +1,6 @@
 """Minutes without an expected bar, in the history at the opening and live after each minute."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from typing import Final, NamedTuple
@@ -56,6 +57,9 @@ class MinuteGaps:
         self, hours: InstrumentHours, instruments: Iterable[Instrument], now: int, tell: Tell
     ) -> None:
         self._missing: set[tuple[int, int]] = set()
+        self._lost: set[tuple[int, int]] = set()
+        """Those of them that are the feed's fault."""
+        self._healed: Counter[int] = Counter()
         self.ended: Callable[[Sequence[MissingMinutes]], None] = lambda _: None
         self._hours = hours
         self._instruments = {int(each.token): each for each in instruments}
@@ -132,11 +136,33 @@ class MinuteGaps:
         """How many minutes of today have no bar."""
         return len(self._missing)
 
+    @property
+    def lost_by_token(self) -> Counter[int]:
+        """How many minutes of today the feed has lost that have not been read since, by token."""
+        return Counter(token for token, _ in self._lost)
+
+    @property
+    def healed_by_token(self) -> Counter[int]:
+        """How many minutes of today were missing and have been read, by token."""
+        return self._healed.copy()
+
     def note_filled(self, bars: Iterable[Bar]) -> None:
         """Take note of bars that were read afterwards."""
-        self._missing.difference_update(
-            (int(bar.token), int(bar.start)) for bar in bars if bar.span == SPAN
-        )
+        filled = {(int(bar.token), int(bar.start)) for bar in bars if bar.span == SPAN}
+        self._healed.update(token for token, _ in self._missing & filled)
+        self._missing -= filled
+        self._lost -= filled
+
+    def note_settled(self, token: int, start: int, end: int) -> None:
+        """Take note that the broker's history has been read between two times (ns UTC).
+
+        A minute without a bar there had no trade: nothing is lost.
+        """
+        self._lost -= {
+            (token, minute)
+            for minute in self._expected.get(token, ())
+            if start - MINUTE < minute < end
+        }
 
     def due_in(self, token: int, start: int, end: int) -> bool:
         """Return whether a bar of today is expected to have traded between two times (ns UTC)."""
@@ -186,6 +212,8 @@ class MinuteGaps:
         self._missing.add((token, start))
         self._steady[token] = 0
         gap = gap or MissingMinutes(token, start, start, 0, lost=steady >= STEADY)
+        if gap.lost:
+            self._lost.add((token, start))
         self._open[token] = gap._replace(end=start + MINUTE, bars=gap.bars + 1)
 
     def _report_gaps(self, gaps: Sequence[MissingMinutes], what: str) -> None:

@@ -40,6 +40,7 @@ from engine.operator_requests import (
     write_request,
 )
 from engine.ops.descriptor_reserve import DescriptorReserve
+from engine.ops.health_sources import HealthSources
 from engine.orders.killswitch import FLATTEN, HALT, KillLatch, KillSwitch
 from engine.system.private_files import TRUSTED
 
@@ -146,7 +147,9 @@ class ControlSocket:
         kill: KillSwitch,
         failure: Callable[[str, BaseException], None],
         attach: Callable[[socket.socket, AttachRequest], None] | None = None,
+        health: HealthSources | None = None,
     ) -> None:
+        self._health = health
         self._path = path
         self._attach = attach
         self._desk = desk
@@ -203,6 +206,8 @@ class ControlSocket:
         self._reserve.release()
 
     def _serve_turn(self) -> None:
+        if self._health is not None:
+            self._health.beats["control"] = time.monotonic_ns()
         if short := self._reserve.check_shortage():
             self._desk.alarm(short)
         # Before the visitors: the kill file works even where every turn is taken by one.

@@ -17,6 +17,7 @@ from compiled.trading.desk_state import StrategyState
 from engine.board_rows import Board
 from engine.config.schema import WatchdogSettings as Bounds
 from engine.market.session_table import CONTINUOUS
+from engine.ops.health_sources import HealthSources, MachineReading
 from engine.ops.hung_strategies import HungStrategies
 from engine.orders.killswitch import HALT, KillSwitch
 from engine.ports import Failure
@@ -42,6 +43,17 @@ def _page_size() -> int:
     import resource  # noqa: PLC0415  there is none on every system
 
     return resource.getpagesize()
+
+
+def open_descriptors() -> tuple[int, int]:
+    """Return how many descriptors are open, and how many may be; zeros where that is not told."""
+    import resource  # noqa: PLC0415  there is none on every system
+
+    try:
+        used = sum(1 for _ in Path("/proc/self/fd").iterdir())
+    except OSError:
+        return 0, 0
+    return used, resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 class MachineSources(NamedTuple):
@@ -95,7 +107,10 @@ class Watchdog:
         sources: MachineSources | None = None,
         engine: WatchedEngine | None = None,
         wind: Callable[[], None] = lambda: None,
+        health: HealthSources | None = None,
     ) -> None:
+        self._health = health
+        self._turns = 0
         self._bounds = bounds
         self._board = board
         self._kill = kill
@@ -135,6 +150,7 @@ class Watchdog:
     def check_once(self) -> None:
         """Look once; latch and log news."""
         found = {finding.name: finding for finding in self._current_findings()}
+        self._note_health(tuple(found))
         for name, finding in found.items():
             # A lasting fault halts and is said once; it is said again after it was well.
             if name in self._told:
@@ -144,6 +160,29 @@ class Watchdog:
                 self._kill.trigger(HALT, finding.text, "watchdog")
             self._tell(finding.text)
         self._told = set(found)
+
+    def _note_health(self, findings: tuple[str, ...]) -> None:
+        """Hand what was found to the pulses, and once a second how the machine stands."""
+        health = self._health
+        if health is None:
+            return
+        health.beats["watchdog"] = self._sources.monotonic()
+        machine = health.machine._replace(findings=findings)
+        if self._turns % 4 == 0:
+            used, most = open_descriptors()
+            machine = MachineReading(
+                self._free_bytes(),
+                self._sources.memory(),
+                threads=threading.active_count(),
+                descriptors=used,
+                most_descriptors=most,
+                findings=findings,
+            )
+        self._turns += 1
+        health.machine = machine
+
+    def _free_bytes(self) -> int:
+        return shutil.disk_usage(self._folder).free
 
     def _current_findings(self) -> Iterator[WatchdogFinding]:
         bounds, header = self._bounds, self._board.header
@@ -217,7 +256,7 @@ class Watchdog:
 
     def _disk_findings(self) -> Iterator[WatchdogFinding]:
         # Before the disk is full: a journal that cannot commit holds every order back.
-        free = shutil.disk_usage(self._folder).free // MB
+        free = self._free_bytes() // MB
         if free < self._bounds.disk_mb:
             yield WatchdogFinding(
                 "disk",

@@ -35,7 +35,11 @@ class DurableJournal:
     """
 
     def __init__(
-        self, journal: Journal, entry_wait_s: float, tell: Callable[[str, str, str], None]
+        self,
+        journal: Journal,
+        entry_wait_s: float,
+        tell: Callable[[str, str, str], None],
+        note_wait: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.bounded = False
         """Whether the wait has a bound at all.
@@ -46,6 +50,7 @@ class DurableJournal:
         self.journal = journal
         self._entry_wait_s = entry_wait_s
         self._tell = tell
+        self._note_wait = note_wait
         self._waited = 0.0
         self._begun: list[float] = []
         """When each commit was asked for that the disk still owes (loop seconds), oldest first."""
@@ -117,6 +122,7 @@ class DurableJournal:
                 asyncio.get_running_loop().call_later(AGAIN_S, self._retry_commit)
             return
         self._waited = max(self._waited, self._seconds_behind())
+        self._note_wait(int((asyncio.get_running_loop().time() - begun) * 1e9))
         # A commit takes everything asked for before it along.
         self._begun = [other for other in self._begun if other > begun]
         if self._told and not self._begun:

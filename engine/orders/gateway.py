@@ -47,12 +47,14 @@ from engine.orders.queued_requests import (
     QueuedRequest,
     by_urgency,
     changed_intent,
+    intent_of,
     is_entry,
     purpose_of,
     token_of,
 )
 from engine.orders.request_lookups import RequestLookups, UnresolvedRequest
 from engine.ports import Broker, Clock, Journal, SlicedOrder
+from engine.system.latency_book import DISK, LatencyBook
 
 BACK_OFF = 1 * SECOND
 
@@ -80,7 +82,10 @@ class OrderGateway:
     ) -> None:
         self.kernel = kernel
         self.broker = broker
-        self.durable_journal = DurableJournal(journal, settings.entry_wait_s, tell)
+        self.times = LatencyBook()
+        self.durable_journal = DurableJournal(
+            journal, settings.entry_wait_s, tell, self.times.steps[DISK].add
+        )
         self.clock = clock
         self.governor = governor
         self.kill = kill
@@ -140,6 +145,7 @@ class OrderGateway:
         # Class first, then age: exits and cancellations pass entries that came before them, and
         # keep their own order.
         self._number += 1
+        self.times.note_put(intent_of(command))
         self._queue.append(
             (PURPOSES.index(purpose_of(command)), self._number, command, self.clock.now())
         )
@@ -390,6 +396,7 @@ class OrderGateway:
         """Await a placement and post its outcome."""
         self.sent += 1
         self.lookups.note_sent(intent)
+        self.times.note_sent(intent)
         self._asked[intent] = self.clock.now()
         try:
             made = await request
@@ -405,6 +412,7 @@ class OrderGateway:
             self._post_accepted(intent, made)
         finally:
             self._asked.pop(intent, None)
+            self.times.note_answered(intent)
             self.lookups.note_answered(intent)
 
     def _note_refusal(self, intent: int, error: PatangError, purpose: OrderPurpose) -> None:
@@ -454,6 +462,7 @@ class OrderGateway:
     ) -> None:
         """Await a change to something the broker already has, and post its outcome."""
         self.sent += 1
+        self.times.note_sent(intent)
         self.governor.call_sent(self.clock.now())
         self._asked[intent] = self.clock.now()
         try:
@@ -466,6 +475,7 @@ class OrderGateway:
             self._post_answer(intent, verb, RequestOutcome.ACCEPTED, broker_id)
         finally:
             self._asked.pop(intent, None)
+            self.times.note_answered(intent)
 
     def _post_answer(
         self,
@@ -538,6 +548,7 @@ class OrderGateway:
         )
 
     def _refuse_order(self, order: Order, reason: str) -> None:
+        self.times.note_answered(int(order.intent))
         self._post_answer(order.intent, RequestVerb.PLACE, RequestOutcome.REFUSED, reason=reason)
 
     def _refuse_command(self, command: KernelCommand, reason: str) -> None:

@@ -51,6 +51,13 @@ def changed_intent(command: KernelCommand) -> int:
     return int(command.gtt.intent) if isinstance(command, ModifyGtt | DeleteGtt) else 0
 
 
+def intent_of(command: KernelCommand) -> int:
+    """Return the intent a request is about."""
+    if isinstance(command, PlaceOrder | ModifyOrder | CancelOrder):
+        return int(command.order.intent)
+    return int(command.gtt.intent) if isinstance(command, PlaceGtt | ModifyGtt | DeleteGtt) else 0
+
+
 def token_of(command: KernelCommand) -> int:
     """Return the token of the instrument a request is about."""
     if isinstance(command, PlaceOrder | ModifyOrder | CancelOrder):

@@ -3,15 +3,24 @@
 import contextlib
 import faulthandler
 import io
+import json
 import logging
+import os
 import queue
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, final
+from typing import Any, Final, NamedTuple, final
 
+LARGE: Final = 20_000_000
+"""Bytes of a log from which on a run begins another; the one before is kept beside it."""
+TAIL: Final = 1_000_000
+"""Bytes at the end of a log that are read at most."""
+LEVELS: Final = {"debug": "info", "info": "info", "warning": "warn", "warn": "warn"}
+"""Levels of a log as those of the event log; all others are alarms."""
 WAITING: Final = 1_000
 """How many lines may wait for the disk; further ones are lost."""
 DISK_S: Final = 1.0
@@ -79,6 +88,9 @@ def open_log(path: Path) -> DeskLogFile:
     """
     structlog = _import_structlog()
     path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        if path.stat().st_size > LARGE:
+            path.replace(path.with_name(path.name + ".1"))
     log = DeskLogFile(path)
     ours = logging.getLogger("patang")
     ours.handlers, ours.propagate = [logging.StreamHandler(log)], False
@@ -111,6 +123,78 @@ def _import_structlog() -> Any:
         if alone:
             del sys.modules["rich"]
     return structlog
+
+
+class LogLine(NamedTuple):
+    """One line of a log: `number` is the byte it begins at, `ts` ns UTC by the machine's clock."""
+
+    number: int
+    ts: int
+    level: str
+    """info, warn or alarm."""
+    text: str
+    whole: str
+    """Every field, a line each."""
+
+
+def read_log(path: Path, after: int = 0) -> list[LogLine]:
+    """Return the whole lines of a log that begin at byte `after` or later, at most its last MB.
+
+    A file that has become shorter is read from its beginning. Raises `OSError`.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        start = max(after if after <= size else 0, size - TAIL)
+        # One byte earlier: whether a line begins at `start` is seen by the end of the one before.
+        file.seek(max(start - 1, 0))
+        content = file.read(TAIL + 1)
+    if start:
+        cut = content.find(b"\n") + 1
+        start, content = start - 1 + cut, content[cut:] if cut else b""
+    # The end of the last line may not be there yet.
+    whole = content[: content.rfind(b"\n") + 1]
+    found: list[LogLine] = []
+    for line in whole.splitlines(keepends=True):
+        text = line.decode(errors="backslashreplace").rstrip()
+        if text:
+            found.append(_log_line(start, text, found[-1].ts if found else 0))
+        start += len(line)
+    return found
+
+
+def _log_line(number: int, text: str, before: int) -> LogLine:
+    """Return a line of the log; one that is no event (a crash, a library) has the time before."""
+    try:
+        fields = json.loads(text)
+        event = str(fields.pop("event"))
+        moment = datetime.fromisoformat(str(fields.pop("timestamp")))
+        level = LEVELS.get(str(fields.pop("level", "")), "alarm")
+        level = str(fields.pop("kind", level))
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
+        return LogLine(number, before, "warn", text, text)
+    ts = int(moment.timestamp() * 1_000) * 1_000_000
+    told = str(fields.get("text", "")) or _brief_text(fields)
+    whole = "\n".join([f"{event}, {moment:%Y-%m-%d %H:%M:%S} UTC", *_field_lines(fields)])
+    return LogLine(number, ts, level, f"{event}: {told}" if told else event, whole)
+
+
+def _brief_text(fields: dict[str, Any]) -> str:
+    # Of a traceback the last line says what it was.
+    lines = [str(value).strip().splitlines()[-1:] for value in fields.values()]
+    return ", ".join(line[0] for line in lines if line)
+
+
+def _field_lines(fields: dict[str, Any]) -> Iterator[str]:
+    for name, value in fields.items():
+        text = str(value)
+        yield f"{name}:\n{text}" if "\n" in text else f"{name}: {text}"
+
+
+def log_event(level: str, name: str, text: str) -> None:
+    """Write down a line of the desk's event log."""
+    log = _import_structlog().get_logger()
+    # The levels of a log are not the desk's: a fill is information there.
+    {"warn": log.warning, "alarm": log.error}.get(level, log.info)(name, text=text, kind=level)
 
 
 def log_failure(name: str, error: BaseException) -> None:

@@ -5,7 +5,9 @@ from collections.abc import Iterable
 from typing import final
 
 from compiled.model.values import Bar
+from engine.board_rows import WRONG
 from engine.errors import DataError, OperatorError
+from engine.ops.health_sources import PulseReading
 from engine.ports import BarStore, Failure
 
 THREAD = "bars"
@@ -44,7 +46,9 @@ class BarWriter:
         self._changed = threading.Condition()
         self._waiting: list[Bar] = []
         self._refused: list[Bar] = []
-        self._lost = 0
+        self._lost = self._stored = 0
+        self._failed = False
+        """Whether the store has refused the last batch."""
         self._overflowed = False
         self._closing = False
         # a disk that hangs must not keep the process from ending
@@ -71,6 +75,18 @@ class BarWriter:
                 f"more than {self._capacity} bars were waiting for the disk: the next ones are lost"
             )
             self._failure(THREAD, OperatorError(text))
+
+    def health(self) -> PulseReading:
+        """Return how the keeping of bars stands; never waits."""
+        # Read without the lock: a figure of a moment ago is as good.
+        waiting, name = len(self._waiting) + len(self._refused), f"bars kept ({self._version})"
+        if self._lost:
+            mend = "patang bars gaps names them; patang bars download reads them again."
+            return PulseReading(name, f"{self._lost:,} lost", WRONG, mend)
+        if self._refused and self._failed:
+            mend = "They wait and are tried again each minute: free the disk, mend [store]."
+            return PulseReading(name, f"{waiting:,} wait", WRONG, mend)
+        return PulseReading(name, f"{self._stored:,} written")
 
     def close(self) -> None:
         """Store waiting bars and end the thread.
@@ -117,7 +133,11 @@ class BarWriter:
                 self._lost += len(self._refused)
             self._failure(THREAD, DataError(f"{len(self._refused)} bars are lost: {error}"))
         except OperatorError as error:
+            self._failed = True
             if not again:
                 self._failure(THREAD, error)
             return
+        else:
+            self._stored += len(self._refused)
+        self._failed = False
         self._refused = []

@@ -12,8 +12,10 @@ from typing import final
 import numpy as np
 
 from compiled.model.values import Bar
+from engine.board_rows import ATTENTION
 from engine.errors import OperatorError
 from engine.history.bar_series import BarSeries, Floats, Ints, StoredSeries, merge, to_bars
+from engine.ops.health_sources import PulseReading
 from engine.ports import BarStore
 from store.bars.parquet_bars import ParquetBars
 
@@ -34,6 +36,15 @@ class WaitingBars:
         self._kept = ParquetBars(folder)
         self._lock = threading.RLock()
         self._away = False
+
+    def health(self) -> PulseReading:
+        """Return whether the server of the bars is there, by the last write; never waits."""
+        if self._away:
+            mend = (
+                "Bars wait on this disk and follow by themselves: start the server, mend [store]."
+            )
+            return PulseReading("bars server", "away", ATTENTION, mend)
+        return PulseReading("bars server", "takes them")
 
     def write(self, bars: Sequence[Bar], symbols: dict[int, str], version: str) -> None:
         """Store bars, there or here; what waits goes first, so that the newest of two stays."""

@@ -14,9 +14,11 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple, final
 
+from engine.board_rows import WRONG
 from engine.errors import in_words
 from engine.history.feed_recording import COUNT, LOST, RecordedEvent, RecordKind
 from engine.market.calendar import ist_day
+from engine.ops.health_sources import PulseReading
 from store.recordings.recording_blocks import FILE, pack_block, part_name, recording_parts
 
 THREAD: Final = "recorder"
@@ -112,6 +114,17 @@ class FeedWriter:
     def _enqueue_record(self, record: RecordedEvent) -> None:
         self._put += _record_weight(record)
         self._waiting.append(record)
+
+    def health(self) -> PulseReading:
+        """Return how the recording stands; from the desk's thread."""
+        lost = self._lost.records + self._left_out.records
+        if not self._thread.is_alive() and not self._closing:
+            mend = "patang.log has the reason (LOG); what is not recorded is not replayed."
+            return PulseReading("recorder", "its thread died", WRONG, mend)
+        if lost:
+            mend = "Free space or a quicker disk; feed.record_gb and feed.record_days bound it."
+            return PulseReading("recorder", f"{lost:,} records left out", WRONG, mend)
+        return PulseReading("recorder", "records the feed")
 
     def close(self) -> None:
         """Write what waits, and end."""

@@ -8,6 +8,7 @@ from compiled.model.values import Bar
 from engine.errors import DataError, OperatorError
 from store.bars.bar_writer import BarWriter
 from store.bars.parquet_bars import ParquetBars
+from tests.waiting import until
 
 SYMBOLS = {1: "SBIN"}
 
@@ -126,3 +127,16 @@ def test_a_writer_that_dies_says_so_and_takes_no_more(ear):
         writer.offer(bars(2))
     with pytest.raises(OperatorError, match="1 bars could not be stored"):
         writer.close()
+
+
+async def test_what_becomes_of_the_bars_is_told_while_it_lasts(ear):
+    shelf = Shelf(OperatorError("the disk is full"))
+    writer = BarWriter(shelf, SYMBOLS, ear, seconds=0.001)
+    assert writer.health().state == "good"
+    writer.offer(bars(1, 2))
+    await until(lambda: ear.heard)
+    assert (writer.health().state, writer.health().figure) == ("wrong", "2 wait")
+    shelf.error = None
+    assert shelf.wrote.wait(10)
+    writer.close()
+    assert (writer.health().state, writer.health().figure) == ("good", "2 written")

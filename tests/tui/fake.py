@@ -13,14 +13,17 @@ from engine.board_rows import (
     DifferenceRow,
     EventRow,
     FailureRow,
+    FeedRow,
     FillMark,
     GovernorState,
     KillRow,
     LadderRow,
+    LatencyRow,
     LimitRow,
     OrderRow,
     ParameterRow,
     PositionRow,
+    PulseRow,
     QueueRow,
     RiskRow,
     StrategyRow,
@@ -31,6 +34,8 @@ from engine.board_rows import (
 )
 from engine.errors import DataError
 from tui.attach.screen_standing import ScreenStanding
+from engine.system.latency_book import STEPS
+from engine.system.latency_histogram import OCTAVES
 
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
@@ -149,6 +154,39 @@ class FakeDesk:
     def event(self, level, text):
         self.board.event_seq += 1
         self.board.events.append(EventRow(self.board.event_seq, self.now, level, text))
+
+    def pulse(self):
+        """Put pulses, a feed by instrument and times on the board; not all of it is well."""
+        board, hour = self.board, self.now - 60 * MINUTE
+        good = (
+            ("kill switch", "not pulled"),
+            ("naked", "none"),
+            ("session", "until 15 Jul 06:00"),
+            ("broker", "answers"),
+            ("feed link", "up"),
+            ("governor", "64/380 min, 212 today"),
+            ("GTTs", "9 seen at the broker"),
+            ("journal", "on disk"),
+            ("disk space", "48,200 MB free"),
+            ("memory", "212 MB of 2,000"),
+        )
+        ill = (
+            ("instruments", "wrong", "1 silent: TATAMOTORS", "FEED has them, the worst first."),
+            ("bars server", "attention", "away", "Bars wait on this disk: start the server."),
+        )
+        for name, figure in good:
+            board.pulses.put(name, PulseRow(name, "good", figure, hour, ""))
+        for name, state, figure, mend in ill:
+            board.pulses.put(name, PulseRow(name, state, figure, self.now - 90 * SECOND, mend))
+        for i, row in enumerate(board.watch.rows):
+            state = "silent" if row.stale else "live"
+            feed = FeedRow(row.token, row.symbol, state, row.ts, 58.0 + i, 0, 3 * row.stale, i // 9)
+            board.feed.put(row.token, feed)
+        for k, name in enumerate(STEPS):
+            counts = tuple(max(0, 400 - 90 * (n - 3 - k) ** 2) for n in range(OCTAVES))
+            p50 = 3 << (12 + k)
+            figures = (p50, 2 * p50, 4 * p50, 9 * p50, 3 * p50)
+            board.latencies.put(name, LatencyRow(name, counts, sum(counts), *figures))
 
     def bound(self):
         """Put limits, a governor at work and a history of the kill switch on the board."""

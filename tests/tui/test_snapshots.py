@@ -61,6 +61,10 @@ def starting(face):
     face.board = Board("DRY-RUN")
 
 
+def pulsing(face):
+    face.pulse()
+
+
 def differing(face):
     face.differ()
     face.bound()
@@ -100,6 +104,10 @@ SHOTS = {
     "risk": ((120, 40), "LIVE", differing, ("6",)),
     "risk-80x24": ((80, 24), "LIVE", differing, ("6",)),
     "risk-clean": ((120, 40), "SANDBOX", None, ("6",)),
+    "ops-200x60": ((200, 60), "PAPER", pulsing, ("8", "wait")),
+    "ops": ((120, 40), "PAPER", pulsing, ("8", "wait")),
+    "ops-80x24": ((80, 24), "PAPER", pulsing, ("8", "wait")),
+    "ops-times": ((80, 24), "PAPER", pulsing, ("8", "wait", "tab", "tab", "tab")),
     "limit-entry": ((120, 40), "LIVE", differing, ("6", "wait", "tab", "j", "m")),
     "flatten-question": ((120, 40), "LIVE", differing, ("6", "wait", "j", "f")),
     "adopt-entry": ((120, 40), "LIVE", differing, ("6", "wait", "j", "a")),

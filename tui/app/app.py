@@ -201,6 +201,7 @@ class PatangApp(App[None]):
     def frame(self) -> None:
         """Show what the board says now, on every screen in sight."""
         self._frame += 1
+        self.face.board.focus.drawn = self._clock()
         self._announce_alarms()
         for text in self._commands.take_outcomes(self.face.outcome, self._clock()):
             self.notify(text, severity="error")
@@ -542,6 +543,10 @@ class PatangApp(App[None]):
 
             reader = self.research or ResearchClient(mode.lower(), self.face.command_options)
             return ResearchScreen(mode, self.tones, self.dialogs, reader)
+        if name == "ops":
+            from tui.app.screens.ops.ops_screen import OpsScreen  # noqa: PLC0415
+
+            return OpsScreen(mode, self.face, self.tones, self.dialogs)
         from tui.app.screens.risk_screen import RiskScreen  # noqa: PLC0415
 
         return RiskScreen(mode, self.tones, self.dialogs)

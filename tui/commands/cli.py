@@ -28,7 +28,7 @@ from tui.commands import memory_check
 from tui.commands.replay.practice_commands import practice_app
 from tui.commands.replay.replay_commands import replay
 from tui.commands.run_commands import demo, run
-from tui.commands.shared.options import AsJson, ConfigFile
+from tui.commands.shared.options import AsJson, ConfigFile, RowsAsJson
 from tui.commands.shared.strict_values import convert_any_length, convert_strictly
 from tui.standard_streams import leave_stdout, take_streams
 
@@ -312,6 +312,27 @@ def doctor(
 
 
 @app.command
+def logs(
+    *words: Annotated[str, Parameter(help="Words that a line has to have, whatever their case.")],
+    level: Annotated[
+        Literal["all", "warn", "alarm"], Parameter(help="Lines of this level and above.")
+    ] = "all",
+    last: Annotated[int, Parameter(help="How many, from the end.")] = 100,
+    file: Annotated[
+        bool,
+        Parameter(negative="", help="The log file, with tracebacks, instead of the day's events."),
+    ] = False,
+    mode: Annotated[Mode | None, Parameter(help="Whose; empty: as configured.")] = None,
+    config: ConfigFile = None,
+    as_json: RowsAsJson = False,
+) -> int:
+    """Show what the desk did and what happened to it, the newest last."""
+    from tui.commands.desk.log_command import show_log
+
+    return show_log(words, level, last, mode or "", config, file=file, as_json=as_json)
+
+
+@app.command
 def export(
     what: Annotated[
         Literal["trades", "orders", "fills", "positions", "bars"], Parameter(help="Which table.")
@@ -495,6 +516,11 @@ app.command(
     "tui.commands.desk.letters_commands:letters",
     name="letters",
     help="What the feed sent that cannot be true.",
+)
+app.command(
+    "tui.commands.desk.jobs_commands:jobs",
+    name="jobs",
+    help="What is done in the evening: see how it ended, run one now.",
 )
 app.command(
     "tui.commands.market.instrument_commands:instruments",

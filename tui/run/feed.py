@@ -61,6 +61,13 @@ class MarketConnection:
             self._timekeeper.on_clock_set = self.connection.session.shift_clock
         self.broker, self.feed = self.connection.broker, self.connection.feed
 
+    def session_ends(self) -> int:
+        """Return when the session of now ends (ns UTC), 0 for one that does not."""
+        session = (
+            self._keeper.session if self._keeper is not None else self._exchange.access.session
+        )
+        return session.expires if session is not None else 0
+
     def beside(self, loop: DayLoop) -> Iterable[Coroutine[None, None, None]]:
         """Return the work beside an opened day: gaps are filled, the exchange's clock followed.
 
@@ -84,6 +91,7 @@ class MarketConnection:
                 for position in loop.kernel.ledger.account_positions()
                 if position.quantity
             ],
+            settled=lambda gap: loop.gaps.note_settled(gap.token, gap.start, gap.end),
         )
         works = [self._filler.run()]
         if self._timekeeper is not None and isinstance(clock, ScaledClock):

@@ -11,6 +11,8 @@ from msgspec.structs import replace
 from brokers.paper.paper_broker import PaperWorld
 from compiled.model.values import Bar
 from compiled.trading.strategy import Strategy
+from engine.board_rows import RecordPlaces
+from engine.board_writer import BoardWriter
 from engine.config.risk_limits import configured_limits
 from engine.config.schema import DeskConfig
 from engine.day.warm_up import Stored
@@ -19,12 +21,14 @@ from engine.errors import DataError, OperatorError, in_words
 from engine.numbers import gain
 from engine.ops.control_socket import ControlSocket, socket_path
 from engine.ops.freeze_timer import FreezeTimer, read_freeze_record
+from engine.ops.health_sources import HealthSources
 from engine.ops.watchdog import Watchdog
 from engine.orders.killswitch import HALT
 from engine.ports import BarStore, BrokerRules
 from engine.system import structured_logs
 from store.bars.bar_writer import CAPACITY, WARM_UP, BarWriter
 from store.bars.parquet_bars import ParquetBars
+from store.bars.waiting_bars import WaitingBars
 from store.recordings.feed_writer import GB, FeedWriter, RecordingBounds
 from store.sqlite_journal import SqliteJournal
 from strategies.replaced_models import paper_charges
@@ -108,15 +112,16 @@ def wire_desk(station: DeskSession) -> Desk:
     journal = SqliteJournal(station.database, station.fail)
     station.closers.append(journal.close)
     lockstep = exchange.pacer is not None
+    health = HealthSources(disk_mb=config.watchdog.disk_mb, memory_mb=config.watchdog.memory_mb)
     store, version = _bar_store(station, exchange)
     recorded = rerun.market if rerun is not None else None
     # a day in lockstep comes again from its seed: there is nothing to record
-    record = recorded or (None if lockstep else _feed_record(station))
+    record = recorded or (None if lockstep else _feed_record(station, health))
     market = MarketConnection(
         station,
         exchange,
         journal=journal,
-        keep_bars=_keep_bars(station, store, version),
+        keep_bars=_keep_bars(station, store, version, health),
         totals=totals_of(config),
         record=record,
     )
@@ -145,10 +150,16 @@ def wire_desk(station: DeskSession) -> Desk:
         throughout=trading.throughout,
         record=record,
         script=recorded,
-        keep_past=_keep_past(station, store),
+        keep_past=_keep_past(station, store, health),
         terms=follower.terms if follower.is_needed else None,
         workshop=follower.workshop,
         control=station.run.control,
+        health=health,
+        note_event=structured_logs.log_event,
+    )
+    health.session_ends = market.session_ends
+    BoardWriter(station.board).set_places(
+        RecordPlaces(str(station.database), str(station.state / "patang.log"))
     )
     rules = market.connection.rules
     # the exchange is our own
@@ -168,7 +179,7 @@ def wire_desk(station: DeskSession) -> Desk:
     )
     station.closers.append(lambda: screens.close(_farewell_text(station)))
     door = ControlSocket(
-        socket_path(station.state), desk, station.kill, station.fail, screens.receive
+        socket_path(station.state), desk, station.kill, station.fail, screens.receive, health
     )
     station.closers.append(door.close)
     structured_logs.hook_exceptions(station.fail)
@@ -193,6 +204,7 @@ def wire_desk(station: DeskSession) -> Desk:
         paced=lockstep,
         engine=desk,
         wind=frozen.wind,
+        health=health,
     )
     station.closers.append(watchdog.close)
     # before the first turn, which would find the desk halted
@@ -285,7 +297,7 @@ def _bar_store(station: DeskSession, exchange: ExchangeLink) -> tuple[BarStore |
     return store, LIVE if shared else "sandbox"
 
 
-def _feed_record(station: DeskSession) -> FeedWriter | None:
+def _feed_record(station: DeskSession, health: HealthSources) -> FeedWriter | None:
     """Return what records the feed, None where nothing does."""
     feed = station.config.feed
     if not feed.record:
@@ -300,6 +312,7 @@ def _feed_record(station: DeskSession) -> FeedWriter | None:
     bounds = RecordingBounds(feed.record_days, int(feed.record_gb * GB), spare)
     record = FeedWriter(recordings_folder(station.config, station.run.mode), bounds, tell)
     station.closers.append(record.close)
+    health.gauges.append(record.health)
     return record
 
 
@@ -328,33 +341,42 @@ def stored_minutes(store: BarStore, version: str) -> Stored:
 
 
 def _keep_bars(
-    station: DeskSession, store: BarStore | None, version: str
+    station: DeskSession, store: BarStore | None, version: str, health: HealthSources
 ) -> Callable[[list[Bar]], None] | None:
     """Return what stores the closed one-minute bars, None where bars are not kept."""
     if store is None:
         return None
     station.closers.append(store.fold)
-    return _bar_keeper(station, store, version)
+    if isinstance(store, WaitingBars):
+        health.gauges.append(store.health)
+    return _bar_keeper(station, store, version, health)
 
 
-def _keep_past(station: DeskSession, store: BarStore | None) -> Callable[[list[Bar]], None] | None:
+def _keep_past(
+    station: DeskSession, store: BarStore | None, health: HealthSources
+) -> Callable[[list[Bar]], None] | None:
     """Return the keeper of earlier minutes that warmed strategies up, beside the desk's own.
 
     A server that others read as well is not given them.
     """
     if not isinstance(store, ParquetBars):
         return None
-    return _bar_keeper(station, store, WARM_UP, MOST_PAST)
+    return _bar_keeper(station, store, WARM_UP, health, MOST_PAST)
 
 
 def _bar_keeper(
-    station: DeskSession, store: BarStore, version: str, capacity: int = CAPACITY
+    station: DeskSession,
+    store: BarStore,
+    version: str,
+    health: HealthSources,
+    capacity: int = CAPACITY,
 ) -> Callable[[list[Bar]], None]:
     """Return a keeper of one-minute bars, with so many waiting for the disk at most."""
     # the writer names bars by it in its own thread: it only ever grows
     names: dict[int, str] = {}
     writer = BarWriter(store, names, station.fail, version, capacity=capacity)
     station.closers.append(writer.close)
+    health.gauges.append(writer.health)
 
     def keep(bars: list[Bar]) -> None:
         # an instrument may come up in the middle of the day

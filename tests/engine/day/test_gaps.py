@@ -104,6 +104,26 @@ def test_who_trades_nine_minutes_in_ten_is_hardly_ever_asked_for():
     assert len(scene.passed) <= 375 / 80
 
 
+def test_a_lost_minute_is_so_until_it_is_read_or_known_to_have_had_no_trade():
+    scene = Scene("2026-07-31", "09:15")
+    for time in minutes("09:15", STEADY):
+        scene.minute(time, 1)
+    # Of one that trades seldom nothing is lost.
+    assert (scene.gaps.count, scene.gaps.lost_by_token) == (STEADY, {})
+    for time in minutes("09:45", 3):
+        scene.minute(time)
+    assert scene.gaps.lost_by_token == {1: 3}
+    scene.gaps.note_filled([Bar(1, at(scene.day, "09:46"), 60, 1.0, 1.0, 1.0, 1.0, 1)])
+    assert scene.gaps.lost_by_token == {1: 2}
+    assert scene.gaps.healed_by_token == {1: 1}
+    # The history was read from within 09:45 on, and has no bar of it.
+    start = at(scene.day, "09:45") + 20 * SECOND
+    scene.gaps.note_settled(1, start, at(scene.day, "09:47"))
+    assert scene.gaps.lost_by_token == {1: 1}
+    scene.gaps.note_settled(2, start, at(scene.day, "09:59"))
+    assert scene.gaps.lost_by_token == {1: 1}
+
+
 def test_a_gap_of_everything_is_a_warning_in_one_line():
     scene = Scene("2026-07-31", "10:00")
     scene.minute("10:00")

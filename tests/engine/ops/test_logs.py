@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-from engine.system.structured_logs import WAITING, DeskLogFile
+from engine.system import structured_logs
+from engine.system.structured_logs import WAITING, DeskLogFile, read_log
 
 
 def test_a_log_that_the_disk_does_not_take_fails_nobody_and_goes_on(tmp_path):
@@ -29,3 +30,40 @@ def test_whoever_writes_a_log_waits_for_no_disk(tmp_path):
         taken += os.read(disk, 65_536)
     assert set(taken.decode().splitlines(keepends=True)) == {line}
     os.close(disk)
+
+
+def test_a_log_is_read_line_by_line_from_where_one_has_come_to(tmp_path):
+    path = tmp_path / "log"
+    path.write_text(
+        '{"event": "feed", "text": "feed lost", "kind": "warn", "level": "warning", '
+        '"timestamp": "2026-07-14T09:02:07.250Z"}\n'
+        "Fatal Python error: Segmentation fault\n"
+        '{"event": "thread_died", "thread": "bars", "exception": "Traceback\\nValueError: boom", '
+        '"level": "error", "timestamp": "2026-07-14T09:02:08Z"}\n'
+        "half a li"
+    )
+    first, second, third = read_log(path)
+    assert (first.ts, first.level, first.text) == (
+        1_784_019_727_250_000_000,
+        "warn",
+        "feed: feed lost",
+    )
+    # A crash has no time of its own.
+    assert (second.ts, second.level) == (first.ts, "warn")
+    assert (third.level, third.text) == ("alarm", "thread_died: bars, ValueError: boom")
+    assert "exception:\nTraceback\nValueError: boom" in third.whole
+    with path.open("a") as file:
+        file.write("ne\n")
+    assert [line.text for line in read_log(path, third.number + 1)] == ["half a line"]
+    # A log that was begun anew is read from its beginning.
+    path.write_text("short\n")
+    assert [line.text for line in read_log(path, third.number + 1)] == ["short"]
+
+
+def test_a_log_is_begun_anew_when_it_is_large_and_the_one_before_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(structured_logs, "LARGE", 10)
+    path = tmp_path / "patang.log"
+    path.write_text("eleven bytes\n")
+    structured_logs.open_log(path).end()
+    assert path.read_text() == ""
+    assert path.with_name("patang.log.1").read_text() == "eleven bytes\n"

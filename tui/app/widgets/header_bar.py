@@ -9,14 +9,12 @@ from textual.widget import Widget
 
 from compiled.model.values import SECOND
 from engine.board_rows import OTHERS, Board, BoardHeader
+from engine.live_pulses import STALLED
 from engine.market.session_table import UNCONFIRMED
 from engine.numbers import countdown, day_name, gain, rupees, time_of_day
 from engine.texts import plain_text
 from tui.app.widgets.status_bands import KillState
 from tui.app.widgets.theme import ToneStyles
-
-STALLED: Final = 2 * SECOND
-"""A heartbeat older than this means that the engine's loop hangs."""
 
 # of these the end matters less than what comes after it
 _LONG: Final = {"continuous", "closed"}

@@ -6,8 +6,10 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 
+from engine.live_pulses import worst_pulses
+from engine.board_rows import GOOD, PulseRow
 from engine.config.disk_places import desk_paths
 from engine.config.schema import DeskConfig
 from engine.errors import ConfigError, ConnectionFailed, DataError, NothingFound, OperatorError
@@ -29,6 +31,8 @@ STOP_S, PAUSE_S = 60.0, 0.05
 END_OF_TIME = 2**62
 MINUTE_SPAN = 60
 PAISE: Final = ("pnl", "charges", "cash")
+LISTS: Final = ("pulses", "times_us", "feed")
+"""Answers that are tables: `--json` has them whole."""
 
 
 def desk_folders(config: DeskConfig) -> list[Path]:
@@ -54,8 +58,28 @@ def show_status(file: Path | None, *, as_json: bool) -> int:
     if not answers:
         raise ConnectionFailed("no desk is running")
     for answer in answers:
-        print_answer(answer, as_json=as_json)
+        if as_json:
+            print_answer(answer, as_json=True)
+        else:
+            _print_status(answer)
     return DONE
+
+
+def _print_status(answer: dict[str, object]) -> None:
+    """Print how a desk stands, then whatever is not good with its mend."""
+    told = {name: value for name, value in answer.items() if name not in LISTS}
+    pulses = [PulseRow(**each) for each in cast("list[dict[str, Any]]", answer.get("pulses", []))]
+    ill = [pulse for pulse in pulses if pulse.state != GOOD]
+    print_answer(told | {"pulses": _pulse_count(pulses)} if pulses else told, as_json=False)
+    for pulse in ill:
+        sys.stdout.write(plain_text(f"{pulse.state}: {pulse.name}: {pulse.figure}") + "\n")
+        sys.stdout.write(plain_text(f"  -> {pulse.mend}") + "\n")
+
+
+def _pulse_count(pulses: list[PulseRow]) -> str:
+    wrong, asking = worst_pulses(pulses)
+    good = len(pulses) - wrong - asking
+    return f"{wrong} wrong, {asking} in need of attention, {good} good"
 
 
 def stop_desks(file: Path | None, mode: str, *, as_json: bool) -> int:

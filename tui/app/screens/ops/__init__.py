@@ -1,0 +1,1 @@
+"""The Ops screen, and what it reads beside the board."""
