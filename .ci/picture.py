@@ -34,6 +34,7 @@ SCREENS = {
     "strategies": ("5",),
     "risk": ("6",),
     "research": ("7", "wait", "wait", "j", "wait", "tab", "l", "l", "j", "j", "j"),
+    "ops": ("8", "tab", "tab", "tab"),
     "ticket": ("1", "B", "2", "5", *["tab"] * 6, "2"),
     "command": ("escape", "colon", *"limits", "enter"),
 }

@@ -404,7 +404,7 @@ class FeedRow(NamedTuple):
 
 
 class LatencyRow(NamedTuple):
-    """How long one step takes: of the day, and p99 of the last one or two minutes (`recent`), ns.
+    """Times of one step: of the day, and p99 of the last one or two minutes (`recent`), ns.
 
     `counts` are by octave: the first below 2 µs, each following one up to twice as long.
     """

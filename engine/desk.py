@@ -17,7 +17,6 @@ from compiled.trading.kernel import Kernel, KernelSetup
 from compiled.trading.strategy import Strategy
 from compiled.trading.strategy_host import error_text
 from engine.board.event_log import EventLog
-from engine.live_pulses import live_pulses, times_fields, worst_feeds
 from engine.board.risk_view import governor_fields
 from engine.board.strategy_view import strategy_fields
 from engine.board_rows import Board
@@ -56,6 +55,7 @@ from engine.day.warm_up import PART, WarmUp
 from engine.engine_settings import DayTerms, EnginePorts, EngineSettings
 from engine.errors import BusyError, DataError, OperatorError, PatangError, RetryableError
 from engine.history.feed_recording import FeedRecording
+from engine.live_pulses import live_pulses, times_fields, worst_feeds
 from engine.manual.day_limits import listed_limits, restore_limits
 from engine.manual.reasons import LIMIT_ONLY
 from engine.manual.strategy_acts import restored_strategies

@@ -42,7 +42,7 @@ SESSION, BROKER = "session", "broker"
 
 
 class OpeningFacts(NamedTuple):
-    """What a day was opened with, read once."""
+    """Facts of a day's opening, read once."""
 
     read: int = 0
     """When the list of instruments came (ns UTC)."""
@@ -57,7 +57,9 @@ def broker_pulses(loop: "DayLoop", sources: HealthSources, now: int) -> Iterator
     ends = sources.session_ends()
     # Where no login can renew it there is no hold: the books say so themselves.
     refused = loop.poller.error if loop.gateway.lookups.failing_since else None
-    why = loop.holds.get(SESSION, "") or (str(refused) if isinstance(refused, OperatorError) else "")
+    why = loop.holds.get(SESSION, "") or (
+        str(refused) if isinstance(refused, OperatorError) else ""
+    )
     if why:
         mend = "Log in: patang login in a shell. Protection stays at the broker meanwhile."
         yield PulseReading("session", why, WRONG, mend)
@@ -79,10 +81,10 @@ def broker_pulses(loop: "DayLoop", sources: HealthSources, now: int) -> Iterator
         yield PulseReading("broker", f"{what} waits {(now - since) // SECOND} s", ATTENTION, mend)
     else:
         yield PulseReading("broker", "answers")
-    yield _order_updates(loop)
+    yield _update_pulse(loop)
 
 
-def _order_updates(loop: "DayLoop") -> PulseReading:
+def _update_pulse(loop: "DayLoop") -> PulseReading:
     name = "order updates"
     if loop.unheard_fills >= UNHEARD:
         mend = (
@@ -124,8 +126,8 @@ def market_pulses(loop: "DayLoop", now: int) -> Iterator[PulseReading]:
         yield PulseReading("feed lag", f"{header.feed_lag // SECOND} s late", WRONG, mend)
     else:
         yield PulseReading("feed lag", "in time")
-    yield _silent_instruments(loop)
-    yield _lost_minutes(loop)
+    yield _silence_pulse(loop)
+    yield _lost_minutes_pulse(loop)
     cold = loop.warming.cold_count if loop.warming is not None else 0
     if cold:
         total = len(loop.kernel.state.markets)
@@ -133,10 +135,10 @@ def market_pulses(loop: "DayLoop", now: int) -> Iterator[PulseReading]:
         yield PulseReading("history", f"reading {total - cold}/{total}", ATTENTION, mend)
     else:
         yield PulseReading("history", f"of {count(len(loop.kernel.state.markets))} read")
-    yield _dead_letters(loop, now)
+    yield _letters_pulse(loop, now)
 
 
-def _silent_instruments(loop: "DayLoop") -> PulseReading:
+def _silence_pulse(loop: "DayLoop") -> PulseReading:
     bad = [row for row in loop.board.feed.rows if row.state in {"silent", "late"}]
     name, total = "instruments", len(loop.board.feed.rows)
     if not bad:
@@ -152,7 +154,7 @@ def _silent_instruments(loop: "DayLoop") -> PulseReading:
     return PulseReading(name, text, WRONG if ours else ATTENTION, mend)
 
 
-def _lost_minutes(loop: "DayLoop") -> PulseReading:
+def _lost_minutes_pulse(loop: "DayLoop") -> PulseReading:
     lost = loop.gaps.lost_by_token.total()
     if not lost:
         healed = loop.gaps.healed_by_token.total()
@@ -164,7 +166,7 @@ def _lost_minutes(loop: "DayLoop") -> PulseReading:
     return PulseReading("lost minutes", counted(lost, "minute"), ATTENTION, mend)
 
 
-def _dead_letters(loop: "DayLoop", now: int) -> PulseReading:
+def _letters_pulse(loop: "DayLoop", now: int) -> PulseReading:
     letters = loop.dead_letters
     if letters.last and now - letters.last < FRESH:
         mend = (
@@ -179,7 +181,7 @@ def _dead_letters(loop: "DayLoop", now: int) -> PulseReading:
 
 def order_pulses(loop: "DayLoop", now: int) -> Iterator[PulseReading]:
     """Judge requests on their way."""
-    yield _governor(loop, now)
+    yield _governor_pulse(loop, now)
     unresolved = list(loop.gateway.unresolved.values())
     if unresolved:
         since = min(each.since for each in unresolved)
@@ -210,7 +212,7 @@ def order_pulses(loop: "DayLoop", now: int) -> Iterator[PulseReading]:
         yield PulseReading("GTTs", f"{count(live)} seen at the broker" if live else "none")
 
 
-def _governor(loop: "DayLoop", now: int) -> PulseReading:
+def _governor_pulse(loop: "DayLoop", now: int) -> PulseReading:
     state, name = loop.board.governor, "governor"
     text = f"{state.last_minute}/{state.per_minute} min, {count(state.today)} today"
     held = max((ns for _, ns in state.held), default=0)
@@ -253,18 +255,18 @@ def money_pulses(loop: "DayLoop") -> Iterator[PulseReading]:
 
 def entry_pulses(loop: "DayLoop", now: int) -> Iterator[PulseReading]:
     """Judge what keeps the desk from trading: all it follows from stands before it."""
-    yield _differences(loop)
-    yield _strategies(loop)
+    yield _difference_pulse(loop)
+    yield _strategy_pulse(loop)
     why = "; ".join((*loop.differences, *loop.holds.values()))
     if why and loop.state == "read-only":
         mend = "Exits and protection still leave. Each cause has its own row here, or stands in 6."
         yield PulseReading("entries", f"held back: {why}", WRONG, mend)
     else:
         yield PulseReading("entries", loop.state)
-    yield _alarms(loop, now)
+    yield _alarm_pulse(loop, now)
 
 
-def _differences(loop: "DayLoop") -> PulseReading:
+def _difference_pulse(loop: "DayLoop") -> PulseReading:
     name = "differences"
     if why := loop.reconciler.unreadable:
         mend = "They are read again by themselves; until then nothing is entered."
@@ -276,7 +278,7 @@ def _differences(loop: "DayLoop") -> PulseReading:
     return PulseReading(name, "none" if loop.reconciler.books is not None else "not compared yet")
 
 
-def _strategies(loop: "DayLoop") -> PulseReading:
+def _strategy_pulse(loop: "DayLoop") -> PulseReading:
     slots, name = loop.kernel.state.slots, "strategies"
     failed = [row.strategy for row in loop.board.failures.rows]
     if failed:
@@ -292,7 +294,7 @@ def _strategies(loop: "DayLoop") -> PulseReading:
     return PulseReading(name, f"{runs} of {len(slots)} run" if slots else "none configured")
 
 
-def _alarms(loop: "DayLoop", now: int) -> PulseReading:
+def _alarm_pulse(loop: "DayLoop", now: int) -> PulseReading:
     total, last = sum(loop.board.alarms.values()), _last_alarm(loop, now)
     if last is not None:
         mend = "LOG has it whole (enter), f there shows alarms alone; d sums the day up."
@@ -351,7 +353,7 @@ def record_pulses(
 
 def machine_pulses(loop: "DayLoop", sources: HealthSources, steady: int) -> Iterator[PulseReading]:
     """Judge this machine; `steady` is monotonic ns."""
-    yield _clock(loop, sources)
+    yield _clock_pulse(loop, sources)
     machine = sources.machine
     if machine.free:
         free, least = machine.free // MB, sources.disk_mb
@@ -360,7 +362,7 @@ def machine_pulses(loop: "DayLoop", sources: HealthSources, steady: int) -> Iter
         state = WRONG if free < least else ATTENTION if free < 2 * least else GOOD
         yield PulseReading("disk space", text, state, mend)
     if machine.memory:
-        yield _bounded(
+        yield _bounded_pulse(
             "memory",
             machine.memory // MB,
             sources.memory_mb,
@@ -368,7 +370,7 @@ def machine_pulses(loop: "DayLoop", sources: HealthSources, steady: int) -> Iter
             "End the desk and start it anew when nothing is under way; see patang status.",
         )
     if machine.most_descriptors:
-        yield _bounded(
+        yield _bounded_pulse(
             "descriptors",
             machine.descriptors,
             machine.most_descriptors,
@@ -376,7 +378,7 @@ def machine_pulses(loop: "DayLoop", sources: HealthSources, steady: int) -> Iter
             "End the desk and start it anew; raise the bound of the shell (ulimit -n).",
         )
     if machine.threads:
-        yield _bounded(
+        yield _bounded_pulse(
             "threads", machine.threads, THREADS, "", "End the desk and start it anew: they pile up."
         )
     for name, patience, mend in (
@@ -384,16 +386,16 @@ def machine_pulses(loop: "DayLoop", sources: HealthSources, steady: int) -> Iter
         ("control", 5, "patang kill from a shell works by the file KILL and by SIGUSR1 still."),
     ):
         if name in sources.beats:
-            yield _beat(name, steady - sources.beats[name], patience, mend)
+            yield _beat_pulse(name, steady - sources.beats[name], patience, mend)
     drawn = loop.board.focus.drawn
     if drawn:
         mend = "The terminal is slow or gone; the desk goes on. patang kill works from a shell."
-        yield _beat("screen", steady - drawn, 5, mend)
+        yield _beat_pulse("screen", steady - drawn, 5, mend)
     else:
         yield PulseReading("screen", "none")
 
 
-def _clock(loop: "DayLoop", sources: HealthSources) -> PulseReading:
+def _clock_pulse(loop: "DayLoop", sources: HealthSources) -> PulseReading:
     name = "clock"
     if why := loop.holds.get(CLOCK, ""):
         return PulseReading(name, why, WRONG, "Set the machine's clock, and start the desk anew.")
@@ -410,7 +412,7 @@ def _clock(loop: "DayLoop", sources: HealthSources) -> PulseReading:
     return PulseReading(name, "as the exchange's")
 
 
-def _bounded(name: str, used: int, bound: int, unit: str, mend: str) -> PulseReading:
+def _bounded_pulse(name: str, used: int, bound: int, unit: str, mend: str) -> PulseReading:
     """Judge a figure by its bound, 0 for none."""
     text = f"{count(used)} {unit}".strip() + (f" of {count(bound)}" if bound else "")
     state = WRONG if bound and used >= FULL * bound else GOOD
@@ -419,7 +421,7 @@ def _bounded(name: str, used: int, bound: int, unit: str, mend: str) -> PulseRea
     return PulseReading(name, text, state, mend)
 
 
-def _beat(name: str, age: int, patience: int, mend: str) -> PulseReading:
+def _beat_pulse(name: str, age: int, patience: int, mend: str) -> PulseReading:
     """Judge a thread by the age (ns) of its last turn and the seconds it may take."""
     if age > patience * SECOND:
         return PulseReading(name, f"silent for {age // SECOND} s", WRONG, mend)

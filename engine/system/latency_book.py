@@ -28,7 +28,7 @@ STEPS: Final = {
 
 
 class RequestMark(NamedTuple):
-    """When a request was put into the queue, and when it left (0: not yet), ns."""
+    """Times at which a request was put into the queue, and left (0: not yet), ns."""
 
     put: int
     sent: int = 0

@@ -91,6 +91,16 @@ CASES = {
     "status": [["status"], ["status", "--json"]],
     "attach": [["attach", "--as", WORD], ["attach", "--config", WORD], ["attach"]],
     "desks": [["desks"], ["desks", "--json"], ["desks", "--config", WORD]],
+    "logs": [
+        ["logs", WORD],
+        ["logs", "--last", "5"],
+        ["logs", "--json"],
+        ["logs", "--file", WORD],
+        ["logs", "--level", WORD],
+    ],
+    "jobs list": [["jobs", "list"], ["jobs", "list", "--json"]],
+    "jobs run": [["jobs", "run", WORD]],
+    "jobs log": [["jobs", "log", WORD], ["jobs", "log", "gaps"]],
     "kill": [["kill", "--reason", WORD], ["kill", "--reason", WORD, "--json"]],
     "stop": [["stop", "--mode", WORD], ["stop", "--mode", "paper"]],
     "resume": [

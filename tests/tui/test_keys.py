@@ -14,6 +14,7 @@ from tui.app.panes.positions_pane import PositionsTable
 from tui.app.screens.chart_screen import ChartScreen
 from tui.app.screens.depth_screen import DepthScreen
 from tui.app.screens.desk_screen import DeskScreen
+from tui.app.screens.ops.ops_screen import OpsScreen
 from tui.app.screens.orders_screen import OrdersScreen
 from tui.app.screens.research_screen import ResearchScreen
 from tui.app.screens.risk_screen import RiskScreen
@@ -32,6 +33,7 @@ OWNERS = (
     OrdersScreen,
     DepthScreen,
     StrategiesScreen,
+    OpsScreen,
     LiveTable,
     PositionsTable,
     OrdersTable,

@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 from typing import Any, Final, cast
 
-from engine.live_pulses import worst_pulses
 from engine.board_rows import GOOD, PulseRow
 from engine.config.disk_places import desk_paths
 from engine.config.schema import DeskConfig
 from engine.errors import ConfigError, ConnectionFailed, DataError, NothingFound, OperatorError
 from engine.exit_codes import DONE
+from engine.live_pulses import worst_pulses
 from engine.market.corporate_actions.action_list import CorporateActions
 from engine.numbers import rupees, time_of_day
 from engine.operator_requests import StatusRequest

@@ -68,12 +68,12 @@ class JobShelf:
 
     def is_running(self, job: EveningJob) -> bool:
         """Return whether a process is at it."""
-        return holding_process(self._path(job, "lock")) is not None
+        return holding_process(self._job_path(job, "lock")) is not None
 
     def record(self, job: EveningJob) -> JobRecord | None:
         """Return its last run, None where it never ran, or what is kept cannot be read."""
         try:
-            fields = json.loads(self._path(job, "json").read_text(encoding="utf-8"))
+            fields = json.loads(self._job_path(job, "json").read_text(encoding="utf-8"))
             return JobRecord(
                 int(fields["began"]),
                 int(fields["ended"]),
@@ -86,7 +86,7 @@ class JobShelf:
     def output(self, job: EveningJob) -> str:
         """Return the end of what it said last; raise `NothingFound`."""
         try:
-            with self._path(job, "log").open("rb") as file:
+            with self._job_path(job, "log").open("rb") as file:
                 file.seek(max(0, file.seek(0, 2) - TAIL))
                 return file.read().decode(errors="backslashreplace")
         except OSError:
@@ -104,7 +104,7 @@ class JobShelf:
             private_files.make_private(self._folder)
         except OSError as error:
             raise OperatorError(f"cannot write in {self._folder}: {in_words(error)}") from None
-        hold = FileHold(self._path(job, "lock"), f"job {job.name}", "wait for its end")
+        hold = FileHold(self._job_path(job, "lock"), f"job {job.name}", "wait for its end")
         try:
             return self._run_held(job, options, show)
         finally:
@@ -117,7 +117,9 @@ class JobShelf:
         # -P: the folder it is called in is no place to import from.
         words = [sys.executable, "-P", "-m", "tui", *job.words, *options]
         with (
-            self._path(job, "log").open("w", encoding="utf-8", errors="backslashreplace") as log,
+            self._job_path(job, "log").open(
+                "w", encoding="utf-8", errors="backslashreplace"
+            ) as log,
             subprocess.Popen(  # noqa: S603  our own commands
                 words,
                 stdin=subprocess.DEVNULL,
@@ -137,11 +139,11 @@ class JobShelf:
                 show(text)
         record = JobRecord(began, time.time_ns(), process.returncode, said)
         text = json.dumps(record._asdict())
-        write_whole(self._path(job, "json"), lambda fresh: fresh.write_text(text, "utf-8"))
+        write_whole(self._job_path(job, "json"), lambda fresh: fresh.write_text(text, "utf-8"))
         # What it said may name accounts and sums.
         with suppress(OSError):
-            self._path(job, "log").chmod(0o600)
+            self._job_path(job, "log").chmod(0o600)
         return record
 
-    def _path(self, job: EveningJob, ending: str) -> Path:
+    def _job_path(self, job: EveningJob, ending: str) -> Path:
         return self._folder / f"{job.name}.{ending}"

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from compiled.model.values import SECOND
-from engine.live_pulses import FEED_RANKS, feed_rank
 from engine.board_rows import Board, FeedRow
+from engine.live_pulses import FEED_RANKS, feed_rank
 from engine.numbers import age, count, time_of_day
 from tui.app.widgets.pane_view import PaneCell, PaneColumn, View
 

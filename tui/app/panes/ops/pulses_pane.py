@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from compiled.model.values import SECOND
-from engine.live_pulses import STALLED, live_pulses, worst_pulses
 from engine.board_rows import ATTENTION, GOOD, WRONG, Board, PulseRow
+from engine.live_pulses import STALLED, live_pulses, worst_pulses
 from engine.numbers import age, log_time
 from tui.app.widgets.pane_view import PaneCell, PaneColumn, View
 

@@ -1,4 +1,4 @@
-"""How long each step takes from a tick to the broker's answer, as histograms."""
+"""Histograms of the steps from a tick to the broker's answer."""
 
 from collections.abc import Sequence
 from typing import Final

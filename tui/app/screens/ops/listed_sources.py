@@ -29,11 +29,11 @@ class ListedSource(NamedTuple):
 
 def listed_sources() -> dict[str, ListedSource]:
     """Return every list by the name of its pane."""
-    sources = (_doctor(), _jobs(), _data(), _letters())
+    sources = (_doctor_source(), _jobs_source(), _data_source(), _letters_source())
     return {source.view.name: source for source in sources}
 
 
-def _doctor() -> ListedSource:
+def _doctor_source() -> ListedSource:
     view = ListedPaneView(
         "doctor",
         "DOCTOR",
@@ -57,7 +57,7 @@ def _doctor_rows(answer: ChildAnswer) -> list[ListedRow]:
     # What is wrong first; a stable sort leaves the rest in the order in which it was looked at.
     order = {"fail": 0, "warn": 1}
     found = sorted(checks, key=lambda check: order.get(str(check.get("state")), 2))
-    return [_doctor_row(_texts(check)) for check in found]
+    return [_doctor_row(_field_texts(check)) for check in found]
 
 
 def _doctor_row(check: dict[str, str]) -> ListedRow:
@@ -72,7 +72,7 @@ def _doctor_row(check: dict[str, str]) -> ListedRow:
     return ListedRow(check["name"], cells, f"{check['text']}\n\n{check['mend']}".strip(), ill)
 
 
-def _jobs() -> ListedSource:
+def _jobs_source() -> ListedSource:
     view = ListedPaneView(
         "jobs",
         "JOBS",
@@ -93,7 +93,7 @@ def _jobs() -> ListedSource:
 
 def _job_rows(answer: ChildAnswer) -> list[ListedRow]:
     rows = []
-    for row in map(_texts, answer.rows()):
+    for row in map(_field_texts, answer.rows()):
         ill = row["state"] == "failed"
         tone = "danger" if ill else "notice" if row["state"] == "running" else "dim"
         cells = (
@@ -108,7 +108,7 @@ def _job_rows(answer: ChildAnswer) -> list[ListedRow]:
     return rows
 
 
-def _data() -> ListedSource:
+def _data_source() -> ListedSource:
     view = ListedPaneView(
         "data",
         "DATA",
@@ -131,7 +131,7 @@ def _data() -> ListedSource:
 
 def _data_rows(answer: ChildAnswer) -> list[ListedRow]:
     rows = []
-    for row in map(_texts, answer.rows()):
+    for row in map(_field_texts, answer.rows()):
         key = f"{row.get('version')} {row.get('span')} {row.get('symbol')}"
         names = ("symbol", "span", "version", "from", "to", "bars", "missing")
         missing = row.get("missing", "0") != "0"
@@ -141,7 +141,7 @@ def _data_rows(answer: ChildAnswer) -> list[ListedRow]:
     return rows
 
 
-def _letters() -> ListedSource:
+def _letters_source() -> ListedSource:
     view = ListedPaneView(
         "letters",
         "LETTERS",
@@ -166,7 +166,7 @@ def _letters() -> ListedSource:
 
 def _letter_rows(answer: ChildAnswer) -> list[ListedRow]:
     rows = []
-    for row in map(_texts, answer.rows()):
+    for row in map(_field_texts, answer.rows()):
         names = ("letter", "at", "symbol", "token", "price")
         cells = tuple(
             PaneCell(row.get(name, ""), "" if name == "letter" else "dim") for name in names
@@ -183,7 +183,7 @@ def note_of(answer: ChildAnswer, rows: Sequence[ListedRow]) -> PaneCell:
     return PaneCell("" if answer.code == 1 else plain_text(answer.complaint), "notice")
 
 
-def _texts(row: dict[str, Any]) -> dict[str, str]:
+def _field_texts(row: dict[str, Any]) -> dict[str, str]:
     return {
         name: "" if value is None else f"{value:,}" if type(value) is int else str(value)
         for name, value in row.items()

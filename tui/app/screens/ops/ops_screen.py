@@ -188,11 +188,11 @@ class OpsScreen(PanedScreen):
         view = source.view
         if not view.shown or source.asked:
             view.note = PaneCell("reading …", "notice")
-        answer = await self._answer(source.words(self._face.board))
+        answer = await self._command_answer(source.words(self._face.board))
         rows = source.rows(answer)
         view.show_rows(rows, note_of(answer, rows))
 
-    async def _answer(self, words: list[str]) -> ChildAnswer:
+    async def _command_answer(self, words: list[str]) -> ChildAnswer:
         return await child_answer([*words, *self._face.command_options])
 
     async def _read_log(self, path: str) -> None:
@@ -274,15 +274,15 @@ class OpsScreen(PanedScreen):
         else:
             return
         message.stop()
-        self._explain(title, body)
+        self._show_text(title, body)
 
     async def _show_whole(self, title: str, head: str, words: list[str]) -> None:
         database = self._face.board.places.database
         if words[0] == "letters" and database:
             words = [*words, "--database", database]
-        answer = await self._answer(words)
-        self._explain(title, "\n".join(filter(None, (head, answer.said or answer.complaint))))
+        answer = await self._command_answer(words)
+        self._show_text(title, "\n".join(filter(None, (head, answer.said or answer.complaint))))
 
-    def _explain(self, title: str, body: str) -> None:
+    def _show_text(self, title: str, body: str) -> None:
         lines = map(plain_text, body.splitlines())
         self._dialogs.explain(title, Text("\n".join(lines)))
