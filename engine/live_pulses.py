@@ -21,6 +21,7 @@ def live_pulses(board: Board, lag: int) -> list[PulseRow]:
 
     `lag` is the age of the engine's heartbeat (ns), -1 before the first.
     """
+    # A stable sort: what is well stays where the eye expects it.
     rows = [engine_pulse(board, lag), *board.pulses.rows[:]]
     return sorted(rows, key=lambda row: RANKS[row.state])
 

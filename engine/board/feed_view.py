@@ -58,6 +58,7 @@ class FeedView:
     def publish(self, now: int, steady: int) -> None:
         """Bring the next part up to date; all of them once a second (`steady`, ns) at most."""
         if not self._left:
+            # By the machine's time: a fast replay would be looked at without a pause.
             if steady < self._due:
                 return
             self._due = steady + SECOND
@@ -102,6 +103,7 @@ class FeedView:
             return "late"
         if market.is_cold:
             return "cold"
+        # What is usual was measured before the silence, and hardly falls during it.
         due = usual * silence / MINUTE
         return "silent" if silence > self._stale_after and due > DUE else "live"
 

@@ -63,6 +63,7 @@ def broker_pulses(loop: "DayLoop", sources: HealthSources, now: int) -> Iterator
     if why:
         mend = "Log in: patang login in a shell. Protection stays at the broker meanwhile."
         yield PulseReading("session", why, WRONG, mend)
+    # A token ends at its hour whatever happens; the next login is a person's work.
     elif ends and ends - now < WARN_BEFORE:
         mend = "Log in again when it has ended: patang login in a shell."
         yield PulseReading("session", f"ends in {countdown(ends - now)}", ATTENTION, mend)
@@ -76,6 +77,7 @@ def broker_pulses(loop: "DayLoop", sources: HealthSources, now: int) -> Iterator
             "status page; patang doctor (s in DOCTOR) asks him from here."
         )
         yield PulseReading("broker", why, WRONG, mend)
+    # An answer takes as long of the machine's time at any speed of the market.
     elif since and now - since > SLOW * loop.pace:
         mend = "Nothing yet: entries are held back by themselves if it lasts."
         yield PulseReading("broker", f"{what} waits {(now - since) // SECOND} s", ATTENTION, mend)
@@ -86,6 +88,7 @@ def broker_pulses(loop: "DayLoop", sources: HealthSources, now: int) -> Iterator
 
 def _update_pulse(loop: "DayLoop") -> PulseReading:
     name = "order updates"
+    # By fills and not by time: a desk without orders has nothing to be told of.
     if loop.unheard_fills >= UNHEARD:
         mend = (
             "The books are read all the same, every few seconds: fills come late, not wrong. Look "
@@ -100,6 +103,7 @@ def _update_pulse(loop: "DayLoop") -> PulseReading:
 def market_pulses(loop: "DayLoop", now: int) -> Iterator[PulseReading]:
     """Judge the feed and what it has lost."""
     header = loop.board.header
+    # Over night the desk lets the feed go by itself.
     if loop.is_feed_away and loop.state != "closed":
         mend = (
             "It reconnects by itself, and reads the minutes it has lost. If it does not: network, "
@@ -109,6 +113,7 @@ def market_pulses(loop: "DayLoop", now: int) -> Iterator[PulseReading]:
     else:
         text = "let go until the next day" if loop.is_feed_away else "up"
         yield PulseReading("feed link", text)
+    # Outside continuous trading few ticks are due.
     silent = header.feed_age > loop.kernel_view.stale_after
     if silent and header.phase == CONTINUOUS:
         mend = (
@@ -143,6 +148,7 @@ def _silence_pulse(loop: "DayLoop") -> PulseReading:
     name, total = "instruments", len(loop.board.feed.rows)
     if not bad:
         return PulseReading(name, f"{count(total)} under watch")
+    # What the desk goes by is named first, and alone makes it wrong.
     worst = sorted(bad, key=lambda row: (row.heard, row.symbol))
     markets = loop.kernel.state.markets
     ours = [row.symbol for row in worst if held_or_traded(markets[row.token])]
@@ -167,6 +173,7 @@ def _lost_minutes_pulse(loop: "DayLoop") -> PulseReading:
 
 
 def _letters_pulse(loop: "DayLoop", now: int) -> PulseReading:
+    # They were kept out, so that nothing is wrong for good: fresh ones are worth a look.
     letters = loop.dead_letters
     if letters.last and now - letters.last < FRESH:
         mend = (
@@ -215,6 +222,7 @@ def order_pulses(loop: "DayLoop", now: int) -> Iterator[PulseReading]:
 def _governor_pulse(loop: "DayLoop", now: int) -> PulseReading:
     state, name = loop.board.governor, "governor"
     text = f"{state.last_minute}/{state.per_minute} min, {count(state.today)} today"
+    # A refusal for haste passes; the day's bound does not.
     held = max((ns for _, ns in state.held), default=0)
     waits = max((now - row.since for row in loop.board.queue.rows), default=0)
     if state.per_day and state.today >= CROWDED * state.per_day:
@@ -268,6 +276,7 @@ def entry_pulses(loop: "DayLoop", now: int) -> Iterator[PulseReading]:
 
 def _difference_pulse(loop: "DayLoop") -> PulseReading:
     name = "differences"
+    # Nothing is known to differ: that it cannot be known stands with the broker above.
     if why := loop.reconciler.unreadable:
         mend = "They are read again by themselves; until then nothing is entered."
         return PulseReading(name, why, ATTENTION, mend)
@@ -288,6 +297,7 @@ def _strategy_pulse(loop: "DayLoop") -> PulseReading:
         )
         return PulseReading(name, f"failed: {first_names(failed, 2)}", WRONG, mend)
     runs = sum(not slot.stopped for slot in slots)
+    # One that the operator has stopped is as he wants it.
     if stopped := [slot.name for slot in slots if slot.limit_stopped]:
         mend = "5 and 6 show the limit; it holds for the day (patang limits set changes it)."
         return PulseReading(name, f"limit: {first_names(stopped, 2)}", ATTENTION, mend)
@@ -314,6 +324,7 @@ def record_pulses(
     loop: "DayLoop", facts: OpeningFacts, sources: HealthSources, now: int
 ) -> Iterator[PulseReading]:
     """Judge what is written down, and what was read in the morning."""
+    # The worst of the day is no fault of now: TIMES keeps it.
     disk = loop.gateway.durable_journal.state
     if disk.behind >= 0.5:
         mend = (
@@ -344,6 +355,7 @@ def record_pulses(
     if loop.flags:
         mend = "Stops and GTTs over an ex-date: look at each (LOG), move or delete it at need."
         yield PulseReading("ex-dates", loop.flags[0], ATTENTION, mend)
+    # As it was in the morning: an evaluation during the day counts from the next opening on.
     if facts.overdue:
         mend = "patang evaluate (s on it in JOBS)."
         yield PulseReading("evaluation", facts.overdue, ATTENTION, mend)
@@ -385,6 +397,7 @@ def machine_pulses(loop: "DayLoop", sources: HealthSources, steady: int) -> Iter
         ("watchdog", 5, "Nothing watches the desk any more: halt (ctrl+k), and start it anew."),
         ("control", 5, "patang kill from a shell works by the file KILL and by SIGUSR1 still."),
     ):
+        # A simulated desk has no such threads.
         if name in sources.beats:
             yield _beat_pulse(name, steady - sources.beats[name], patience, mend)
     drawn = loop.board.focus.drawn

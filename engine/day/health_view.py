@@ -46,6 +46,7 @@ class HealthView:
         if steady < self._due:
             return
         self._due = steady + SECOND
+        # A recorder or a server of bars may not be there: its row goes with it.
         writer, kept = self._loop.board_writer, set[object]()
         for reading in all_pulses(self._loop, self.facts, self.sources, now, steady):
             kept.add(reading.name)
@@ -68,6 +69,7 @@ class HealthView:
 
     def _publish_times(self, steady: int) -> None:
         steps = self._loop.times.steps
+        # Two marks, so that what is recent never shrinks to nothing when one is set.
         if steady - self._rotated >= RECENT:
             self._rotated = steady
             self._older = self._old

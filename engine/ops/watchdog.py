@@ -168,6 +168,7 @@ class Watchdog:
             return
         health.beats["watchdog"] = self._sources.monotonic()
         machine = health.machine._replace(findings=findings)
+        # Once a second: the list of descriptors is a walk over a folder.
         if self._turns % 4 == 0:
             used, most = open_descriptors()
             machine = MachineReading(

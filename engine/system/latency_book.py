@@ -61,6 +61,7 @@ class LatencyBook:
 
     def note_answered(self, intent: int) -> None:
         """Take note of its answer, or that there will be none."""
+        # What was refused before it left has no answer of the broker's to be timed.
         mark = self._marks.pop(intent, None)
         if mark is not None and mark.sent:
             self.steps[ANSWER].add(self.steady() - mark.sent)

@@ -33,9 +33,9 @@ from engine.board_rows import (
     WatchRow,
 )
 from engine.errors import DataError
-from tui.attach.screen_standing import ScreenStanding
 from engine.system.latency_book import STEPS
 from engine.system.latency_histogram import OCTAVES
+from tui.attach.screen_standing import ScreenStanding
 
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND

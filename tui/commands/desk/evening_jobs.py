@@ -104,6 +104,7 @@ class JobShelf:
             private_files.make_private(self._folder)
         except OSError as error:
             raise OperatorError(f"cannot write in {self._folder}: {in_words(error)}") from None
+        # The screen and a shell may both ask for it.
         hold = FileHold(self._job_path(job, "lock"), f"job {job.name}", "wait for its end")
         try:
             return self._run_held(job, options, show)

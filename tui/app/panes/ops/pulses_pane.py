@@ -57,6 +57,7 @@ class PulsesPaneView(View[PulseRow]):
         """Return the line of one pulse."""
         del widths
         mark, tone = MARKS[row.state]
+        # What is well is quiet: the eye finds the other rows at once.
         well = row.state == GOOD
         return (
             PaneCell(mark, tone, still=True),

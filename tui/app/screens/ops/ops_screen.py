@@ -165,6 +165,7 @@ class OpsScreen(PanedScreen):
     # reading, beside the loop
 
     def _begin_reading(self, name: str, work: Any) -> None:
+        # One at a time of each: a slow machine would pile them up.
         under_way = self._reading.get(name)
         if under_way is not None and not under_way.done():
             work.close()
@@ -186,6 +187,7 @@ class OpsScreen(PanedScreen):
 
     async def _show_list(self, source: ListedSource) -> None:
         view = source.view
+        # A list that is read again stays as it is meanwhile, without a word that comes and goes.
         if not view.shown or source.asked:
             view.note = PaneCell("reading …", "notice")
         answer = await self._command_answer(source.words(self._face.board))
