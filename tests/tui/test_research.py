@@ -29,7 +29,7 @@ from tui.app.widgets.pane_view import view_text
 DAY = 86_400_000_000_000
 TODAY = START
 ROWS = [
-    ResultRow("desk", "desk", "", "this paper desk", state="its own days"),
+    ResultRow("desk", "desk", "", "this paper desk", state="its days"),
     ResultRow(
         "job 7",
         "job",
@@ -378,6 +378,7 @@ async def test_a_form_is_checked_before_it_starts_and_stays_open_where_it_is_wro
         await pilot.press("j", "j")
         await turn(app, pilot, 5)
         form = await form_open(app, pilot, "s")
+        await turn(app, pilot)
         # What was given last stands there, and the strategy of the row.
         assert form.texts | {"strategy": "moving_average_cross"} == form.texts
         assert (form.texts["symbols"], form.texts["from"]) == ("SBIN", "2026-01-01")
@@ -420,6 +421,26 @@ async def test_what_is_left_while_it_is_checked_does_not_start():
         await turn(app, pilot, 5)
         assert isinstance(app.screen, ResearchScreen)
         assert not port.started
+
+
+async def test_what_is_typed_before_the_choices_are_read_stays():
+    port = FakeResearch()
+    gate, offer = asyncio.Event(), port.offer
+
+    async def late(kind):
+        await gate.wait()
+        return await offer(kind)
+
+    port.offer = late
+    async with running(FakeDesk("PAPER")) as (app, pilot):
+        await begin(app, pilot, port)
+        form = await form_open(app, pilot, "a")
+        await pilot.press(*"mom")
+        gate.set()
+        await turn(app, pilot, 4)
+        assert (form.texts["strategy"], form.texts["symbols"]) == ("mom", "")
+        assert form.offer.symbols == ["INFY", "ITC", "SBIN"]
+        await pilot.press("escape")
 
 
 def test_fields_are_completed_by_what_there_is():

@@ -110,19 +110,36 @@ class ResearchForm(ModalDialog[str | None]):
         self.kind = "backtest"
         self.offer = FormOffer([], {}, [])
         self._given: Mapping[str, str] = {}
+        self._last: Mapping[str, str] = {}
+        """What was given the last time, once that is read."""
         self._start: Callable[[JobRequest], Awaitable[str]] | None = None
         self._busy = False
 
     def prepare(
         self,
         kind: str,
-        offer: FormOffer,
         given: Mapping[str, str],
         start: Callable[[JobRequest], Awaitable[str]],
     ) -> None:
-        """Take the choices, what stands in the fields, and what checks and starts it."""
-        self.kind, self.offer, self._given, self._start = kind, offer, given, start
-        self._busy = False
+        """Take what stands in the fields, and what checks and starts it."""
+        self.kind, self._given, self._start = kind, given, start
+        self._last, self._busy = {}, False
+
+    def take_offer(self, kind: str, offer: FormOffer) -> None:
+        """Take the choices as soon as they are read, and what was given last where all is empty."""
+        self.offer = offer
+        if kind != self.kind:
+            return
+        # somebody may have begun to type meanwhile: what stands there is theirs
+        untouched = self.is_mounted and self.texts == self._first_texts()
+        self._last = offer.last
+        if untouched:
+            self._fill_fields()
+
+    def _first_texts(self) -> dict[str, str]:
+        return {
+            name: self._given.get(name) or self._last.get(name, "") for name in FIELDS[self.kind]
+        }
 
     def compose(self) -> ComposeResult:
         """Show a line for each field."""
@@ -146,13 +163,18 @@ class ResearchForm(ModalDialog[str | None]):
         for name in NAMES:
             self.query_one(f"#line-{name}").display = name in fields
             field = self.query_one(f"#{name}", Input)
-            field.value = self._given.get(name, "") if name in fields else ""
-            field.cursor_position = len(field.value)
-            field.placeholder = fields.get(name, "")
+            field.value, field.placeholder = "", fields.get(name, "")
+        self._fill_fields()
         self.query_one("#ending", ChoiceField).show_choice(ENDINGS[0], fixed=False)
         # said before anything begins: whoever stops it later loses nothing
         self._show_told("it runs beside the desk; what is done is kept, whenever it is stopped")
         self.set_focus(self.query_one("#strategy", Input))
+
+    def _fill_fields(self) -> None:
+        for name, text in self._first_texts().items():
+            field = self.query_one(f"#{name}", Input)
+            field.value = text
+            field.cursor_position = len(text)
 
     @property
     def texts(self) -> dict[str, str]:

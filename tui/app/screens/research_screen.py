@@ -429,17 +429,19 @@ class ResearchScreen(PanedScreen):
 
     def action_new(self, kind: str) -> None:
         """Open the form of a job, with what the row under the cursor says, or the last one."""
-        self._begin_task("form", self._open_form(kind))
+        form = self._dialogs.modal(ResearchForm)
+        # At once: letters that are typed behind the key would be keys of this screen.
+        form.prepare(kind, self._pointed_fields(kind), self._start_checked)
+        self._dialogs.open_dialog(form, self._job_begun)
+        self._begin_task(f"offer {kind}", self._read_offer(form, kind))
 
-    async def _open_form(self, kind: str) -> None:
+    async def _read_offer(self, form: ResearchForm, kind: str) -> None:
         try:
             offer = await self._reader.offer(kind)
         except PatangError as error:
             self._show_warning(str(error))
             return
-        form = self._dialogs.modal(ResearchForm)
-        form.prepare(kind, offer, offer.last | self._pointed_fields(kind), self._start_checked)
-        self._dialogs.open_dialog(form, self._job_begun)
+        form.take_offer(kind, offer)
 
     def _pointed_fields(self, kind: str) -> dict[str, str]:
         """Return what a row says of a job like it."""

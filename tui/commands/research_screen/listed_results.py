@@ -49,7 +49,7 @@ class ResultList:
         rows += map(self._jobs.row, by_command.values())
         # what runs is what one waits for: it stands above everything
         rows.sort(key=lambda row: (row.runs, row.made, row.key), reverse=True)
-        desk = ResultRow(DESK, "desk", "", f"this {mode} desk", state="its own days")
+        desk = ResultRow(DESK, "desk", "", f"this {mode} desk", state="its days")
         return [desk, *rows]
 
     def _living_jobs(self) -> Iterator[KeptJob]:
