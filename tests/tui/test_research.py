@@ -202,7 +202,7 @@ def test_the_list_as_text():
     view.show_rows(ROWS)
     view.mark("backtest 20260713-01")
     lines = view_text(view, board, 200)
-    assert lines[0] == "RESEARCH 3 kept 1 running"
+    assert lines[0].startswith("RESEARCH 3 kept 1 running: backtest: 40 %, 9 bars a second")
     heads = "what made strategy symbols from to days net ₹ sharpe luck dd % trades state note"
     assert " ".join(lines[1].split()) == heads
     assert "━━╸┈┈┈ 40% backtest: 40 %" in lines[3]

@@ -130,7 +130,9 @@ class ResultsPaneView(View[ResultRow]):
         running = sum(row.runs for row in self.all)
         parts = [PaneCell(f"{count(kept)} kept", "dim")]
         if running:
-            parts.append(PaneCell(f"{running} running", "focus"))
+            told = next(row.state for row in self.all if row.runs)
+            # here as well: a narrow list has no room for rate and time left
+            parts.append(PaneCell(f"{running} running: {told}", "focus"))
         # an empty list says how the first result is made
         if self.all and not kept and not running:
             parts.append(PaneCell("s begins a backtest, a a sweep; or :backtest NAME", "notice"))

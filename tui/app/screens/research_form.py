@@ -40,7 +40,11 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 """The fields of each form with what is said while they are empty."""
 LABELS: Final = {"settings": "--set", "axes": "axes"}
-NAMES: Final = tuple(dict.fromkeys(name for kind in FIELDS.values() for name in kind))
+NAMES: Final = (
+    *("strategy", "symbols", "from", "to", "span"),
+    *("settings", "axes", "sampler", "workers", "cash"),
+)
+"""All of them, in the order of both forms."""
 ENDINGS: Final = ("goes on", "ends")
 """What becomes of it when the screen is left."""
 _SAMPLERS: Final = ("grid", "random", "tpe")

@@ -39,10 +39,13 @@ class ResultList:
             rows.append(_fault_row("results", str(error)))
         try:
             by_command = {" ".join(["patang", *job.words]): job for job in jobs}
-            rows += [
-                _sweep_row(entry, by_command.pop(self._commands.get(entry.name, ""), None))
-                for entry in self._sweep_entries()
-            ]
+            for entry in self._sweep_entries():
+                job = by_command.pop(self._commands.get(entry.name, ""), None)
+                row = _sweep_row(entry, job)
+                if job is not None and row.runs and (said := self._jobs.row(job)).share > 0.0:
+                    # rate and time left: its own journal only tells what is done
+                    row = row._replace(state=said.state, share=said.share)
+                rows.append(row)
         except PatangError as error:
             rows.append(_fault_row("sweeps", str(error)))
             by_command = {job.number: job for job in jobs}
