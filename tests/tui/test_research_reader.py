@@ -239,7 +239,9 @@ def parity_day(date, percent):
 
 def test_the_desk_s_own_tabs(state):
     ResultStore(state / "results.db").keep_parity([parity_day("2024-06-04", 93.0)])
-    put_promotion(PromotionLog(state / "paper"), [promoted("one_infy_300")])
+    log = PromotionLog(state / "paper")
+    with log.lock():
+        put_promotion(log, [promoted("one_infy_300")])
     reader = make_reader(["paper"])
     [day] = tab(reader, "desk", "parity").rows
     assert day.texts[:8] == [
