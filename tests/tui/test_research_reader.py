@@ -130,6 +130,10 @@ def test_every_tab_of_a_run_is_made(state):
         assert table.rows, name
         for row in table.rows:
             assert len(row.texts) == len(row.tones) == len(row.values) == len(table.columns), name
+    months = {row.key: row.texts for row in tab(reader, key, "months").rows}
+    # 500 of 1,00,000 rupees, all of it in June; of the other months nothing is known.
+    assert months["year"] == ["year", "+0.50"]
+    assert (months["net ₹"][1], months["Jun"][1], months["Jul"][1]) == ("500.00", "+0.50", "")
     trades = tab(reader, key, "trades")
     # The worst one first, by what is left after charges.
     assert [(row.key, row.texts[7]) for row in trades.rows] == [("1", "-52.00"), ("2", "297.00")]

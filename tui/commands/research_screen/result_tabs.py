@@ -110,26 +110,27 @@ def figures_tab(stored: StoredResult) -> ResultTable:
 
 
 def months_tab(stored: StoredResult) -> ResultTable:
-    """Return the returns by year and month, in %."""
-    years = result_tables.yearly_returns(stored.outcome)
+    """Return the returns by month and year, in %, the newest year first."""
+    years = result_tables.yearly_returns(stored.outcome)[::-1]
+    lines: list[tuple[str, list[str], list[str]]] = [
+        (
+            "year",
+            [percent(each.total, signed=True)[:-1] for each in years],
+            [tone(each.total) for each in years],
+        ),
+        ("net ₹", [rupees(each.net) for each in years], [tone(each.net) for each in years]),
+    ]
+    # A column a year: twelve beside each other would not fit the narrowest terminal.
+    for place, name in enumerate(MONTHS):
+        found = [each.months[place] for each in years]
+        texts = ["" if month is None else percent(month, signed=True)[:-1] for month in found]
+        lines.append((name, texts, [tone(month) for month in found]))
     rows = [
-        plain_row(
-            str(each.year),
-            [
-                str(each.year),
-                *("" if month is None else percent(month)[:-1] for month in each.months),
-                percent(each.total, signed=True)[:-1],
-                rupees(each.net),
-            ],
-            ["title", *(tone(month) for month in each.months), tone(each.total), tone(each.net)],
-        )
-        for each in years
+        plain_row(name, [name, *texts], ["title", *tones]) for name, texts, tones in lines if years
     ]
     columns = [
-        TableColumn("%", 4, right=False),
-        *(TableColumn(name, 6, rank=1) for name in MONTHS),
-        TableColumn("year", 7),
-        TableColumn("net ₹", 14),
+        TableColumn("%", 6, right=False),
+        *(TableColumn(str(each.year), 14, rank=place) for place, each in enumerate(years)),
     ]
     return ResultTable("return of each month", columns, rows, "no session was replayed")
 
