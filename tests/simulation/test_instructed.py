@@ -7,16 +7,17 @@ import pytest
 
 from tests.simulation.instructed import instructed
 
-DAYS = (1, 2, 3, 5, 8, 13)
+DAYS = (65, 74, 143, 144)
+"""Days on which it stood when the desk crashed, and enough was traded besides."""
 SOAK = 500
 
 
 def test_whenever_a_strategy_is_stopped_or_changed_every_promise_holds():
     days = [instructed(seed) for seed in DAYS]
     # Days on which nothing was stopped, or no restart found it so, would prove nothing.
-    assert sum(instructor.kept_stops for _, instructor in days) >= 2
+    assert sum(instructor.kept_stops for _, instructor in days) >= 4
     assert all(instructor.stops for _, instructor in days)
-    assert sum(figures.trades for figures, _ in days) > 50
+    assert sum(figures.trades for figures, _ in days) > 30
 
 
 @pytest.mark.soak

@@ -3,12 +3,24 @@
 What is of it, what was held from before, and what happened to it.
 """
 
+import json
 from datetime import date
 
 import pytest
 
-from engine.backtest.parity.day_records import CLOSED, FAILED, GAP, HAND, HELD, KILL, LIMIT, TripLeg
+from engine.backtest.parity.day_records import (
+    CLOSED,
+    FAILED,
+    GAP,
+    HAND,
+    HELD,
+    INSTRUCTED,
+    KILL,
+    LIMIT,
+    TripLeg,
+)
 from engine.errors import NothingFound
+from engine.orders.strategy_days import CHANGE, START, STOP, StrategyActRow, write_act
 from store.journal_day import kept_day, last_day
 from tests.engine.backtest.made_up import at
 from tests.engine.backtest.parity_days import flat
@@ -254,6 +266,32 @@ def test_what_happened(path):
         (CLOSED, when("15:00") + 1, end, ""),
         (GAP, when("11:30"), when("11:31"), "INFY"),
         (HELD, when("00:00"), when("10:00") + 1, "INFY"),
+    ]
+
+
+def test_a_stop_lasts_until_the_start_and_other_parameters_to_the_end(journal, database):
+    journal.append("meta", {"key": f"start_cash:{TUESDAY}", "value": "100"})
+    for clock, act, strategy, detail in (
+        ("10:00", STOP, "told", "{}"),
+        ("10:05", STOP, "other", "{}"),
+        ("10:30", START, "told", "{}"),
+        ("11:00", CHANGE, "told", '{"bars": 9}'),
+    ):
+        values = json.loads(detail)
+        act_row = StrategyActRow(strategy, act, "me", "calm", values)
+        write_act(journal, when(clock), str(TUESDAY), act_row)
+    write_act(journal, when("10:00"), str(MONDAY), StrategyActRow("told", STOP, "me", "before", {}))
+    journal.close()
+    found = kept_day(database, TUESDAY, {}).day.incidents
+    end = when("00:00", WEDNESDAY)
+    assert [
+        (each.began, each.ended, each.strategy, each.text)
+        for each in found
+        if each.what == INSTRUCTED
+    ] == [
+        (when("10:00"), when("10:30"), "told", "the strategy was stopped by hand: calm"),
+        (when("10:05"), end, "other", "the strategy was stopped by hand: calm"),
+        (when("11:00"), end, "told", "parameters changed by hand: bars 9: calm"),
     ]
 
 

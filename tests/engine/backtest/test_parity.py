@@ -15,6 +15,7 @@ from engine.backtest.parity.day_records import (
     GAP,
     HAND,
     HELD,
+    INSTRUCTED,
     KILL,
     LETTER,
     LIMIT,
@@ -280,6 +281,23 @@ def test_a_kill_switch_explains_what_the_desk_did_not_enter():
     assert made(one_sided(False, incidents=[kill])) == {OPERATOR: -9.0}
     after = kill._replace(began=when("10:01"))
     assert made(one_sided(False, incidents=[after])) == {UNEXPLAINED: -9.0}
+
+
+def test_a_strategy_that_was_stopped_or_changed_by_hand_is_the_operators():
+    act = DayIncident(
+        INSTRUCTED,
+        when("09:30"),
+        when("10:30"),
+        "the strategy was stopped by hand",
+        strategy="told",
+    )
+    assert made(one_sided(False, incidents=[act])) == {OPERATOR: -9.0}
+    # Changed parameters explain what only the desk did as well.
+    assert made(one_sided(True, incidents=[act])) == {OPERATOR: 9.0}
+    assert made(one_sided(False, incidents=[act._replace(began=when("10:01"))])) == {
+        UNEXPLAINED: -9.0
+    }
+    assert made(one_sided(False, incidents=[act._replace(strategy="other")])) == {UNEXPLAINED: -9.0}
 
 
 def test_a_kill_switch_does_not_explain_what_the_desk_entered():
