@@ -38,7 +38,7 @@ def check_keymap(keymap: Mapping[str, str]) -> dict[str, str]:
 def _scopes_meet(a: KeyAction, b: KeyAction) -> bool:
     """Return whether two actions can be within reach of one key press."""
     # only one pane has the focus: its keys and those of another never meet
-    apart = SCOPES.keys() - {"anywhere", "desk", "list"}
+    apart = SCOPES.keys() - {"anywhere", "desk", "list", "replay"}
     # the blotter lists orders: its keys and theirs are one pane's
     if {a.scope, b.scope} in ({"orders", "blotter"}, {"research", "picture"}):
         return True
