@@ -277,6 +277,12 @@ async def test_a_map_turns_by_keys_and_a_cell_lists_its_trials():
         await pilot.press("tab", "l", "j")
         await turn(app, pilot)
         assert "fast 7  slow 40  -4.000" in words(app)
+        # What is drawn goes into a file as figures.
+        await pilot.press("e")
+        await turn(app, pilot)
+        name, rows = app.face.exported
+        assert (name, rows[0]) == ("picture", ["slow \\ fast", "5", "7"])
+        assert rows[1:] == [["20", "1.0", "2.0"], ["40", "3.0", "-4.0"]]
         await pilot.press("i")
         await turn(app, pilot, 5)
         assert (port.asked[-1].metric, port.asked[-1].across) == ("net", "")

@@ -12,7 +12,7 @@ from tui.app.charts.chart_window import STRIDES, SeenBars
 from tui.app.charts.heat_map import HeatValues, draw_heat
 from tui.app.charts.line_chart import ChartLine, day_text, draw_lines
 from tui.app.research_port import ResultCandles, ResultCurves, ResultMap
-from tui.app.widgets.pane_view import PaneCell
+from tui.app.widgets.pane_view import PaneCell, PaneColumn
 from tui.app.widgets.picture_table import PictureView
 from tui.app.widgets.theme import ToneStyles
 
@@ -46,6 +46,8 @@ class ResultPictureView(PictureView):
         ):
             self.column, self.row = (0, 0) if isinstance(content, ResultMap) else (-1, 0)
         self.content, self.told = content, ""
+        # nothing is laid out by them: they head the figures in a file
+        self.columns = tuple(PaneColumn(head, 0) for head in self.figures()[0])
         self.changes += 1
 
     def say(self, text: str) -> None:

@@ -57,6 +57,15 @@ class PictureTable(LiveTable[PictureRow]):
         self._strips: list[Strip] = []
         self._colours = tones
 
+    @property
+    def rows(self) -> Sequence[PictureRow]:
+        """The figures behind the drawing, for a file; none of them is a line to go to."""
+        return [tuple(row) for row in self.picture.figures()[1]]
+
+    def texts(self, row: PictureRow) -> list[str]:
+        """Return the texts of a row of figures."""
+        return [str(text) for text in row]
+
     def pull(self, board: Board, frame: int) -> None:
         """Draw anew where something has changed."""
         del frame
