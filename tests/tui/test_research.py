@@ -114,6 +114,10 @@ class FakeResearch:
         self.checked = []
         self.started = []
         self.fault = ""
+        self.closed = False
+
+    async def close(self):
+        self.closed = True
 
     async def rows(self):
         if self.fault:
@@ -419,6 +423,7 @@ async def test_what_is_left_while_it_is_checked_does_not_start():
     async with running(FakeDesk("PAPER")) as (app, pilot):
         await begin(app, pilot, port)
         await form_open(app, pilot, "a")
+        assert not port.closed
         await pilot.press("enter")
         await turn(app, pilot, 2)
         assert "checking ..." in words(app)
@@ -427,6 +432,8 @@ async def test_what_is_left_while_it_is_checked_does_not_start():
         await turn(app, pilot, 5)
         assert isinstance(app.screen, ResearchScreen)
         assert not port.started
+    # With the app its process ends, in order.
+    assert port.closed
 
 
 async def test_what_is_typed_before_the_choices_are_read_stays():

@@ -391,6 +391,8 @@ async def test_a_backtest_is_started_shows_how_far_it_is_and_is_stopped_with_wha
     await client.act("remove", over.key)
     client._fresh = True
     assert all(row.job != number for row in await client.rows())
+    await client.close()
+    assert client._process.returncode == 0
 
 
 def test_what_ends_with_the_screen_ends_when_the_pipe_does_and_the_others_go_on(state):

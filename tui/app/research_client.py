@@ -20,6 +20,8 @@ from tui.app.research_port import (
 
 LONGEST: Final = 1 << 26
 """Bytes of an answer, at most."""
+CLOSE_S: Final = 3.0
+"""How long the screen waits for it at the end."""
 _ENDED: Final = "the process that reads results has ended: the next key begins another one"
 
 
@@ -79,6 +81,16 @@ class ResearchClient:
     async def act(self, verb: str, key: str, text: str = "") -> str:
         """Do something with a row; return what was done."""
         return msgspec.json.decode(await self._ask_reader("act", (verb, key, text)), type=str)
+
+    async def close(self) -> None:
+        """End the process by the end of its pipe: it then ends what was to end with the screen."""
+        process = self._process
+        if process is None or process.returncode is not None or process.stdin is None:
+            return
+        process.stdin.close()
+        # Left to the end of the loop it would be killed before it has read that.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), CLOSE_S)
 
     async def _ask_reader(self, verb: str, body: Any) -> msgspec.Raw:
         process = await self._running_process()

@@ -212,6 +212,10 @@ class ResearchPort(Protocol):
         """Start a request, and return its number."""
         ...
 
+    async def close(self) -> None:
+        """End in order, with what was to end with the screen."""
+        ...
+
     async def act(self, verb: str, key: str, text: str = "") -> str:
         """Do something with a row (stop, remove, note, report, export); return what was done."""
         ...

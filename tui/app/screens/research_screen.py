@@ -142,6 +142,10 @@ class ResearchScreen(PanedScreen):
         """Show the list and an empty picture."""
         self.look_at("results")
 
+    async def on_unmount(self) -> None:
+        """Let the process that reads results end in order."""
+        await self._reader.close()
+
     def look_at(self, name: str) -> None:
         """Bring a pane into sight."""
         super().look_at(name)
@@ -258,7 +262,8 @@ class ResearchScreen(PanedScreen):
     def _drop_tabs(self, key: str) -> None:
         """Read the tabs of a row anew: it has changed."""
         self._kept = {asked: tab for asked, tab in self._kept.items() if asked.key != key}
-        if self._shown is not None and self._shown.key == key:
+        # a study of a sweep that runs would keep a core at work: it is made when it is asked for
+        if self._shown is not None and self._shown.key == key and self._shown.tab != "luck":
             self._begin_task(f"tab {self._shown}", self._read_tab(self._shown))
 
     async def _read_tab(self, wanted: TabRequest) -> None:

@@ -373,7 +373,9 @@ def serve_requests(reader: ResearchReader) -> None:
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for line in sys.stdin.buffer:
             pool.submit(handle, line)
-    reader.jobs.stop_tied()
+        # before what is still being read: nobody waits for that any more
+        reader.jobs.stop_tied()
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def answered(reader: ResearchReader, request: ReaderRequest) -> ReaderAnswer:
