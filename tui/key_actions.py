@@ -169,6 +169,16 @@ ACTIONS: Final = (
         footer=23,
     ),
     KeyAction(
+        "preflight",
+        "preflight",
+        keys="P",
+        scope="anywhere",
+        run="app.preflight",
+        help="Look at everything that has to hold before the open: what passes, and the mend of "
+        "what does not.",
+        twin="patang doctor",
+    ),
+    KeyAction(
         "resume",
         "resume",
         keys="ctrl+r",

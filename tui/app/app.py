@@ -31,6 +31,7 @@ from tui.app.guided_tour import GuidedTour
 from tui.app.operator_actions import OperatorActions
 from tui.app.panes.events_pane import latest_events
 from tui.app.panes.orders_pane import ENDED, order_state
+from tui.app.preflight import PreflightWatch
 from tui.app.replay_actions import ReplayActions
 from tui.app.research_port import ResearchPort
 from tui.app.screens.action_palette import ActionPalette, PaletteChoice
@@ -78,7 +79,8 @@ class PatangApp(App[None]):
     `fps` is the frame rate (0: `frame` is called by hand), `direction` names one of
     `theme.DIRECTIONS`, `keymap` remaps actions by id, `tune_gc` freezes the heap once everything is
     mounted, `on_picture` is called when the first frame has been shown. `on_welcome` makes it
-    greet, and is called once that has been read.
+    greet, and is called once that has been read; `preflight` makes it look before the open by
+    itself.
     """
 
     TITLE = "patang"
@@ -101,6 +103,7 @@ class PatangApp(App[None]):
         tune_gc: bool = True,
         on_picture: Callable[[], None] | None = None,
         on_welcome: Callable[[], None] | None = None,
+        preflight: bool = False,
     ) -> None:
         super().__init__()
         self._on_picture = on_picture
@@ -125,6 +128,7 @@ class PatangApp(App[None]):
         self._told_of = face.board
         self._day_over = False
         self._notices = NoticeList()
+        self._preflight = PreflightWatch(lambda: self.face.board, unasked=preflight)
         self._tour = GuidedTour(lambda: self.keymap, on_welcome)
         self._level = ""
         self.dialogs = DialogSet(self, lambda: self.face.board.header.mode, self.frame)
@@ -208,6 +212,8 @@ class PatangApp(App[None]):
         self._notices.expire(self._clock())
         self._drop_released_halt()
         self._show_day_end()
+        if not self.face.standing.role and self._preflight.is_due():
+            self.run_worker(self._show_preflight(asked=False), group="preflight")
         frame = self._current_frame()
         # the engine wants the time for getting there, and what rushes by is not read
         if frame.replay is not None and frame.replay.going and self._frame % SPARED:
@@ -423,6 +429,27 @@ class PatangApp(App[None]):
         )
         for row in board.failures.rows[:]:
             self.face.submit(AcknowledgeRequest(row.strategy))
+
+    def action_preflight(self) -> None:
+        """Show the card of the morning, once everything has been looked at."""
+        if not self.screen.is_modal:
+            self.notify("preflight: looking …")
+            self.run_worker(self._show_preflight(asked=True), group="preflight", exclusive=True)
+
+    async def _show_preflight(self, *, asked: bool) -> None:
+        from tui.app.screens import preflight_card as card  # noqa: PLC0415 - not before the first paint
+
+        checks = await self._preflight.look(tuple(self.face.command_options))
+        self._notices.drop("preflight: ")
+        passes = all(check.state == "ok" for check in checks)
+        # Nothing is laid over a question that stands, and nobody is stopped by good news.
+        if self.screen.is_modal or (passes and not asked):
+            text = f"{card.preflight_summary(checks)} · P shows them"
+            self.notify(text, severity="information" if passes else "warning")
+        else:
+            self.dialogs.explain(
+                card.card_title(self.face.board), card.preflight_card(checks, self.tones())
+            )
 
     def _show_day_end(self) -> None:
         """Show the card once the day is over, unless something else is being asked."""

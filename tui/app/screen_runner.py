@@ -40,6 +40,7 @@ def run_screen(station: DeskSession, ending: ForcedEnding) -> Desk:
         direction=ui.colours,
         keymap=ui.keys,
         on_picture=opening.begin,
+        preflight=True,
         on_welcome=None if welcomed.exists() else partial(_keep_mark, welcomed),
     )
     with handling_signals(station, ending, opening.stop, leave) as caught:
