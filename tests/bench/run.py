@@ -32,6 +32,7 @@ MODULES = {
     "trials": "bench_trials",
     "sandbox": "bench_sandbox",
     "feed": "bench_feed",
+    "screen": "bench_screen",
     "memory": "bench_memory",
     "history": "bench_history",
     "instructions": "bench_instructions",

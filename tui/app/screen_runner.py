@@ -5,10 +5,9 @@ import signal
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from engine.config.disk_places import own_state_folder
-from engine.desk import Desk
 from tui.app.app import PatangApp
 from tui.run.forced_ending import ForcedEnding
 from tui.run.launch import detach_streams, handling_signals, run_after_screen, run_detached
@@ -19,8 +18,11 @@ from tui.run.session import DeskSession
 WELCOMED: Final = "welcomed"
 """A file in the user's state folder: he has read the welcome."""
 
+if TYPE_CHECKING:
+    from engine.desk import Desk
 
-def run_screen(station: DeskSession, ending: ForcedEnding) -> Desk:
+
+def run_screen(station: DeskSession, ending: ForcedEnding) -> "Desk":
     """Put up the screen, open the desk behind it, and return the desk when the operator leaves."""
 
     def leave() -> None:

@@ -46,6 +46,7 @@ Benchmark = Literal[
     "trials",
     "sandbox",
     "feed",
+    "screen",
     "memory",
     "history",
     "instructions",
