@@ -455,7 +455,14 @@ async def _next_message(reader: asyncio.StreamReader) -> ScreenMessage:
 
 
 def _is_value(port: object, name: str) -> bool:
-    return not name.startswith("_") and name != "board" and not callable(getattr(port, name, abs))
+    """Return whether a port has a plain value of that name: what cannot be sent is none."""
+    if name.startswith("_") or name == "board" or callable(value := getattr(port, name, abs)):
+        return False
+    try:
+        encode_raw(value)
+    except (NotImplementedError, TypeError, ValueError):
+        return False
+    return True
 
 
 def _find_method(port: object, name: str) -> Callable[..., object]:
