@@ -64,6 +64,7 @@ def _attached(
         try:
             yield screen
         finally:
+            # The screen first: it would wait for a desk that is gone.
             screen.close()
             desk.terminate()
             out, _ = desk.communicate(timeout=60)
@@ -101,6 +102,7 @@ def _keys(count: int) -> list[dict[str, object]]:
             if number % len(LETTERS) == len(LETTERS) - 1:
                 screen.type("\x15")
                 time.sleep(0.3)
+            # Out of step with the frames, so that a key meets them at every moment of a turn.
             time.sleep(0.07)
         screen.type("\x1b")
         time.sleep(0.5)
@@ -136,6 +138,7 @@ def _first_paint(passes: int) -> list[dict[str, object]]:
                 program._wanted = FIRST_PICTURE, 0.0
                 took[name].append((program.shown_at() - program.began, program.cpu))
                 program.close()
+    # In turns, so that a busy machine slows both alike.
     least = median(wall for wall, _ in took["minimal Textual app"])
     return [
         {
@@ -176,6 +179,7 @@ def _day(speed: int, seconds: float) -> dict[str, object]:
                 time.sleep(0.25)
             sizes.append(program.rss_mb)
         program.close()
+    # The first quarter is left out: screens are made when they are first visited.
     quarter = max(len(sizes) // 4, 1)
     early, late = median(sizes[quarter : 2 * quarter]), median(sizes[-quarter:])
     return {
@@ -196,6 +200,7 @@ def _live_path(seconds: int, packets: int) -> dict[str, object]:
         program = TerminalProgram(
             [*words, str(seconds), str(packets)], env | {"PATANG_BENCH_OUT": str(out)}
         )
+        # It leaves by itself when the last frame has come.
         program.process.wait(seconds + 120)
         told = json.loads(out.read_text(encoding="utf-8"))
         os.close(program.terminal)

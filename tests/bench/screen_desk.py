@@ -32,6 +32,7 @@ def serve(symbols: int, share: float) -> None:
     face = FakeDesk(symbols=symbols)
     face.describe = lambda: {"mode": "SANDBOX", "state": "running"}
     face.outcome = lambda _: done()
+    # By its lock `patang attach` finds a desk, as it would the real one.
     hold = FileHold(lock_of(folder), "the bench's desk", "wait")
     server = ScreenServer(face.board, lambda _: face, folder, lambda *_: None, print)
     door = ControlSocket(
@@ -44,10 +45,12 @@ def serve(symbols: int, share: float) -> None:
     while not ended.is_set():
         face.step(share=share)
         face.board.heartbeat = time.monotonic_ns()
+        # From the first screen on: a desk to which nobody attaches has no such thread.
         if server.seats and not began:
             began, cpu = time.monotonic(), _thread_time(server)
         due = max(due + 0.1, time.monotonic())
         ended.wait(due - time.monotonic())
+    # The thread's own time: the moving of the board is not the screens' doing.
     told = 100 * (_thread_time(server) - cpu) / (time.monotonic() - began) if began else 0.0
     door.close()
     server.close("the bench is over")
@@ -81,6 +84,7 @@ def beside_a_screen(port: int, seconds: int, packets: int) -> None:
 
     def move() -> None:
         rows = face.board.watch.rows
+        # A tenth of them in each frame: every instrument moves once a second.
         for place in range(app._frame % 10, len(rows), 10):
             row = rows[place]
             face.board.watch.put(row.token, row._replace(volume=row.volume + 10))

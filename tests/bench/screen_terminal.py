@@ -51,12 +51,14 @@ class TerminalProgram:
                 data = os.read(self.terminal, 65_536)
             except OSError:
                 return
+            # Before anything else: what follows is our time, not the program's.
             at = time.perf_counter()
             for row, column in QUESTION.findall(data):
                 os.write(self.terminal, b"\x1b[%s;%sR" % (row, column))
             with self._news:
                 self.sent += len(data)
                 self._seen += data
+                # A text may come in two reads, so some of what came before is kept.
                 del self._seen[:-400_000]
                 text, found = self._wanted
                 if text and not found and text in self._seen:
@@ -66,6 +68,7 @@ class TerminalProgram:
     def watch_for(self, text):
         """Forget what was shown, and note when a text is shown from now on."""
         with self._news:
+            # It may stand there already, from before the key.
             self._seen.clear()
             self._wanted = text, 0.0
 
@@ -78,6 +81,7 @@ class TerminalProgram:
 
     def type(self, text):
         """Type a text; return when."""
+        # The clock first: the answer may be there before the write returns.
         at = time.perf_counter()
         os.write(self.terminal, text.encode())
         return at
