@@ -36,6 +36,8 @@ PLACES = {
     "strategies": ("5", "strategies"),
     "parameters": ("5", "parameters"),
     "decisions": ("5", "decisions"),
+    "probes": ("8", "jobs"),
+    "log": ("8", "log"),
     "depth": ("3", ""),
     "chart": ("2", ""),
     "research": ("7", ""),
