@@ -37,6 +37,7 @@ SCREENS = {
     "ops": ("8", "tab", "tab", "tab"),
     "ticket": ("1", "B", "2", "5", *["tab"] * 6, "2"),
     "command": ("escape", "colon", *"limits", "enter"),
+    "watch": ("escape", "1", "shift+tab", "shift+tab", "z", "v", "b"),
 }
 """Each with the keys that lead to it from the one before."""
 REST = 3.0

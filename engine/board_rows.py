@@ -64,6 +64,15 @@ class WatchRow(NamedTuple):
     spark: tuple[float, ...]
     tick: float = 0.05
     """The grid of its prices, ₹."""
+    kind: str = "EQ"
+    """EQ, INDEX, FUT, CE or PE."""
+    exchange: str = "NSE"
+    open: float = 0.0
+    """The day's first price, as the exchange has it; 0.0 where the packets do not say."""
+    high: float = 0.0
+    low: float = 0.0
+    average: float = 0.0
+    """The day's price weighted by volume (VWAP)."""
 
 
 class PositionRow(NamedTuple):
@@ -228,6 +237,23 @@ class DifferenceRow(NamedTuple):
     ignored: bool = False
 
 
+class AlertRow(NamedTuple):
+    """One price alert; times in ns UTC, `fired` 0 until then, `at` the price (₹) it fired at.
+
+    `level` is rupees, or percent for a change. It `waits` while its symbol is not under watch.
+    """
+
+    number: int
+    symbol: str
+    way: str
+    """above, below or change."""
+    level: float
+    made: int
+    fired: int = 0
+    at: float = 0.0
+    waits: bool = False
+
+
 class FailureRow(NamedTuple):
     """One strategy that has failed, until somebody says "acknowledge" with its name."""
 
@@ -356,7 +382,7 @@ class DayTrades(NamedTuple):
 
 
 class EventRow(NamedTuple):
-    """One line of the event log; `level` is info, fill, warn or alarm."""
+    """One line of the event log; `level` is info, fill, warn, alarm, or alert: a price's."""
 
     seq: int
     ts: int
@@ -594,6 +620,7 @@ class Board:
         self.externals: BoardSection[OrderRow] = BoardSection()
         """Orders that others have placed on the account; they stand among `orders`, too."""
         self.differences: BoardSection[DifferenceRow] = BoardSection()
+        self.alerts: BoardSection[AlertRow] = BoardSection()
         self.failures: BoardSection[FailureRow] = BoardSection()
         """Failed strategies without acknowledgement, by name."""
         self.strategies: BoardSection[StrategyRow] = BoardSection()

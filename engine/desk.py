@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import date
 from typing import TypeVar
 
+from compiled.model.events import AddedInstrument, FeedStatus
 from compiled.model.values import MINUTE, NEVER, SECOND, Bar, Instrument
 from compiled.trading.desk_state import StrategyState
 from compiled.trading.kernel import Kernel, KernelSetup
@@ -52,6 +53,13 @@ from engine.day.opening import (
 from engine.day.pacing import LockstepDay, run_live, run_night
 from engine.day.price_bands import BandWatch, fill_in_bands
 from engine.day.warm_up import PART, WarmUp
+from engine.day.watched_instruments import (
+    OTHER_EXCHANGES,
+    WatchedInstruments,
+    kept_changes,
+    listed_elsewhere,
+    tradable,
+)
 from engine.engine_settings import DayTerms, EnginePorts, EngineSettings
 from engine.errors import BusyError, DataError, OperatorError, PatangError, RetryableError
 from engine.history.feed_recording import FeedRecording
@@ -62,6 +70,7 @@ from engine.manual.strategy_acts import restored_strategies
 from engine.market.calendar import ist_day, midnight
 from engine.market.corporate_actions.action_list import CorporateActions
 from engine.market.instrument_hours import InstrumentHours
+from engine.market.instrument_search import FoundInstruments
 from engine.market.order_rules import OrderRules
 from engine.market.safeguards import TradingSafeguards
 from engine.operator_requests import EngineRequest, OperatorOutcome, ResumeRequest
@@ -89,6 +98,8 @@ NEXT_DAY = "next_day"
 """What events and the audit call a change of what is promoted."""
 NOT_EVALUATED = "not_evaluated"
 """What the event is called that says which of it nobody has evaluated for a week."""
+SEARCH_S = 20.0
+"""How long a first search waits for the lists of instruments."""
 T = TypeVar("T")
 
 
@@ -121,6 +132,10 @@ class Desk:
         self.kernel: Kernel
         self.gateway: OrderGateway
         self._shares: ShareRegister
+        self._listed: list[Instrument] = []
+        """NSE's instruments of the day."""
+        self._added: set[int] = set()
+        """Tokens that came under watch while an earlier start of the day ran."""
         self._log = EventLog(ports.journal, ports.clock, ports.note_event)
         self._failure = failure
         # Taken from any thread: `next` of a count is atomic under the interpreter's lock.
@@ -230,6 +245,42 @@ class Desk:
             ],
         }
 
+    def watched(self) -> dict[str, object]:
+        """Return the instruments under watch; safe from any thread."""
+        return {
+            "mode": self.board.header.mode,
+            "watched": [
+                {
+                    name: getattr(row, name)
+                    for name in ("symbol", "exchange", "kind", "ltp", "change")
+                }
+                for row in self.board.watch.rows[:]
+            ],
+        }
+
+    def price_alerts(self) -> dict[str, object]:
+        """Return the price alerts; safe from any thread."""
+        rows = self.board.alerts.rows[:]
+        return {"mode": self.board.header.mode, "alerts": [row._asdict() for row in rows]}
+
+    def search(self, text: str, most: int) -> FoundInstruments:
+        """Look for instruments over all that the desk can trade; for any thread but the engine's.
+
+        The first search waits while the lists of all exchanges are read. Raise `BusyError` before
+        the desk has opened, or where that takes too long.
+        """
+        watching = self._loop.watching if self._loop else None
+        if watching is None or self._events is None:
+            raise BusyError("the desk is still opening")
+        index = watching.search
+        if index is None:
+            asked = asyncio.run_coroutine_threadsafe(watching.search_index(), self._events)
+            try:
+                index = asked.result(SEARCH_S)
+            except TimeoutError:
+                raise BusyError("the lists of instruments are being read: try again") from None
+        return index.find(text, most)
+
     def _wake_loop(self) -> None:
         loop, events = self._loop, self._events
         if loop is None or events is None or events.is_closed():
@@ -307,7 +358,7 @@ class Desk:
             feed = tasks.create_task(ports.feed.run(loop))
             session = [feed]
             if loop.warming is not None:
-                session.append(tasks.create_task(loop.warming.run()))
+                session.append(tasks.create_task(loop.warming.keep_warming()))
             daily = [*session]
             try:
                 narrow = await self._subscribe_feed(watched)
@@ -346,6 +397,8 @@ class Desk:
         """
         feed, settings = self.ports.feed, self.settings
         traded = {token for slot in self.kernel.state.slots for token in slot.tokens}
+        # What was added by hand shows its book as well.
+        traded |= self._added
         traded |= {int(ladder.instrument.token) for ladder in self.kernel.state.ladders.values()}
         modes = {
             int(i.token): settings.modes.get(i.symbol, settings.watch_mode)
@@ -502,6 +555,8 @@ class Desk:
         loop.failures.record_new()
         self._loop = loop
         loop.stopping = self._stopping  # whoever asked for it so far had no loop to tell
+        loop.watching = self._watch_instruments(loop)
+        loop.kernel_view.hide(loop.watching.hidden)
         loop.gaps.tell_lacking()
         await self._reconcile_books(loop, None if known else day, actions)
         if limits.limit_only:
@@ -515,6 +570,36 @@ class Desk:
         if terms is not None:
             self._tell_changes(terms)
         return loop, watched
+
+    def _watch_instruments(self, loop: DayLoop) -> WatchedInstruments:
+        """Return what adds instruments to the day."""
+        ports, settings = self.ports, self.settings
+
+        def take(event: AddedInstrument | FeedStatus) -> None:
+            loop.inbox.append(event)
+            loop.turn()
+
+        made = WatchedInstruments(
+            self.kernel,
+            ports.broker,
+            feed=ports.feed,
+            journal=ports.journal,
+            clock=ports.clock,
+            hours=loop.hours,
+            gaps=loop.gaps,
+            charges=ports.charges,
+            log=self._log,
+            listed=self._listed,
+            most=settings.rules.instruments,
+            early=int(settings.square_off_before_s * SECOND),
+            take=take,
+        )
+        made.warming = loop.warming
+        if ports.script is not None:
+            made.why_fixed = "a recording has the instruments that were recorded, and no others"
+        elif ports.pacer is not None:
+            made.why_fixed = "a day in lockstep keeps the instruments that it began with"
+        return made
 
     def _take_terms(self) -> DayTerms | None:
         """Take what the strategies of the day come with: symbols, and limits as configured."""
@@ -609,10 +694,15 @@ class Desk:
         named = [symbol for symbols in self.settings.subscriptions.values() for symbol in symbols]
         named += self.settings.modes
         listed = await self._read_patiently(lambda: broker.instruments("NSE"))
+        self._listed = listed
         chosen, missing = choose_instruments(listed, self.settings.watch, named)
+        added, removed = await self._changed_watch(set(named))
+        chosen = [each for each in chosen if each.symbol not in removed]
         self._shares = ShareRegister(journal, listed)
         held, self._holdings = await held_tokens(broker, journal, self._shares, self._log.add_event)
         held -= {int(i.token) for i in chosen}
+        known = held | {int(i.token) for i in chosen}
+        added = [each for each in added if int(each.token) not in known]
         # What is held comes first where the feed cannot serve everything: it has stops to trail.
         urgent = [i for i in listed if int(i.token) in held] + unlisted_instruments(journal, listed)
         if missing and not chosen and not urgent:
@@ -621,6 +711,9 @@ class Desk:
             self._log.add_event(
                 "alarm", "left_out", f"{no_such_symbols(missing)}: left out; mend the configuration"
             )
+        added = added[: max(self.settings.rules.instruments - len(urgent), 0)]
+        self._added = {int(each.token) for each in added}
+        urgent = [*urgent, *added]
         most, wanted = self.settings.rules.instruments - len(urgent), len(chosen)
         if wanted > most and self.settings.watch:
             raise DataError(
@@ -635,6 +728,21 @@ class Desk:
             )
             self._log.add_event("warn", "feed", text)
         return chosen, urgent + chosen
+
+    async def _changed_watch(self, named: set[str]) -> tuple[list[Instrument], set[str]]:
+        """Return what an earlier start of the day has added, and the symbols it has taken off.
+
+        A strategy's own instruments stay, whatever was taken off.
+        """
+        ports = self.ports
+        if ports.pacer is not None:
+            return [], set()
+        changes = kept_changes(ports.journal, ist_day(ports.clock.now()))
+        others = {exchange for exchange, _ in changes.added} & set(OTHER_EXCHANGES)
+        everything = tradable(self._listed, await listed_elsewhere(ports.broker, sorted(others)))
+        by_name = {(each.exchange, each.symbol): each for each in everything}
+        added = [by_name[name] for name in changes.added if name in by_name]
+        return added, {symbol for _, symbol in changes.removed} - named
 
     def _restore_journal(self, loop: DayLoop, start: int) -> None:
         """Bring back the journal's state; the day begins at `start` (ns)."""

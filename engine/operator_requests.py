@@ -18,6 +18,7 @@ Price = Annotated[float, Meta(ge=0, le=int(number_bounds.PRICE))]
 Shares = Annotated[int, Meta(ge=0, le=int(number_bounds.ORDER))]
 RequestNumber = Annotated[int, Meta(ge=0, le=2**62, title="the number of a request")]
 Verdict = Literal["done", "refused", "unknown", "pending"]
+AlertWay = Literal["above", "below", "change"]
 DecisionChoice = Literal["adopt", "assign", "ignore", "flatten"]
 
 
@@ -185,6 +186,38 @@ class SetParametersRequest(OperatorRequest, frozen=True, tag="set-parameters"):
 
 
 StrategyRequests = StopStrategyRequest | StartStrategyRequest | SetParametersRequest
+
+
+class WatchRequest(OperatorRequest, frozen=True, tag="watch"):
+    """Put an instrument under watch for the rest of the day."""
+
+    symbol: Symbol
+
+
+class UnwatchRequest(OperatorRequest, frozen=True, tag="unwatch"):
+    """Take an instrument off the watch for the rest of the day."""
+
+    symbol: Symbol
+
+
+class AlertRequest(OperatorRequest, frozen=True, tag="alert"):
+    """Say so, once, when a price has come to a level: rupees, or percent of a change.
+
+    A change of a negative level waits for a fall.
+    """
+
+    symbol: Symbol
+    way: AlertWay
+    level: Annotated[float, Meta(ge=-100, le=int(number_bounds.PRICE), title="a price or percent")]
+    note: Annotated[str, Meta(max_length=200)] = ""
+
+
+class DropAlertRequest(OperatorRequest, frozen=True, tag="drop-alert"):
+    """Remove a price alert."""
+
+    number: Annotated[int, Meta(ge=1, le=2**31, title="the number of an alert")]
+
+
 EngineRequest = (
     ExitRequest
     | CancelRequest
@@ -197,6 +230,10 @@ EngineRequest = (
     | StopStrategyRequest
     | StartStrategyRequest
     | SetParametersRequest
+    | WatchRequest
+    | UnwatchRequest
+    | AlertRequest
+    | DropAlertRequest
 )
 
 
@@ -234,6 +271,21 @@ class StrategiesRequest(OperatorRequest, frozen=True, tag="strategies"):
     """List the strategies with their state, P&L and parameters."""
 
 
+class SearchRequest(OperatorRequest, frozen=True, tag="search"):
+    """Look for instruments over all that the desk can trade; `most` are named."""
+
+    text: Annotated[str, Meta(max_length=200)]
+    most: Annotated[int, Meta(ge=1, le=500)] = 50
+
+
+class WatchedRequest(OperatorRequest, frozen=True, tag="watched"):
+    """List the instruments under watch."""
+
+
+class AlertsRequest(OperatorRequest, frozen=True, tag="alerts"):
+    """List the price alerts."""
+
+
 class OutcomeRequest(OperatorRequest, frozen=True, tag="outcome"):
     """Return the outcome of a request to the engine."""
 
@@ -262,6 +314,9 @@ DeskRequest = (
     | LimitsRequest
     | DifferencesRequest
     | StrategiesRequest
+    | SearchRequest
+    | WatchedRequest
+    | AlertsRequest
     | OutcomeRequest
 )
 KINDS: Final[dict[str, type[DeskRequest]]] = {

@@ -254,6 +254,10 @@ class Feed(Protocol):
         """
         ...
 
+    async def unsubscribe(self, tokens: Iterable[int]) -> None:
+        """Bring these tokens no longer; others have their place."""
+        ...
+
 
 class ExchangePacer(Protocol):
     """An exchange whose clock waits for the desk: lockstep at any speed."""

@@ -12,7 +12,7 @@ import asyncio
 import json
 import random
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 from typing import Final, Literal
 
@@ -229,6 +229,20 @@ class KiteFeed:
                 connection.silence.expect(part, 0)
                 connection.wanted.set()
                 await self._send_subscription(connection, part)
+
+    async def unsubscribe(self, tokens: Iterable[int]) -> None:
+        """Bring these tokens no longer, now and after each reconnect."""
+        gone = set(map(int, tokens))
+        self._placed -= gone
+        for connection in self._connections:
+            part = [token for token in connection.tokens if token in gone]
+            for token in part:
+                del connection.tokens[token]
+            connection.silence.forget(part)
+            if part and connection.socket is not None:
+                # A socket that breaks here is made anew, without them.
+                with suppress(ClientError, OSError):
+                    await connection.socket.send_str(json.dumps({"a": "unsubscribe", "v": part}))
 
     async def _change_mode(self, connection: FeedConnection, tokens: list[int], mode: str) -> None:
         """Go on with tokens that are subscribed in another mode."""

@@ -33,6 +33,11 @@ class SilentTokens:
             # Lost twice before its first tick it has one gap, from the first loss on.
             self._missed.setdefault(token, since)
 
+    def forget(self, tokens: Iterable[int]) -> None:
+        """Wait for these no longer."""
+        for token in tokens:
+            self._missed.pop(token, None)
+
     def gaps_ended_by(self, frame: bytes, now: int) -> list[FeedGap]:
         """Take a frame; return the gaps that it ends."""
         # The usual case, met by every frame: nothing is taken apart twice.

@@ -7,9 +7,17 @@ from typing import Final, NamedTuple, final
 from brokers.connection import FrameFormat
 from compiled.model.events import BandUpdate, TickBatch, TimerEvent
 from compiled.model.values import Tick
-from engine.history.feed_recording import BAND, COUNT, LOST, RecordedEvent, RecordKind
+from engine.history.feed_recording import (
+    BAND,
+    COUNT,
+    LOST,
+    NotedEvent,
+    RecordedEvent,
+    RecordKind,
+    added_instrument,
+)
 
-NOTED: Final = frozenset({RecordKind.TIMER, RecordKind.BAND})
+NOTED: Final = frozenset({RecordKind.TIMER, RecordKind.BAND, RecordKind.ADDED})
 
 
 class PlayedFrame(NamedTuple):
@@ -39,9 +47,7 @@ class FeedPlayback:
         """What has come and the kernel has not taken; None: lost."""
         self._taken = 0
 
-    def events(
-        self, records: Iterable[RecordedEvent]
-    ) -> Iterator[TickBatch | TimerEvent | BandUpdate]:
+    def events(self, records: Iterable[RecordedEvent]) -> Iterator[TickBatch | NotedEvent]:
         """Go through what the kernel took, up to the end of the recording."""
         for each in self.frames_and_events(records):
             if not isinstance(each, PlayedFrame):
@@ -51,7 +57,7 @@ class FeedPlayback:
 
     def frames_and_events(
         self, records: Iterable[RecordedEvent]
-    ) -> Iterator[PlayedFrame | TimerEvent | BandUpdate]:
+    ) -> Iterator[PlayedFrame | NotedEvent]:
         """Go through what the desk took, frame by frame."""
         for record in records:
             kind = record.kind
@@ -98,8 +104,10 @@ class FeedPlayback:
             self._taken = taken
 
 
-def _noted_event(record: RecordedEvent) -> TimerEvent | BandUpdate:
+def _noted_event(record: RecordedEvent) -> NotedEvent:
     if record.kind == RecordKind.TIMER:
         return TimerEvent(record.ts)
+    if record.kind == RecordKind.ADDED:
+        return added_instrument(record.ts, record.payload)
     _, token, lower, upper = BAND.unpack(record.payload)
     return BandUpdate(record.ts, token, lower, upper)

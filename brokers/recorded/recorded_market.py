@@ -10,9 +10,8 @@ from typing import Any, cast, final
 
 from brokers.connection import BrokerSession, Connection, FrameFormat, RenewableFeed
 from brokers.recorded.feed_playback import FeedPlayback, PlayedFrame
-from compiled.model.events import BandUpdate, TimerEvent
 from compiled.model.values import Bar, Instrument
-from engine.history.feed_recording import RecordedEvent, RecordKind, instruments_of
+from engine.history.feed_recording import NotedEvent, RecordedEvent, RecordKind, instruments_of
 from engine.ports import Broker, BrokerRules, FeedSink, PriceBand
 
 Past = Callable[[str, int, int, int], list[Bar]]
@@ -105,6 +104,9 @@ class RecordedMarket:
     async def subscribe(self, tokens: Iterable[int], mode: str = "full") -> None:
         """Have everything that was recorded."""
 
+    async def unsubscribe(self, tokens: Iterable[int]) -> None:
+        """Have everything that was recorded."""
+
     # the hand on the clock: where there is a script the desk follows it, and never asks the last
     # two of these (`engine.day.pacing.LockstepDay`)
 
@@ -126,7 +128,7 @@ class RecordedMarket:
 
     # the script
 
-    def script(self) -> Iterator[tuple[int, PlayedFrame | TimerEvent | BandUpdate]]:
+    def script(self) -> Iterator[tuple[int, PlayedFrame | NotedEvent]]:
         """Go through what the desk took and when, in its order, up to `until`."""
         # whoever leaves off listening leaves early as well
         self.left_early = True
@@ -137,9 +139,7 @@ class RecordedMarket:
             yield ts, each
         self.left_early = False
 
-    def deliver(
-        self, event: PlayedFrame | TimerEvent | BandUpdate
-    ) -> TimerEvent | BandUpdate | None:
+    def deliver(self, event: PlayedFrame | NotedEvent) -> NotedEvent | None:
         """Send a frame as a feed does; return any other record, for the kernel."""
         if not isinstance(event, PlayedFrame):
             return event

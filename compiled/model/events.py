@@ -6,7 +6,18 @@ from typing import final
 from mypy_extensions import i64, mypyc_attr
 
 from compiled.model.order_terms import OrderChange
-from compiled.model.values import Gtt, GttLeg, GttStatus, Order, OrderStatus, Product, Side, Tick
+from compiled.model.values import (
+    Gtt,
+    GttLeg,
+    GttStatus,
+    Instrument,
+    Order,
+    OrderStatus,
+    Product,
+    Side,
+    Tick,
+    TradingHours,
+)
 
 
 class RequestOutcome(IntEnum):
@@ -236,6 +247,17 @@ class BandUpdate:
         self.token = token
         self.lower = lower
         self.upper = upper
+
+
+@mypyc_attr(acyclic=True)
+@final
+class AddedInstrument:
+    """An instrument that comes under watch in the middle of a day, with its hours of the day."""
+
+    def __init__(self, ts: i64, instrument: Instrument, hours: TradingHours) -> None:
+        self.ts = ts
+        self.instrument = instrument
+        self.hours = hours
 
 
 @mypyc_attr(acyclic=True)

@@ -12,6 +12,7 @@ from mypy_extensions import i64
 from compiled.accounting.charges import ChargeRates
 from compiled.accounting.ledger import Ledger
 from compiled.model.events import (
+    AddedInstrument,
     BandUpdate,
     BrokerAnswer,
     BrokerTrade,
@@ -34,7 +35,7 @@ from compiled.model.events import (
 from compiled.model.order_terms import DEFAULT_ESCALATION, ExitEscalation
 from compiled.model.values import SECOND, Instrument, Product, TradingHours, day_start
 from compiled.trading.decision_log import DecisionLog
-from compiled.trading.desk_state import DeskState, StrategyState
+from compiled.trading.desk_state import DeskState, InstrumentState, StrategyState
 from compiled.trading.desk_view import DeskView
 from compiled.trading.ladder import Ladder
 from compiled.trading.ladder_book import LadderBook
@@ -217,6 +218,9 @@ class Kernel:
         elif isinstance(event, BandUpdate):
             out.advance_time(event.ts)
             self.market_feed.apply_band_update(event)
+        elif isinstance(event, AddedInstrument):
+            out.advance_time(event.ts)
+            self._take_up_instrument(event)
         elif isinstance(event, ManualRequest):
             out.advance_time(event.ts)
             self.order_entry.take_manual_request(event)
@@ -243,6 +247,15 @@ class Kernel:
         else:
             self._apply_correction(event)
         return out.commands
+
+    def _take_up_instrument(self, event: AddedInstrument) -> None:
+        """Follow one more instrument from here on; no strategy listens to it."""
+        instrument = event.instrument
+        # What is known keeps its ladders, its bars and its last price.
+        if self.state.markets.get(instrument.token) is None:
+            instrument.hours = event.hours
+            self.state.markets[instrument.token] = InstrumentState(instrument)
+            self.market_feed.add_instrument(instrument)
 
     def _apply_answer(self, event: BrokerAnswer) -> None:
         """Hand an answer to the keeper of its order or GTT."""

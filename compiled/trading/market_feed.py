@@ -46,6 +46,11 @@ class MarketFeed:
         for token, market in state.markets.items():
             self._instruments[token] = market.instrument
 
+    def add_instrument(self, instrument: Instrument) -> None:
+        """Take in ticks of one more instrument, and build its bars in its hours."""
+        self._instruments[instrument.token] = instrument
+        self.bars.set_hours(instrument.token, instrument.hours)
+
     def take_ticks(self, ticks: list[Tick]) -> None:
         """Take in ticks, without those that cannot be true."""
         # Before anything else sees them: one impossible price could trigger stops and entries

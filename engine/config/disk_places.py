@@ -45,6 +45,11 @@ def index_file(name: str, environ: Mapping[str, str]) -> Path:
     return folder / f"{Path(name).name}.csv"
 
 
+def watch_lists_file(environ: Mapping[str, str]) -> Path:
+    """Return the user's file of watch lists, which every desk of his shares."""
+    return _xdg_folder("XDG_CONFIG_HOME", ".config", environ) / "patang" / "watchlists.toml"
+
+
 def find_config(explicit: Path | None, cwd: Path, environ: Mapping[str, str]) -> Path | None:
     """Return the file to read: the one asked for, ./config.toml, the user's own, or None."""
     if explicit is not None:

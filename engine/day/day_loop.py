@@ -3,13 +3,14 @@
 import asyncio
 import json
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import NamedTuple, assert_never
 
 from msgspec import structs
 
 from compiled.market_data.tick_filter import TickFilter
 from compiled.model.events import (
+    AddedInstrument,
     FeedStatus,
     KernelAlert,
     KernelCommand,
@@ -37,10 +38,12 @@ from engine.config import risk_limits
 from engine.day.charge_remarks import ChargeRemarks
 from engine.day.dead_letters import AHEAD_S, DeadLetters
 from engine.day.health_view import HealthView
+from engine.day.price_alerts import PriceAlerts
 from engine.day.price_bands import BandWatch
 from engine.day.timekeeper import Timekeeper
 from engine.day.warm_up import WarmUp
-from engine.errors import ConfigError
+from engine.day.watched_instruments import WatchedInstruments
+from engine.errors import ConfigError, PatangError
 from engine.history.feed_recording import FeedRecording
 from engine.history.minute_gaps import MinuteGaps
 from engine.manual import day_limits
@@ -54,8 +57,10 @@ from engine.market.instrument_hours import DayStage, InstrumentHours
 from engine.market.session_table import CONTINUOUS
 from engine.operator_requests import (
     AcknowledgeRequest,
+    AlertRequest,
     CancelRequest,
     DecideRequest,
+    DropAlertRequest,
     EngineRequest,
     ExitRequest,
     LimitRequest,
@@ -68,6 +73,8 @@ from engine.operator_requests import (
     StartStrategyRequest,
     StopStrategyRequest,
     StrategyRequests,
+    UnwatchRequest,
+    WatchRequest,
     done,
     refused,
     request_act,
@@ -193,7 +200,10 @@ class DayLoop:
         self.failures = StrategyFailures(kernel.state.slots, writer, journal, clock)
         self.margins: Margins | None = None
         """Asks the broker what orders would block, where there is one to ask."""
-        self._weighing: set[asyncio.Task[None]] = set()
+        self.watching: WatchedInstruments | None = None
+        """Adds instruments to the day, where that has been handed in."""
+        self.alerts = PriceAlerts(kernel, writer, journal=journal, clock=clock, log=log)
+        self._answering: set[asyncio.Task[None]] = set()
         self._remarks = ChargeRemarks(kernel, log.add_event)
         self.kernel_view = KernelView(writer, kernel, gateway, stale_after)
         self.depth_views = DepthViews(writer, kernel.order_store.orders.values)
@@ -317,6 +327,10 @@ class DayLoop:
             # One event at a time: its rows and requests are on their way before the next is
             # handled.
             self._carry_out(commands)
+            if isinstance(event, AddedInstrument) and self.watching is not None:
+                self.watching.follow(event.instrument)
+                self.alerts.resolve()
+        self.alerts.look()
         if self.screen.dead:
             dead, self.screen.dead = self.screen.dead, []
             self.dead_letters.keep_ticks(dead)
@@ -355,6 +369,7 @@ class DayLoop:
                     steps[EXCHANGE].add(int((self._tick_at - int(stamp)) / self.pace))
                 stamp_ticks(ticks, self._tick_at)
                 self.depth_views.take_ticks(ticks)
+                self.kernel_view.take_ticks(ticks)
                 self.inbox.append(TickBatch(self._tick_at, ticks))
                 if self.timekeeper is not None:
                     self.timekeeper.note_stamps(tick.ts for tick in ticks)
@@ -500,6 +515,12 @@ class DayLoop:
                 return self.failures.acknowledge(request.strategy)
             case StopStrategyRequest() | StartStrategyRequest() | SetParametersRequest():
                 return self._instruct_strategy(request, now)
+            case AlertRequest():
+                return self.alerts.add(request)
+            case DropAlertRequest():
+                return self.alerts.drop(request.number)
+            case WatchRequest() | UnwatchRequest():
+                return self._change_watch(number, request)
             case _:
                 assert_never(request)
 
@@ -526,15 +547,40 @@ class DayLoop:
         if isinstance(found, OperatorOutcome):
             return found
 
-        async def weigh() -> None:
-            self.outcomes[number] = await found.weigh(self.margins)
+        self._answer_later(number, found.weigh(self.margins))
+        return None
 
-        task = asyncio.get_running_loop().create_task(weigh())
+    def _change_watch(
+        self, number: int, request: WatchRequest | UnwatchRequest
+    ) -> OperatorOutcome | None:
+        """Change what is under watch; the outcome comes when broker and feed have been asked."""
+        if self.watching is None:
+            return refused("the watch of this desk cannot be changed")
+        if isinstance(request, WatchRequest):
+            self._answer_later(number, self.watching.add(request.symbol))
+        elif self.alerts.watches(request.symbol):
+            return refused(f"{request.symbol} stays under watch: a price alert waits for it")
+        else:
+            self._answer_later(number, self.watching.remove(request.symbol))
+        return None
+
+    def _answer_later(self, number: int, answer: Coroutine[None, None, OperatorOutcome]) -> None:
+        """Have a request answered beside the loop."""
+
+        async def keep_answer() -> None:
+            try:
+                self.outcomes[number] = await answer
+            except PatangError as error:
+                self.outcomes[number] = refused(str(error))
+            if self.watching is not None:
+                self.kernel_view.hide(self.watching.hidden)
+            self.wake.set()
+
+        task = asyncio.get_running_loop().create_task(keep_answer())
         # The event loop keeps only a weak reference; without this one the task could be collected
         # half done.
-        self._weighing.add(task)
-        task.add_done_callback(self._weighing.discard)
-        return None
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
 
     def hurry_verdicts(self) -> bool:
         """Have orders judged as if a moment had passed; return whether the books are wanted."""

@@ -22,6 +22,7 @@ from engine.market.safeguards import TradingSafeguards
 from engine.ports import Broker, BrokerHolding, Clock, Journal
 
 PRODUCTS = (Product.CNC, Product.MIS, Product.MTF)
+CONTRACT_PRODUCTS = (Product.NRML, Product.MIS)
 MINUTE_SPAN, DAY_SPAN = 60, 86_400
 RAN = "ran:"
 """What the settings are called in `meta` that a day was opened with, by day and time (ns)."""
@@ -185,7 +186,7 @@ def day_rates(
         )
         for i in instruments
         if i.kind != "INDEX"
-        for product in PRODUCTS
+        for product in (PRODUCTS if i.kind == "EQ" else CONTRACT_PRODUCTS)
     }
 
 

@@ -108,7 +108,8 @@ class BandWatch:
             self._next = now + SOON
             return
         for band in found:
-            if self._known[band.token] != (band.lower, band.upper):
+            # One that came under watch later was looked up with its first band.
+            if self._known.get(band.token) != (band.lower, band.upper):
                 self._apply_band(band)
 
     def _apply_band(self, band: PriceBand) -> None:

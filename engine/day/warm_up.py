@@ -69,6 +69,7 @@ class WarmUp:
         self._failed: list[tuple[Instrument, RetryableError]] = []
         self._banded: set[int] = set()
         self._all = self._given_up = 0
+        self._added = asyncio.Event()
 
     @property
     def cold_count(self) -> int:
@@ -94,6 +95,23 @@ class WarmUp:
                 f"strategy enters them before"
             )
             self._tell("info", "warming", text)
+
+    def add(self, each: Instrument) -> None:
+        """Warm one more instrument up, whose bands are known, as soon as `keep_warming` turns."""
+        if int(each.token) not in self._cold:
+            self._cold[int(each.token)] = []
+            self._banded.add(int(each.token))
+            self._kernel.strategy_host.begin_warmup([int(each.token)])
+            self._queue.append(each)
+            self._added.set()
+
+    async def keep_warming(self) -> None:
+        """Warm up the rest, and then whatever is added, until cancelled."""
+        await self.run()
+        while True:
+            await self._added.wait()
+            self._added.clear()
+            await self._warm_queue()
 
     async def run(self) -> None:
         """Warm up the rest."""

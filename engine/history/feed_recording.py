@@ -12,7 +12,7 @@ from enum import IntEnum
 from typing import Any, Final, NamedTuple, final
 
 from compiled.market_data.tick_filter import TickFilter
-from compiled.model.events import BandUpdate, TickBatch, TimerEvent
+from compiled.model.events import AddedInstrument, BandUpdate, TickBatch, TimerEvent
 from compiled.model.values import Bar, Instrument, TradingHours
 from compiled.trading.digest import DecisionDigest
 from compiled.trading.kernel import Kernel, KernelSetup
@@ -58,6 +58,12 @@ class RecordKind(IntEnum):
     """The desk's day is over: what it came to, JSON."""
     LOST = 11
     """So many frames for the kernel, and so many records in all, are not in the recording."""
+    ADDED = 12
+    """The kernel took up an instrument after so many frames: that, then its header, JSON."""
+
+
+NotedEvent = TimerEvent | BandUpdate | AddedInstrument
+"""What the kernel took besides frames."""
 
 
 class RecordedEvent(NamedTuple):
@@ -141,6 +147,10 @@ class FeedRecording:
         elif isinstance(event, BandUpdate):
             band = BAND.pack(self._taken, int(event.token), event.lower, event.upper)
             self._record.put(RecordKind.BAND, 0, int(event.ts), band)
+        elif isinstance(event, AddedInstrument):
+            event.instrument.hours = event.hours
+            header = json.dumps(_instrument_header(event.instrument)).encode()
+            self._record.put(RecordKind.ADDED, 0, int(event.ts), COUNT.pack(self._taken) + header)
 
     def add_bars(self, bars: Sequence[Bar]) -> None:
         """Take in the bars that have closed."""
@@ -196,21 +206,36 @@ def _instrument_header(each: Instrument) -> dict[str, object]:
 
 
 def instruments_of(meta: dict[str, Any]) -> list[Instrument]:
-    """Return the instruments of a recorded desk."""
-    return [
-        Instrument(
-            each["token"],
-            each["exchange"],
-            symbol=each["symbol"],
-            tick=each["tick"],
-            lot=each["lot"],
-            kind=each["kind"],
-            lower=each["lower"],
-            upper=each["upper"],
-            close=each["close"],
-        )
-        for each in meta["instruments"]
-    ]
+    """Return the instruments that a recorded desk began its day with."""
+    return [_headed_instrument(each) for each in meta["instruments"]]
+
+
+def _headed_instrument(each: dict[str, Any]) -> Instrument:
+    return Instrument(
+        each["token"],
+        each["exchange"],
+        symbol=each["symbol"],
+        tick=each["tick"],
+        lot=each["lot"],
+        kind=each["kind"],
+        lower=each["lower"],
+        upper=each["upper"],
+        close=each["close"],
+    )
+
+
+def added_instrument(ts: int, payload: bytes) -> AddedInstrument:
+    """Return what a record of kind ADDED holds.
+
+    Raise `DataError` where it holds something else.
+    """
+    try:
+        header = json.loads(payload[COUNT.size :])
+        return AddedInstrument(ts, _headed_instrument(header), TradingHours(*header["hours"]))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise DataError(
+            f"the recording does not say which instrument was added ({type(error).__name__})"
+        ) from None
 
 
 def kernel_of(meta: dict[str, Any]) -> Kernel:

@@ -84,6 +84,20 @@ class MinuteGaps:
         self._steady: dict[int, int] = {}
         self._lacking: list[MissingMinutes] = []
 
+    def add_instrument(self, each: Instrument, now: int) -> None:
+        """Expect the minutes of one more instrument, from the next one on."""
+        token = int(each.token)
+        self._instruments[token] = each
+        self._expected[token] = self._hours.expected_bars(self._day, each)
+        # The minute under way is whole for none that came in the middle of it.
+        self._next[token] = sum(start <= now for start in self._expected[token])
+
+    def drop_instrument(self, token: int) -> None:
+        """Expect no minutes of an instrument any more; what was missing of it counts no longer."""
+        for table in (self._expected, self._next, self._open, self._steady):
+            table.pop(token, None)
+        self._missing = {each for each in self._missing if each[0] != token}
+
     def check_history(
         self, bars: Sequence[Bar], now: int, tokens: Iterable[int] | None = None
     ) -> None:
@@ -93,7 +107,8 @@ class MinuteGaps:
         logged with the next `check_minutes`.
         """
         looked = (
-            {token: self._instruments[token] for token in tokens}
+            # one that has left the watch meanwhile is expected no more
+            {token: self._instruments[token] for token in tokens if token in self._expected}
             if tokens is not None
             else self._instruments
         )

@@ -21,7 +21,9 @@ from typing import BinaryIO, Protocol
 from msgspec import convert, structs
 
 from engine.errors import BusyError, ConnectionFailed, OperatorError, in_words
+from engine.market.instrument_search import FoundInstruments
 from engine.operator_requests import (
+    AlertsRequest,
     AttachRequest,
     DeskRequest,
     DifferencesRequest,
@@ -31,8 +33,10 @@ from engine.operator_requests import (
     OperatorOutcome,
     OutcomeRequest,
     ResumeRequest,
+    SearchRequest,
     StatusRequest,
     StrategiesRequest,
+    WatchedRequest,
     done,
     pending,
     read_request,
@@ -57,6 +61,8 @@ SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, 
 # The longest request is a few hundred bytes; a visitor who sends more is cut off, not read into
 # memory.
 LINE = 65_536
+ANSWER = 16 * 2**20
+"""Bytes of the longest answer: all that a feed serves, a row each, is some hundred kilobytes."""
 
 
 class ControlledDesk(Protocol):
@@ -76,6 +82,18 @@ class ControlledDesk(Protocol):
 
     def list_strategies(self) -> dict[str, object]:
         """Return every strategy of the day."""
+        ...
+
+    def watched(self) -> dict[str, object]:
+        """Return the instruments under watch."""
+        ...
+
+    def price_alerts(self) -> dict[str, object]:
+        """Return the price alerts."""
+        ...
+
+    def search(self, text: str, most: int) -> FoundInstruments:
+        """Look for instruments over all that the desk can trade."""
         ...
 
     def resume(self, reason: str, who: str) -> KillLatch | None:
@@ -278,6 +296,12 @@ class ControlSocket:
                 return done(data=self._desk.differences())
             case StrategiesRequest():
                 return done(data=self._desk.list_strategies())
+            case WatchedRequest():
+                return done(data=self._desk.watched())
+            case AlertsRequest():
+                return done(data=self._desk.price_alerts())
+            case SearchRequest():
+                return self._search_instruments(request)
             case KillRequest():
                 level = FLATTEN if request.flatten else HALT
                 # Straight to the latch, not by the engine's queue: a kill works while the engine
@@ -290,6 +314,14 @@ class ControlSocket:
                 return self._desk.outcome(request.number) or pending(request.number)
             case _:
                 return pending(self._desk.submit(request))
+
+    def _search_instruments(self, request: SearchRequest) -> OperatorOutcome:
+        try:
+            found = self._desk.search(request.text, request.most)
+        except BusyError as error:
+            return refused(str(error))
+        rows = [row._asdict() for row in found.rows]
+        return done(data={"count": found.matches, "rows": rows})
 
     def _resume_desk(self, request: ResumeRequest) -> OperatorOutcome:
         if not request.reason:
@@ -376,7 +408,7 @@ def open_visit(path: Path, request: DeskRequest, patience: float = PATIENCE_S) -
 def read_answer(path: Path, answers: BinaryIO) -> OperatorOutcome:
     """Return the next answer of the desk at `path`; raise `ConnectionFailed` without one."""
     try:
-        return convert(json.loads(answers.readline(LINE)), OperatorOutcome)
+        return convert(json.loads(answers.readline(ANSWER)), OperatorOutcome)
     except OSError as error:
         raise ConnectionFailed(f"no desk listens at {path} ({error.strerror or error})") from None
     except (ValueError, RecursionError):

@@ -46,3 +46,16 @@ class FeedSuite:
         assert late
         assert late[-1].volume == -1
         assert late[-1].depth == b""
+
+    async def test_what_is_let_go_comes_no_longer_and_can_be_had_again(self, subject):
+        token = int(subject.share.token)
+        await subject.feed.unsubscribe([token])
+        await subject.pass_time(5)
+        seen = len(subject.sink.messages)
+        await subject.pass_time(20)
+        late = [tick for ticks, *_ in subject.sink.messages[seen:] for tick in ticks]
+        assert token not in {int(tick.token) for tick in late}
+        await subject.feed.subscribe([token])
+        await subject.pass_time(20)
+        late = [tick for ticks, *_ in subject.sink.messages[seen:] for tick in ticks]
+        assert token in {int(tick.token) for tick in late}

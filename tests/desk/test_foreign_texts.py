@@ -15,6 +15,8 @@ from msgspec.structs import replace
 from compiled.model.values import Bar
 from engine.backtest.linter.result_linter import lint_outcome
 from engine.backtest.statistics.run_statistics import statistics
+from engine.board_rows import AlertRow
+from engine.market.instrument_search import FoundInstrument, FoundInstruments
 from engine.operator_requests import PreviewRequest, done
 from engine.ops.control_socket import ControlSocket, socket_path
 from engine.ops.doctor import HealthCheck
@@ -141,6 +143,25 @@ CASES = {
         ["limits", "set", WORD, "5", "--reason", WORD],
         ["limits", "set", "a", WORD, "--reason", WORD],
     ],
+    "watch add": [
+        ["watch", "add", WORD],
+        ["watch", "add", "INFY", "--list", "mine", "--json"],
+        ["watch", "add", "INFY", "--list", WORD],
+    ],
+    "watch remove": [["watch", "remove", WORD], ["watch", "remove", "INFY", "--list", WORD]],
+    "watch list": [
+        ["watch", "list"],
+        ["watch", "list", "--json"],
+        ["watch", "list", "--list", WORD],
+    ],
+    "watch search": [["watch", "search", WORD], ["watch", "search", "a", "--json"]],
+    "alerts": [["alerts"], ["alerts", "--json"]],
+    "alerts set": [
+        ["alerts", "set", WORD, "above", "7"],
+        ["alerts", "set", "INFY", "above", "7", "--note", WORD],
+        ["alerts", "set", "INFY", WORD, "7"],
+    ],
+    "alerts remove": [["alerts", "remove", "1"], ["alerts", "remove", WORD]],
     "calendar": [["calendar", WORD], ["calendar", "2026-11-20", "--exchange", WORD]],
     "charges": [
         [
@@ -395,6 +416,19 @@ class Desk:
         }
         return {"mode": HOSTILE, "state": HOSTILE, "differences": [row]}
 
+    def watched(self):
+        row = {"symbol": HOSTILE, "exchange": HOSTILE, "kind": HOSTILE, "ltp": 1.5, "change": 2.5}
+        return {"mode": HOSTILE, "watched": [row]}
+
+    def price_alerts(self):
+        row = AlertRow(1, HOSTILE, "above", 1.5, NOON)
+        return {"mode": HOSTILE, "alerts": [row._asdict()]}
+
+    def search(self, text, most):
+        del text, most
+        row = FoundInstrument(HOSTILE, HOSTILE, "CE", HOSTILE, 20261124, HOSTILE)
+        return FoundInstruments(1, (row,))
+
     def submit(self, request):
         return 0 if isinstance(request, PreviewRequest) else 1
 
@@ -504,6 +538,7 @@ def shown(home, monkeypatch):
     """Return a function that runs a command at a terminal; it returns the bytes and the code."""
     monkeypatch.chdir(home)
     monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(home))
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setattr(

@@ -32,7 +32,7 @@ FOREIGN_NAMES = {"Date", "Host", "Origin", "KiteTicker._parse_binary", "INFY_min
 """Headers of HTTP, a method of the official client, a file of bars."""
 FOREIGN_WORDS = {"total_buy_quantity", "total_sell_quantity"}
 """Fields that others send, and nothing here reads."""
-OTHER = {"fault"}
+OTHER = {"fault", "list"}
 """Tables of other files than the configuration."""
 ENDINGS = {"py", "md", "db", "sock", "lock", "svg"}
 """Of files that are called like a table of settings."""

@@ -31,6 +31,7 @@ BACK_OFF = "engine/orders/back_off.py"
 RECONCILE = "engine/reconcile/reconciler.py"
 BANDS = "engine/day/price_bands.py"
 WARMING = "engine/day/warm_up.py"
+WATCHED = "engine/day/watched_instruments.py"
 HOURS = "engine/market/instrument_hours.py"
 FIGURES = "brokers/kite/strict_figures.py"
 TIMEKEEPER = "engine/day/timekeeper.py"
@@ -566,6 +567,24 @@ ENGINE = (
         WARMING,
         "TRIES: Final = 3",
         "TRIES: Final = 1",
+    ),
+    Mutant(
+        "what is held is taken off the watch",
+        WATCHED,
+        "if state.markets[token].ladders:",
+        "if False:",
+    ),
+    Mutant(
+        "a contract under watch has no charges of its product",
+        "engine/day/opening.py",
+        'for product in (PRODUCTS if i.kind == "EQ" else CONTRACT_PRODUCTS)',
+        "for product in PRODUCTS",
+    ),
+    Mutant(
+        "a price alert fires at every price",
+        "engine/day/price_alerts.py",
+        "fired = structs.replace(alert, fired=self._clock.now(), at=market.ltp)",
+        "fired = structs.replace(alert, at=market.ltp)",
     ),
     Mutant(
         "entries go on in unconfirmed hours",

@@ -4,6 +4,7 @@ import math
 import random
 from pathlib import Path
 
+from compiled.model.values import Instrument
 from engine.board_rows import (
     BarRow,
     Board,
@@ -33,6 +34,7 @@ from engine.board_rows import (
     WatchRow,
 )
 from engine.errors import DataError
+from engine.market.instrument_search import InstrumentSearch
 from engine.system.latency_book import STEPS
 from engine.system.latency_histogram import OCTAVES
 from tui.attach.screen_standing import ScreenStanding
@@ -117,6 +119,14 @@ class FakeDesk:
         self.board.focus.look_at(token, span)
 
     command_options = ()
+    watch_lists_file = None
+    listed = ()
+    """What a search finds besides what is under watch."""
+
+    def search(self, text, most):
+        return InstrumentSearch(
+            [Instrument(k, *names) for k, names in enumerate(self.listed, 5_000)]
+        ).find(text, most)
 
     def export_rows(self, name, rows):
         self.exported = name, rows

@@ -22,12 +22,14 @@ NAMED = {
     "left_square_bracket": "[", "right_square_bracket": "]", "up": "\x1b[A", "down": "\x1b[B",
     "left": "\x1b[D", "right": "\x1b[C", "home": "\x1b[H", "end": "\x1b[F",
     "pagedown": "\x1b[6~", "pageup": "\x1b[5~", "f1": "\x1bOP", "f12": "\x1b[24~",
-    "space": " ", "left_curly_bracket": "{", "right_curly_bracket": "}",
+    "space": " ", "comma": ",", "full_stop": ".", "semicolon": ";",
+    "left_curly_bracket": "{", "right_curly_bracket": "}",
 }  # fmt: skip
 PLACES = {
     "anywhere": ("1", ""),
     "desk": ("1", ""),
     "list": ("1", ""),
+    "watch": ("1", "watch"),
     "positions": ("1", "positions"),
     "orders": ("4", "blotter"),
     "blotter": ("4", "blotter"),

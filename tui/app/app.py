@@ -40,6 +40,7 @@ from tui.app.screens.dialog_set import DialogSet
 from tui.app.screens.paned_screen import PanedScreen
 from tui.app.screens.screen_frame import DrawnScreen, FullScreen, ScreenFrame
 from tui.app.terminal import TerminalDriver
+from tui.app.watch_actions import WatchActions
 from tui.app.widgets.key_bindings import scope_bindings
 from tui.app.widgets.live_table import LiveTable
 from tui.app.widgets.notice_bar import MOST, NoticeList
@@ -134,6 +135,7 @@ class PatangApp(App[None]):
         self.dialogs = DialogSet(self, lambda: self.face.board.header.mode, self.frame)
         self._operator = OperatorActions(self, face, self.dialogs)
         self._replay = ReplayActions(self, self.dialogs)
+        self.watching = WatchActions(self, face, self.dialogs)
         self._screens_made: dict[str, Any] = {}
         self.research: ResearchPort | None = None
         """Where results are read, instead of a process of their own."""
@@ -184,7 +186,7 @@ class PatangApp(App[None]):
 
     def get_default_screen(self) -> Screen[Any]:
         """Begin at the desk."""
-        return DeskScreen(self.face.board.header.mode, self.tones)
+        return DeskScreen(self.face.board.header.mode, self.tones, self.watching.book)
 
     def on_mount(self) -> None:
         """Start the frame clock."""
@@ -207,6 +209,7 @@ class PatangApp(App[None]):
         self._frame += 1
         self.face.board.focus.drawn = self._clock()
         self._announce_alarms()
+        self.watching.follow()
         for text in self._commands.take_outcomes(self.face.outcome, self._clock()):
             self.notify(text, severity="error")
         self._notices.expire(self._clock())
@@ -271,13 +274,13 @@ class PatangApp(App[None]):
             if row.seq <= self._alarm_seq:
                 break
             newest = max(newest, row.seq)
-            if row.level == "alarm":
+            if row.level in {"alarm", "alert"}:
                 alarms.append(row)
         self._alarm_seq = newest
         if alarms:
             self.bell()
         for row in reversed(alarms[:MOST]):
-            self.notify(row.text, severity="error")
+            self.notify(row.text, severity="error" if row.level == "alarm" else "warning")
 
     def _drop_released_halt(self) -> None:
         """Take the notice of a halt away when it is released."""
@@ -394,9 +397,7 @@ class PatangApp(App[None]):
         """Open a ticket for the symbol under the cursor, or the charted one at the cross-hair."""
         if self.screen.is_modal:
             return
-        screen = self.screen
-        at = screen.pointed_price()[1] if isinstance(screen, FullScreen) else 0.0
-        self._operator.open_ticket(side, self._pointed_symbol(), at)
+        self._operator.open_ticket(side, *self.pointed_symbol())
 
     def action_modify_order(self) -> None:
         """Open a ticket that changes the order under the cursor."""
@@ -405,6 +406,24 @@ class PatangApp(App[None]):
     def action_repeat_order(self) -> None:
         """Open a ticket like the order under the cursor."""
         self._operator.repeat_order()
+
+    def action_watch(self, act: str, by: int = 0) -> None:
+        """Do something with watch lists, symbols or price alerts."""
+        if not self.screen.is_modal:
+            self.watching.act(act, by)
+
+    def show_symbol(self, symbol: str) -> None:
+        """Look at a symbol on the screen of now, on a chart where it shows none."""
+        screen = self.screen
+        if not (isinstance(screen, FullScreen) and screen.show_symbol(symbol)):
+            self.action_chart(symbol)
+        self.frame()
+
+    def pointed_symbol(self) -> tuple[str, float]:
+        """Return the symbol that is pointed at, and the price (₹), 0.0 for none."""
+        screen = self.screen
+        at = screen.pointed_price()[1] if isinstance(screen, FullScreen) else 0.0
+        return self._pointed_symbol(), at
 
     def _pointed_symbol(self) -> str:
         table, screen = self.focused, self.screen
@@ -531,9 +550,13 @@ class PatangApp(App[None]):
         return ran
 
     def action_show(self, name: str) -> None:
-        """Switch to a screen."""
+        """Switch to a screen; the watch list of the desk stands at the symbol of the one before."""
+        full = [each for each in self.screen_stack if isinstance(each, FullScreen)]
+        symbol = full[-1].pointed_price()[0] if full else ""
         while len(self.screen_stack) > 1:
             self.pop_screen()
+        if isinstance(self.screen, DeskScreen) and symbol:
+            self.screen.point_at(symbol)
         if name != "desk":
             self.push_screen(self._screen_of(name))
         self.call_after_refresh(self.frame)

@@ -7,6 +7,7 @@ from typing import Protocol
 from engine.board_rows import Board, OrderRow
 from engine.day.replay_control import ReplayUnit
 from engine.day.replay_status import ReplayStatus
+from engine.market.instrument_search import FoundInstruments
 from engine.operator_requests import EngineRequest, OperatorOutcome
 from tui.attach.screen_standing import ScreenStanding
 
@@ -96,6 +97,18 @@ class DeskPort(Protocol):
         """Have the book, the trades and the forming bar of an instrument shown.
 
         `span` in seconds, 0: as before.
+        """
+        ...
+
+    @property
+    def watch_lists_file(self) -> Path | None:
+        """The user's file of watch lists, None where they are kept nowhere."""
+        ...
+
+    def search(self, text: str, most: int) -> FoundInstruments:
+        """Look for instruments over all that the desk can trade; for a thread, it may wait.
+
+        Raises `PatangError` where the lists cannot be had now.
         """
         ...
 

@@ -5,6 +5,7 @@ the desk and back as it stands there.
 """
 
 import inspect
+import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, Final, get_type_hints
 
 from engine import errors
 from engine.board_rows import Board
+from engine.config.disk_places import watch_lists_file
 from engine.errors import OperatorError, PatangError
 from engine.operator_requests import EngineRequest, OperatorOutcome
 from store.listed_rows import time_stamp, write_rows
@@ -88,6 +90,11 @@ class RemoteDesk:
         """Write a list of the screen on this side, into the folder of the desk's exports."""
         stamp = time_stamp(self.board.header.now)
         return write_rows(self._folder / "exports" / f"{name}-{stamp}.csv", rows)
+
+    @property
+    def watch_lists_file(self) -> Path:
+        """The lists of whoever sits here."""
+        return watch_lists_file(os.environ)
 
     def stop(self) -> None:
         """Leave the desk: it goes on."""

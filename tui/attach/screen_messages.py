@@ -20,7 +20,7 @@ from tui.attach.board_wire import BoardPart
 
 VIEWER, OPERATOR = "viewer", "operator"
 LOOKS: Final = frozenset(
-    {"trace", "earlier_orders", "strategy_totals", "past_commands", "keep_command"}
+    {"trace", "earlier_orders", "strategy_totals", "past_commands", "keep_command", "search"}
 )
 """Methods of a desk's port that only look, or keep what is the screen's own.
 

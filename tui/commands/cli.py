@@ -394,6 +394,16 @@ app.command(
     help="Show a running desk's strategies; stop, start or change one.",
 )
 app.command(
+    "tui.commands.desk.watch_commands:watch_app",
+    name="watch",
+    help="Put instruments under watch, take them off, and keep watch lists.",
+)
+app.command(
+    "tui.commands.desk.alert_commands:alerts_app",
+    name="alerts",
+    help="Set price alerts on a running desk, list and remove them.",
+)
+app.command(
     "tui.commands.market.calendar_commands:calendar",
     name="calendar",
     help="Tell when the market trades on a day."

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -9,7 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.board_rows import OrderRow
+from engine.config.disk_places import watch_lists_file
+from engine.errors import BusyError
 from engine.market.calendar import ist_day, midnight
+from engine.market.instrument_search import FoundInstruments
 from engine.operator_requests import EngineRequest, OperatorOutcome, refused
 from engine.orders.killswitch import FLATTEN, HALT
 from store.decision_trace import trace_decision
@@ -137,6 +141,17 @@ class OpeningDesk:
     def look_at(self, token: int, span: int) -> None:
         """Have the board show more of one instrument."""
         self.board.focus.look_at(token, span)
+
+    @property
+    def watch_lists_file(self) -> Path:
+        """The lists that every desk of this user shares."""
+        return watch_lists_file(os.environ)
+
+    def search(self, text: str, most: int) -> FoundInstruments:
+        """Look for instruments over all that the desk can trade."""
+        if self._running_desk is None:
+            raise BusyError("the desk is still opening")
+        return self._running_desk.search(text, most)
 
     def earlier_orders(self, now: int) -> list[OrderRow]:
         """Return the orders of the days before, as the journal has them."""

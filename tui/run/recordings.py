@@ -9,12 +9,19 @@ from typing import Any, NamedTuple
 from brokers.connection import FrameFormat
 from brokers.recorded.feed_playback import FeedPlayback
 from brokers.registry import ADAPTERS, frames_of
-from compiled.model.events import BandUpdate, TickBatch, TimerEvent
-from compiled.model.values import Bar
+from compiled.model.events import TickBatch
+from compiled.model.values import Bar, Instrument
 from engine.config.desk_modes import MODES
 from engine.config.schema import DeskConfig
 from engine.errors import DataError, NothingFound
-from engine.history.feed_recording import BarDigest, RecordedEvent, RecordKind, kernel_of
+from engine.history.feed_recording import (
+    BarDigest,
+    NotedEvent,
+    RecordedEvent,
+    RecordKind,
+    added_instrument,
+    kernel_of,
+)
 from store.recordings.archived_recordings import ArchivedRecordings
 from store.recordings.recording_blocks import BlockScan, RecordingPart, recording_parts
 from tui.run.bar_stores import archive_of, archived_recordings
@@ -148,6 +155,14 @@ class RecordedRunReader:
         """Return the form of its messages."""
         return frames_of(self.broker)
 
+    def added_instruments(self) -> list[Instrument]:
+        """Return what came under watch while the recording ran, which is read for it to its end."""
+        return [
+            added_instrument(record.ts, record.payload).instrument
+            for record in self.records()
+            if record.kind == RecordKind.ADDED
+        ]
+
     def _read_meta(self) -> dict[str, Any]:
         for records in BlockScan(self._run.path(self._run.parts[0])).records():
             if records[0].kind == RecordKind.META:
@@ -176,7 +191,7 @@ class RecordedRunReader:
 
 def play_run(
     reading: RecordedRunReader,
-    show: Callable[[TickBatch | TimerEvent | BandUpdate, Sequence[Bar]], None],
+    show: Callable[[TickBatch | NotedEvent, Sequence[Bar]], None],
 ) -> RecordingOutcome:
     """Play a run through a kernel without strategies.
 

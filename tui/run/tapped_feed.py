@@ -52,6 +52,10 @@ class TappedFeed:
         """Subscribe these tokens in a mode, now and after each reconnect."""
         await self._source.subscribe(tokens, mode)
 
+    async def unsubscribe(self, tokens: Iterable[int]) -> None:
+        """Bring these tokens no longer."""
+        await self._source.unsubscribe(tokens)
+
     def hint(self, order_id: str) -> None:
         """Pass on that the books may have changed; nothing before the desk needs it."""
         if self._sink is not None:

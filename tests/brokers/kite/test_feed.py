@@ -371,6 +371,25 @@ def test_a_connection_is_given_two_heartbeats_and_no_more_than_a_minute(seconds)
         parse_config(f"[feed]\ndead_after_s = {seconds}\n", Path("config.toml"))
 
 
+async def test_what_is_let_go_makes_room_and_is_not_asked_for_again(sockets, clock, sink):
+    async def behave(socket, number):
+        if number == 1:
+            await until(lambda: {"a": "unsubscribe", "v": [1]} in [ask for _, ask in sockets.asked])
+            await socket.close()
+
+    sockets.behave = behave
+    feed = a_feed(sockets, clock, per_connection=2)
+    async with running(feed, sink):
+        await until(lambda: sink.links)
+        await feed.subscribe([1, 2])
+        await feed.unsubscribe([1, 77])
+        await until(lambda: sockets.asked and sockets.asked[-1][1]["v"] == ["full", [2]])
+        await feed.subscribe([3])
+        await until(lambda: sockets.asked[-1][1]["v"] == ["full", [3]])
+    assert feed._connections[0].tokens == {2: "full", 3: "full"}
+    assert not feed._connections[1].tokens
+
+
 async def test_each_token_is_asked_for_in_its_mode_now_and_after_a_reconnect(sockets, clock, sink):
     async def behave(socket, number):
         if number == 1:

@@ -12,8 +12,9 @@ _MARKS = {
     "fill": ("◆", "title"),
     "warn": ("▲", "notice"),
     "alarm": ("■", "danger"),
+    "alert": ("●", "notice"),
 }
-_INKS = {"info": "dim", "fill": "", "warn": "notice", "alarm": "danger"}
+_INKS = {"info": "dim", "fill": "", "warn": "notice", "alarm": "danger", "alert": "strong"}
 
 
 def latest_events(board: Board) -> list[EventRow]:
@@ -36,8 +37,8 @@ class EventsPaneView(View[EventRow]):
     name = "events"
     title = "EVENTS"
     help = (
-        "What the desk did and what happened to it: · information, ◆ fill, ▲ warning, ■ alarm "
-        "(rings the bell once)."
+        "What the desk did and what happened to it: · information, ◆ fill, ▲ warning, ■ alarm, "
+        "● price alert (both ring the bell once)."
     )
     empty = "quiet"
     follows = True

@@ -64,6 +64,9 @@ def levels_of(board: Board, symbol: str) -> list[ChartLevel]:
             ):
                 if value > 0.0:
                     levels[ChartLevel(name, value, tone)] = None
+    for alert in board.alerts.rows[:]:
+        if alert.symbol == symbol and alert.way != "change" and not alert.fired:
+            levels[ChartLevel("alert", alert.level, "dim")] = None
     for order in board.orders.rows[:]:
         if order.symbol == symbol and order.price > 0.0 and order_state(order) not in ENDED:
             levels[ChartLevel(order.side.lower(), order.price, order.side.lower())] = None
@@ -148,6 +151,11 @@ class ChartScreen(FullScreen):
         if symbol != self._symbol:
             self._window.follow()
         self._symbol, self._drawn = symbol, ()
+
+    def show_symbol(self, symbol: str) -> bool:
+        """Chart a symbol."""
+        self.choose(symbol)
+        return True
 
     def pointed_price(self) -> tuple[str, float]:
         """Return the charted symbol, and the price of the cross-hair."""

@@ -98,6 +98,11 @@ class DepthScreen(PanedScreen):
             at = names.index(self._book.symbol) if self._book.symbol in names else 0
             self.choose(names[(at + step) % len(names)])
 
+    def show_symbol(self, symbol: str) -> bool:
+        """Show the book of a symbol."""
+        self.choose(symbol)
+        return True
+
     def pointed_price(self) -> tuple[str, float]:
         """Return the symbol, and the price under the cursor."""
         row = self.panes["depth"].table.chosen if self._current == "depth" else None

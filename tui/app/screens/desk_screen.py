@@ -8,12 +8,14 @@ from textual import events
 from textual.app import ComposeResult
 from textual.widget import Widget
 
+from engine.config.watch_lists import EVERYTHING
 from tui.app.panes.events_pane import EventsPaneView
 from tui.app.panes.ladders_pane import LaddersPaneView
 from tui.app.panes.orders_pane import OrdersPaneView, OrdersTable
 from tui.app.panes.positions_pane import PositionsPaneView, PositionsTable
 from tui.app.panes.risk_pane import RiskPaneView, exceeded_limits
-from tui.app.panes.watchlist_pane import WatchlistPaneView
+from tui.app.panes.watch_book import WatchBook
+from tui.app.panes.watch_table import WatchTable
 from tui.app.screens.paned_screen import PanedScreen
 from tui.app.screens.screen_frame import ScreenFrame
 from tui.app.widgets.live_table import LiveTable
@@ -100,9 +102,11 @@ class DeskScreen(PanedScreen):
     }
     """
 
-    def __init__(self, mode: str, tones: Callable[[], ToneStyles]) -> None:
+    def __init__(self, mode: str, tones: Callable[[], ToneStyles], book: WatchBook) -> None:
+        self._book = book
+        self._frame: ScreenFrame | None = None
         tables: list[LiveTable[Any]] = [
-            LiveTable(WatchlistPaneView(), tones),
+            WatchTable(tones, book),
             LiveTable(RiskPaneView(), tones),
             PositionsTable(PositionsPaneView(), tones),
             LiveTable(LaddersPaneView(), tones),
@@ -120,8 +124,25 @@ class DeskScreen(PanedScreen):
 
     def draw(self, frame: ScreenFrame) -> None:
         """Show one frame."""
+        self._frame = frame
         super().draw(frame)
         self._tabs.show_exceeded(exceeded_limits(frame.board))
+
+    def show_symbol(self, symbol: str) -> bool:
+        """Put the cursor of the watch list on a symbol, in all that is under watch if need be."""
+        # it may be under watch and in none of the lists, or be there since this frame
+        if not self.point_at(symbol) and self._frame is not None:
+            self._book.show(EVERYTHING)
+            self.panes["watch"].table.pull(self._frame.board, self._frame.number)
+            self.point_at(symbol)
+        self.turn_to("watch")
+        return True
+
+    def point_at(self, symbol: str) -> bool:
+        """Put the cursor of the watch list on a symbol, where the list that is shown has it."""
+        table = self.panes["watch"].table
+        found = next((row[0] for row in table.rows if row.symbol == symbol), None)
+        return found is not None and table.point_at(found)
 
     # which panes are in sight
 

@@ -99,6 +99,11 @@ class OrdersScreen(PanedScreen):
         """Show the orders that meet a filter."""
         self.panes["blotter"].table.filter(wanted)
 
+    def show_symbol(self, symbol: str) -> bool:
+        """Show the orders of a symbol."""
+        self.filter(symbol)
+        return True
+
     def action_shown(self) -> None:
         """Show all orders, or those that work, are filled, or were refused."""
         self._blotter.turn_shown()

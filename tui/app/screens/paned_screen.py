@@ -134,8 +134,8 @@ class PanedScreen(FullScreen):
         self.turn_to(self._current)
 
     def back(self) -> bool:
-        """Undo the filter, else the zoom; return whether there was either."""
-        if self.current.end_filter():
+        """Undo the filter, else the sorting, else the zoom; return whether there was any."""
+        if self.current.end_filter() or self.current.end_sort():
             return True
         if self._zoomed:
             self.action_zoom()

@@ -81,6 +81,11 @@ class FullScreen(DrawnScreen, Screen[None]):
         """Return whose orders are meant where the row under the cursor has no symbol."""
         return ""
 
+    def show_symbol(self, symbol: str) -> bool:
+        """Look at a symbol; return False where this screen shows none."""
+        del symbol
+        return False
+
     def restyle(self) -> None:
         """Paint everything anew in the theme of now."""
         self.refresh()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar, Final, Generic
 
 from rich.segment import Segment
+from rich.style import Style
 from textual import events
 from textual.binding import BindingType
 from textual.filter import ANSIToTruecolor
@@ -27,10 +28,25 @@ from tui.app.widgets.pane_view import (
     widened_columns,
     widths_of,
 )
+from tui.app.widgets.row_order import (
+    SortOrder,
+    cell_rank,
+    clicked_order,
+    mark_hits,
+    next_order,
+    plain_words,
+    sorted_places,
+)
 from tui.app.widgets.theme import ToneStyles
 
+SORTED_EVERY: Final = 10
+"""Frames for which a sorted list keeps its order: rows that jump with each tick cannot be read."""
 FLASH: Final = 3
 """Frames a changed cell is bright; it fades for as many more."""
+
+
+_HIT: Final = Style(underline=True, bold=True)
+"""How a hit of the filter is marked, where there are no colours, too."""
 
 
 def _flash_backdrop(old: PaneCell, new: PaneCell) -> str:
@@ -99,8 +115,20 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         self._frame = 0
         self._all: Sequence[Row] = ()
         self._rows: Sequence[Row] = ()
+        self._order: SortOrder | None = None
+        self._sorted_at = 0
+        self._ranked: dict[object, int] = {}
+        """Key → place in the order in force, of the rows when they were sorted last."""
+        self._headings: dict[int, str] = {}
+        """Row → what stands above it, where the rows are in groups."""
+        self._places: Sequence[int] = range(0)
+        """Line → row; -1 is a heading, which counts as none."""
+        self._line_of: Sequence[int] = range(0)
+        """Row → line."""
         self._lines: dict[object, _PaintedLine[Row]] = {}
         self._width = -1
+        self._view_columns = view.columns
+        """Those of the view: other ones are laid out anew."""
         self._columns = list(view.columns)
         self._slots: list[ColumnSlot] = []
         self._widths: list[int] = []
@@ -113,26 +141,35 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
 
         A row that was out of sight in the frame before changes without a flash.
         """
-        self._frame = frame
-        self._now = board.header.now
-        version = self.view.version(board)
-        # Another board is another moment of a day that is played: its versions say nothing here.
-        if version != self._version or board is not self._board:
-            self._board = board
-            self._version = version
-            # a copy: the engine's thread goes on with its own list
-            self._take_rows(self.view.rows(board)[:])
+        self._take_board(board, frame)
         top = self.scroll_offset.y
         width, height = self.size
         self._fit_columns(width)
-        shown = range(top, min(top + height - 1, len(self._rows)))
         dirty = [
-            Region(0, index + 1 - top, width, 1)
-            for index in shown
-            if self._update_line(self._rows[index])
+            Region(0, line + 1 - top, width, 1)
+            for line, place in enumerate(self._places[top : top + height - 1], top)
+            if place >= 0 and self._update_line(self._rows[place])
         ]
         if dirty:
             self.refresh(*dirty)
+
+    def _take_board(self, board: Board, frame: int) -> bool:
+        """Take the rows of a frame; return whether any may be another."""
+        self._frame = frame
+        self._now = board.header.now
+        if self.view.columns is not self._view_columns:
+            self._view_columns, self._columns = self.view.columns, list(self.view.columns)
+            self._width = -1
+            self.sort_by(None)
+        version = self.view.version(board)
+        due = self._order is not None and frame - self._sorted_at >= SORTED_EVERY
+        # Another board is another moment of a day that is played: its versions say nothing here.
+        if version == self._version and board is self._board and not due:
+            return False
+        self._board, self._version = board, version
+        # a copy: the engine's thread goes on with its own list
+        self._take_rows(self.view.rows(board)[:])
+        return True
 
     @property
     def rows(self) -> Sequence[Row]:
@@ -147,8 +184,38 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
     def filter(self, wanted: str) -> None:
         """Show only rows that meet a filter (`meets_filter`), whatever the case; "" shows all."""
         self.wanted = wanted.strip().lower()
+        for line in self._lines.values():
+            line.strip = None
         self._take_rows(self._all)
         self.refresh()
+
+    @property
+    def total(self) -> int:
+        """How many rows there are, whatever the filter."""
+        return len(self._all)
+
+    @property
+    def order(self) -> SortOrder | None:
+        """The column the rows are sorted by, None in their own order."""
+        return self._order
+
+    def sort_by(self, order: SortOrder | None) -> None:
+        """Sort the rows for the moment, or give them their own order back."""
+        self._order = order
+        self._ranked.clear()
+        self._take_rows(self._all)
+        self.refresh()
+
+    def action_sort(self, step: int) -> None:
+        """Sort by the next column in sight, or the one before; each is met turned round as well."""
+        self.sort_by(next_order(self._order, [slot.column for slot in self._slots], step))
+
+    def point_at(self, key: object) -> bool:
+        """Put the cursor on the row of a key; return whether it is there."""
+        place = next((i for i, row in enumerate(self._rows) if row[0] == key), -1)
+        if place >= 0:
+            self._move_cursor(place)
+        return place >= 0
 
     def texts(self, row: Row) -> list[str]:
         """Return the texts of a row in every column, none of them cut."""
@@ -187,7 +254,11 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         self._all = rows
         if self.wanted:
             rows = [row for row in rows if meets_filter(self.wanted, self.view.search_text(row))]
+        if self._order is not None and rows:
+            rows = self._in_order(rows, self._order)
         before, self._rows = self._rows, rows
+        regrouped = self._group_rows()
+        rows = self._rows
         columns = widened_columns(self._columns, rows)
         if columns != self._columns:
             self._columns, self._width = columns, -1
@@ -198,18 +269,65 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
             keys = {row[0] for row in rows}
             self._lines = {key: line for key, line in self._lines.items() if key in keys}
         # the cursor belongs to a row, not to a place
-        if len(rows) != len(before) or any(a[0] != b[0] for a, b in zip(before, rows, strict=True)):
+        if (
+            regrouped
+            or len(rows) != len(before)
+            or any(a[0] != b[0] for a, b in zip(before, rows, strict=True))
+        ):
             self._resettle_cursor(follow=self.view.follows and at_end)
+
+    def _in_order(self, rows: Sequence[Row], order: SortOrder) -> Sequence[Row]:
+        """Return rows as they are sorted: anew once in a while, and as before meanwhile."""
+        ranked = self._ranked
+        # the price under the eyes would run away with each tick
+        if not ranked or self._frame - self._sorted_at >= SORTED_EVERY:
+            self._sorted_at = self._frame
+            column = self.view.columns[order.column]
+            # as wide as can be: what is cut would be sorted by its rest
+            widths = [each.most or each.width for each in self.view.columns]
+            ranks = [
+                cell_rank(self.view.cells(row, self._now, widths)[order.column], right=column.right)
+                for row in rows
+            ]
+            rows = [rows[place] for place in sorted_places(ranks, order)]
+            self._ranked = {row[0]: place for place, row in enumerate(rows)}
+            return rows
+        # what has come since stands at the end until the next time
+        return sorted(rows, key=lambda row: ranked.get(row[0], len(ranked)))
+
+    def _group_rows(self) -> bool:
+        """Put the rows of a group together, below its heading; return whether lines have moved."""
+        # after sorting: inside its group a row stands where the order puts it
+        groups = self.view.groups(self._rows)
+        if not groups:
+            moved, self._headings = bool(self._headings), {}
+            self._places = self._line_of = range(len(self._rows))
+            return moved
+        before = self._headings
+        self._rows = [row for _, members in groups for row in members]
+        places, lines = list[int](), list[int]()
+        self._headings = {}
+        for heading, members in groups:
+            self._headings[len(lines)] = heading
+            places.append(-1)
+            for _ in members:
+                places.append(len(lines))
+                lines.append(len(places) - 1)
+        self._places, self._line_of = places, lines
+        return before != self._headings
 
     def _resettle_cursor(self, *, follow: bool) -> None:
         """Rows came, went or moved: keep the cursor on its row and repaint all."""
-        self.virtual_size = Size(self.size.width, len(self._rows) + 1)
+        self.virtual_size = Size(self.size.width, len(self._places) + 1)
         last = max(len(self._rows) - 1, 0)
         if follow:
             self.cursor = last
         else:
             places = (i for i, row in enumerate(self._rows) if row[0] == self._key)
             self.cursor = min(next(places, self.cursor), last)
+        # where its row is gone it belongs to the one that stands there now
+        if self._rows:
+            self._key = self._rows[self.cursor][0]
         self._show_cursor()
         self.refresh()
 
@@ -273,7 +391,9 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
     # painting
 
     def _repaint_row(self, index: int) -> None:
-        self.refresh(Region(0, index + 1 - self.scroll_offset.y, self.size.width, 1))
+        if index < len(self._line_of):
+            line = self._line_of[index]
+            self.refresh(Region(0, line + 1 - self.scroll_offset.y, self.size.width, 1))
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Render lines past Textual's style cache, which costs more than the painting."""
@@ -299,10 +419,15 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         self._fit_columns(width)
         if y == 0:
             return self._head_strip(self._tones, width)
-        index = self.scroll_offset.y + y - 1
-        if index < len(self._rows):
-            return self._row_strip(self._tones, index, width)
-        if index == 0:
+        line = self.scroll_offset.y + y - 1
+        if line < len(self._places):
+            place = self._places[line]
+            if place < 0:
+                return self._heading_strip(
+                    self._tones, self._headings[self._places[line + 1]], width
+                )
+            return self._row_strip(self._tones, place, width)
+        if line == 0:
             text = "nothing matches" if self.wanted else self.view.empty
             return Strip(
                 [Segment(fit_text(f" {text}", width, right=False), self._tones.style("faint"))],
@@ -311,11 +436,23 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         return Strip.blank(width, self.rich_style)
 
     def _head_strip(self, tones: ToneStyles, width: int) -> Strip:
-        text = "".join(
-            " " * s.gap + fit_text(self.view.columns[s.column].title, s.width, s.right)
-            for s in self._slots
-        )
-        return Strip([Segment(fit_text(text, width, right=False), tones.style("faint"))], width)
+        segments, used = list[Segment](), 0
+        for slot in self._slots:
+            title, tone = self.view.columns[slot.column].title, "faint"
+            if self._order is not None and self._order.column == slot.column:
+                tone, mark = "focus", "▴" if self._order.turned else "▾"
+                title = mark + title if slot.right else title + mark
+            # a head as wide as its column has the mark in the blank before it
+            room = slot.width + (len(title) > slot.width)
+            text = " " * (slot.gap + slot.width - room) + fit_text(title, room, slot.right)
+            segments.append(Segment(text, tones.style(tone)))
+            used += slot.gap + slot.width
+        segments.append(Segment(" " * max(width - used, 0), tones.style("faint")))
+        return Strip(segments).crop(0, width)
+
+    def _heading_strip(self, tones: ToneStyles, heading: str, width: int) -> Strip:
+        text = fit_text(f" ── {heading} ", width, right=False)
+        return Strip([Segment(text, tones.style("title"))], width)
 
     def _row_strip(self, tones: ToneStyles, index: int, width: int) -> Strip:
         line = self._row_line(self._rows[index])
@@ -349,7 +486,10 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
             text += fit_text(cell.text, slot.width, slot.right, names=slot.names)
             used += slot.gap + slot.width
         segments += (Segment(text, style), Segment(" " * (width - used), blank))
-        return Strip([segment for segment in segments if segment.text], width)
+        strip = Strip([segment for segment in segments if segment.text], width)
+        if self.wanted:
+            return mark_hits(strip, plain_words(self.wanted), tones.ink("notice") + _HIT)
+        return strip
 
     # keys, mouse, size
 
@@ -362,7 +502,10 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
 
     def _show_cursor(self) -> None:
         page = max(self.size.height - 1, 1)
-        top = min(max(self.scroll_offset.y, self.cursor - page + 1), self.cursor)
+        line = self._line_of[self.cursor] if self.cursor < len(self._line_of) else 0
+        # with the first row of a group its heading comes into sight
+        first = line - 1 if self.cursor in self._headings else line
+        top = min(max(self.scroll_offset.y, line - page + 1), first)
         if top != self.scroll_offset.y:
             self.scroll_to(y=top, animate=False, immediate=True, force=True)
 
@@ -402,14 +545,29 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
             self.post_message(self.RowOpened(self.view.name, row))
 
     def on_click(self, event: events.Click) -> None:
-        """Put the cursor on the clicked row."""
-        if event.y > 0 and self.scroll_offset.y + event.y - 1 < len(self._rows):
-            self._move_cursor(self.scroll_offset.y + event.y - 1)
+        """Put the cursor on the clicked row; a head sorts."""
+        # handlers of a name run for every class of a widget: this one alone is called
+        self._click_cell(event.x, event.y)
+
+    def _click_cell(self, x: int, y: int) -> None:
+        line = self.scroll_offset.y + y - 1
+        if y == 0:
+            self._click_head(x)
+        elif line < len(self._places) and self._places[line] >= 0:
+            self._move_cursor(self._places[line])
+
+    def _click_head(self, x: int) -> None:
+        edge = 0
+        for slot in self._slots:
+            edge += slot.gap + slot.width
+            if x < edge:
+                self.sort_by(clicked_order(self._order, slot.column))
+                return
 
     def on_resize(self, event: events.Resize) -> None:
         """Lay the columns out for the new width."""
         self._fit_columns(event.size.width)
-        self.virtual_size = Size(event.size.width, len(self._rows) + 1)
+        self.virtual_size = Size(event.size.width, len(self._places) + 1)
         # with less height the last row would slip out of sight
         if self.view.follows and self.cursor >= len(self._rows) - 1:
             self._move_cursor(len(self._rows) - 1)

@@ -74,8 +74,12 @@ class Pane(Vertical):
         if not frozen:
             self.table.pull(board, frame)
         summary = self.table.view.summary(board) if not frozen else [PaneCell("frozen", "notice")]
-        if self.table.wanted:
-            summary = [*summary, PaneCell(f"/{self.table.wanted} {len(self.table.rows)}", "notice")]
+        table, shown = self.table, len(self.table.rows)
+        if table.wanted:
+            hits = f"/{table.wanted} {shown} of {table.total}"
+            summary = [*summary, PaneCell(hits, "notice")]
+        if self.has_focus_within and shown:
+            summary = [*summary, PaneCell(f"row {table.cursor + 1} of {shown}", "faint")]
         self._title.show_summary(summary, self.has_focus_within)
 
     def ask_filter(self) -> None:
@@ -91,6 +95,13 @@ class Pane(Vertical):
         )
         self.mount(field)
         field.focus()
+
+    def end_sort(self) -> bool:
+        """Give the rows their own order back; return whether they had another."""
+        there = self.table.order is not None
+        if there:
+            self.table.sort_by(None)
+        return there
 
     def end_filter(self) -> bool:
         """Drop the filter and its field; return whether there was one."""

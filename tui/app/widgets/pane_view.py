@@ -6,6 +6,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 from rich.cells import cell_len, set_cell_size
 
 from engine.board_rows import Board
+from engine.market.instrument_search import option_name
 from engine.texts import plain_text
 
 Row = TypeVar("Row", bound=tuple[object, ...])
@@ -89,6 +90,11 @@ class View(Generic[Row]):
         del row
         return False
 
+    def groups(self, rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+        """Return the rows in groups with their headings, none for a list without groups."""
+        del rows
+        return []
+
     def summary(self, board: Board) -> list[PaneCell]:
         """Return what stands beside the title."""
         del board
@@ -168,7 +174,11 @@ def fit_text(text: str, width: int, right: bool, *, names: bool = False) -> str:
     first, then its decimals: a cut number would be a wrong one.
     """
     if names and len(text) > width > _MIDDLE:
-        text = text[: (width - 1) // 3] + "…" + text[(width - 1) // 3 + 1 - width :]
+        option = option_name(text)
+        # strike and side whole, whatever is left of the underlying
+        tail = len(option.strike) + len(option.side) if option else width - 1 - (width - 1) // 3
+        tail = min(tail, width - 2)
+        text = text[: width - 1 - tail] + "…" + text[-tail:]
     if not text.isascii() or not text.isprintable():
         text = plain_text(text)
         size = cell_len(text)

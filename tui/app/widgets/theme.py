@@ -116,6 +116,15 @@ class ToneStyles:
                 heat = surface.blend(Color.parse(variables[way]), HEAT_STEP * level)
                 self._backs[f"heat-{way}-{level}"] = heat.hex
         self._styles: dict[tuple[str, str], Style] = {}
+        self._heats = {
+            sign * level: Style(
+                color=variables["ink-strong" if level else "ink-dim"],
+                bgcolor=surface.blend(Color.parse(variables[name]), strength).hex,
+            )
+            for sign, name in ((1, "up"), (-1, "down"))
+            # no stronger: the ink on it has to be read
+            for level, strength in enumerate((0.0, 0.1, 0.2, 0.3, 0.42))
+        }
 
     @property
     def tones(self) -> Sequence[str]:
@@ -126,6 +135,10 @@ class ToneStyles:
     def backdrops(self) -> Sequence[str]:
         """Every backdrop there is."""
         return tuple(self._backs)
+
+    def heat(self, level: int) -> Style:
+        """Return the style of a tile: -4 for the strongest fall to 4 for the strongest rise."""
+        return self._heats[level]
 
     def ink(self, tone: str) -> Style:
         """Return the style of a tone on whatever is behind it."""

@@ -84,7 +84,8 @@ class RecordedDay:
                     packer.add_message(each.received, each.ticks)
                 elif isinstance(each, TimerEvent):
                     packer.add_timer(each.ts)
-                else:
+                # What came under watch later is no instrument of the run, which began without it.
+                elif isinstance(each, BandUpdate):
                     packer.change_band(each)
                     yield each
                 if packer.rows >= CHUNK:

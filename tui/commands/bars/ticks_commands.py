@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from compiled.model.events import BandUpdate, TickBatch, TimerEvent
+from compiled.model.events import TickBatch
 from compiled.model.values import SECOND, Bar
 from engine.config.desk_modes import Mode
 from engine.config.disk_places import desk_paths
@@ -18,6 +18,7 @@ from engine.errors import DataError, NothingFound
 from engine.exit_codes import DONE, FAILED
 from engine.history.bar_files import files_in
 from engine.history.bar_series import from_bars
+from engine.history.feed_recording import NotedEvent
 from engine.history.kept_ticks import KeptTicks, keep_ticks, kept_ticks, read_ticks
 from engine.history.tick_files import SPAN, bars_of, ticks_of
 from engine.market.calendar import Calendar
@@ -145,7 +146,7 @@ def replay(
     names, (start, end) = _chosen_tokens(reading, symbols), recorded_range(run.day, since, until)
     pace = PlaybackPace(factor, start)
 
-    def show(event: TickBatch | TimerEvent | BandUpdate, bars: Sequence[Bar]) -> None:
+    def show(event: TickBatch | NotedEvent, bars: Sequence[Bar]) -> None:
         # played to the end all the same: the outcome is of the whole recording
         if event.ts >= end:
             return
@@ -343,6 +344,7 @@ def _print_outcome(
 def _chosen_tokens(reading: RecordedRunReader, symbols: str) -> dict[int, str]:
     """Return the symbols asked for by token; raise `NothingFound` for one that was not recorded."""
     there = {int(each["token"]): str(each["symbol"]) for each in reading.meta["instruments"]}
+    there |= {int(each.token): each.symbol for each in reading.added_instruments()}
     wanted = symbol_set(symbols)
     if missing := wanted - {*there.values()}:
         raise NothingFound(f"not in the recording: {', '.join(sorted(missing))}")

@@ -48,7 +48,7 @@ def place_order(
         if not is_confirmed(f"{door[1]}: {plain_text(shown)}\nPlace it?"):
             raise OperatorError("nothing was sent")
     told = submit_request(door, ticket).text
-    return _print_answer({"answer": told, "preview": preview} if as_json else told)
+    return print_answer({"answer": told, "preview": preview} if as_json else told)
 
 
 def preview_text(preview: dict[str, Any]) -> str:
@@ -82,7 +82,7 @@ def ask_desk(file: Path | None, mode: str, request: EngineRequest, *, as_json: b
     Raise `OperatorError` where it refuses.
     """
     told = submit_request(find_desk(file, mode), request).text
-    return _print_answer({"answer": told} if as_json else told)
+    return print_answer({"answer": told} if as_json else told)
 
 
 def find_desk(file: Path | None, mode: str) -> tuple[Path, str]:
@@ -142,6 +142,7 @@ def await_outcome(door: Path, request: EngineRequest) -> OperatorOutcome:
     return outcome
 
 
-def _print_answer(answer: str | dict[str, Any]) -> int:
+def print_answer(answer: str | dict[str, Any]) -> int:
+    """Print an answer as a line, or as an object."""
     sys.stdout.write((plain_text(answer) if isinstance(answer, str) else json.dumps(answer)) + "\n")
     return DONE
