@@ -11,7 +11,7 @@ from engine.errors import ConfigError
 from tui.app.app import PatangApp
 from tui.app.panes.orders_pane import OrdersTable
 from tui.app.panes.positions_pane import PositionsTable
-from tui.app.panes.watch_table import WatchTable
+from tui.app.panes.watch.watch_table import WatchTable
 from tui.app.screens.chart_screen import ChartScreen
 from tui.app.screens.depth_screen import DepthScreen
 from tui.app.screens.desk_screen import DeskScreen

@@ -18,11 +18,11 @@ from tests.tui.fake import FakeDesk
 from tests.tui.test_table import tick
 from tests.waiting import until
 from tui.app.app import PatangApp
-from tui.app.panes.watch_table import heat_level, heat_text
+from tui.app.panes.watch.watch_table import heat_level, heat_text
 from tui.app.panes.watchlist_pane import day_range
-from tui.app.screens.alert_dialog import read_alert
-from tui.app.screens.pick_dialog import PickDialog
-from tui.app.screens.symbol_search import SymbolSearch
+from tui.app.screens.pickers.alert_dialog import read_alert
+from tui.app.screens.pickers.pick_dialog import PickDialog
+from tui.app.screens.pickers.symbol_search import SymbolSearch
 from tui.app.widgets.pane_view import fit_text
 
 LISTED = (

@@ -22,14 +22,14 @@ from engine.operator_requests import (
     WatchRequest,
 )
 from tui.app.desk_port import DeskPort
-from tui.app.panes.alerts_pane import alert_words
-from tui.app.panes.watch_book import Change, WatchBook
+from tui.app.panes.watch.alerts_pane import alert_words
+from tui.app.panes.watch.watch_book import Change, WatchBook
 from tui.app.panes.watchlist_pane import COLUMNS, USUAL
-from tui.app.screens.alert_dialog import AlertDialog
 from tui.app.screens.dialog_set import DialogSet
 from tui.app.screens.modal_dialogs import EntryField
-from tui.app.screens.pick_dialog import PickDialog
-from tui.app.screens.symbol_search import SymbolSearch
+from tui.app.screens.pickers.alert_dialog import AlertDialog
+from tui.app.screens.pickers.pick_dialog import PickDialog
+from tui.app.screens.pickers.symbol_search import SymbolSearch
 from tui.app.widgets.theme import ToneStyles
 
 READ_EVERY: Final = 50

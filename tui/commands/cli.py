@@ -394,12 +394,12 @@ app.command(
     help="Show a running desk's strategies; stop, start or change one.",
 )
 app.command(
-    "tui.commands.desk.watch_commands:watch_app",
+    "tui.commands.desk.watch.watch_commands:watch_app",
     name="watch",
     help="Put instruments under watch, take them off, and keep watch lists.",
 )
 app.command(
-    "tui.commands.desk.alert_commands:alerts_app",
+    "tui.commands.desk.watch.alert_commands:alerts_app",
     name="alerts",
     help="Set price alerts on a running desk, list and remove them.",
 )

@@ -8,7 +8,7 @@ from compiled.model.values import SECOND
 from engine.board_rows import Board, WatchRow
 from engine.config.watch_lists import EVERYTHING
 from engine.numbers import age, compact, percent_move, price
-from tui.app.panes.watch_book import WatchBook
+from tui.app.panes.watch.watch_book import WatchBook
 from tui.app.widgets.pane_view import PaneCell, PaneColumn, View
 from tui.formats import sparkline
 

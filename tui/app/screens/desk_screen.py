@@ -14,8 +14,8 @@ from tui.app.panes.ladders_pane import LaddersPaneView
 from tui.app.panes.orders_pane import OrdersPaneView, OrdersTable
 from tui.app.panes.positions_pane import PositionsPaneView, PositionsTable
 from tui.app.panes.risk_pane import RiskPaneView, exceeded_limits
-from tui.app.panes.watch_book import WatchBook
-from tui.app.panes.watch_table import WatchTable
+from tui.app.panes.watch.watch_book import WatchBook
+from tui.app.panes.watch.watch_table import WatchTable
 from tui.app.screens.paned_screen import PanedScreen
 from tui.app.screens.screen_frame import ScreenFrame
 from tui.app.widgets.live_table import LiveTable

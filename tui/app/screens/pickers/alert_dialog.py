@@ -15,7 +15,7 @@ from engine.board_rows import AlertRow
 from engine.numbers import price
 from engine.operator_requests import AlertRequest, AlertWay
 from engine.texts import plain_text
-from tui.app.panes.alerts_pane import AlertsPaneView
+from tui.app.panes.watch.alerts_pane import AlertsPaneView
 from tui.app.screens.modal_dialogs import DIALOG_BOX, ModalDialog
 from tui.app.screens.screen_frame import ScreenFrame
 from tui.app.widgets.live_table import LiveTable

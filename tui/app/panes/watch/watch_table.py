@@ -9,7 +9,7 @@ from textual.geometry import Size
 from textual.strip import Strip
 
 from engine.board_rows import Board, WatchRow
-from tui.app.panes.watch_book import WatchBook
+from tui.app.panes.watch.watch_book import WatchBook
 from tui.app.panes.watchlist_pane import WatchlistPaneView
 from tui.app.widgets.key_bindings import scope_bindings
 from tui.app.widgets.live_table import LiveTable

@@ -1,0 +1,1 @@
+"""Watch lists in their pane, and price alerts."""

@@ -1,0 +1,1 @@
+"""Commands of watch lists and price alerts."""
