@@ -666,10 +666,21 @@ class ArchiveSettings(Struct, frozen=True, kw_only=True):
 class ScreenSettings(Struct, frozen=True, kw_only=True):
     """The screen."""
 
-    colours: Annotated[
-        Literal["green-up", "red-up", "colour-blind"],
-        described_as("Colours of rising and falling prices."),
+    theme: Annotated[
+        Literal["auto", "dark", "light", "high-contrast", "colour-blind", "ansi-16"],
+        described_as(
+            "Colours of the screen; auto: dark, light where the terminal says that its ground is "
+            "(`COLORFGBG`), ansi-16 where it has no more colours than that."
+        ),
+    ] = "auto"
+    direction: Annotated[
+        Literal["green-up", "red-up", "blue-up"],
+        described_as("Colours of rising and falling prices; blue-up: blue and orange."),
     ] = "green-up"
+    density: Annotated[
+        Literal["comfortable", "compact"],
+        described_as("How close things stand; compact: one line of header, no empty ones."),
+    ] = "comfortable"
     fps: Annotated[int, within_bounds(1, 30, "Frames a second.")] = 10
     keys: Annotated[
         dict[str, str],

@@ -14,9 +14,11 @@ from tests.tui.fake import FakeDesk
 from tui.app.app import PatangApp
 from tui.app.screens.action_palette import ActionPalette
 from tui.app.screens.chart_screen import ChartScreen
+from tui.app.screens.desk_layouts import ALL, PRESETS
 from tui.app.screens.desk_screen import DeskScreen
 from tui.app.screens.modal_dialogs import HelpDialog, QuestionDialog
 from tui.app.widgets.chart_canvas import ChartCanvas
+from tui.app.widgets.pane_grid import pane_rows
 from tui.app.widgets.status_bands import KillBand, ModeBand
 from tui.key_actions import ACTIONS, key_caps
 
@@ -494,7 +496,7 @@ async def test_many_alarms_ring_once_and_never_cover_header_kill_state_or_a_dial
 
 
 async def test_help_names_the_focused_pane_and_every_action():
-    async with running(size=(130, 220)) as (app, pilot):
+    async with running(size=(130, 240)) as (app, pilot):
         await pilot.press("f1")
         await pilot.pause()
         text = "\n".join(screen_text(app))
@@ -686,15 +688,6 @@ async def test_levels_of_the_position_and_its_orders_stand_on_the_axis():
         assert "avg " in text
         assert "stop" in text
         assert "▴goal" in text
-
-
-async def test_colours_change_what_up_looks_like():
-    async with running() as (app, pilot):
-        up = app.tones().style("up").color.name
-        await pilot.press("c")
-        await pilot.pause()
-        assert app.theme == "red-up"
-        assert app.tones().style("down").color.name == up
 
 
 async def test_a_hanging_engine_is_named_in_the_header():
@@ -902,7 +895,9 @@ async def test_what_is_over_is_named_in_sight_at_every_size_and_both_screens_agr
 async def test_every_pane_of_the_desk_has_its_place_at_every_size_even_one_that_is_new(
     size, monkeypatch
 ):
-    monkeypatch.setattr("tui.app.screens.desk_screen._WIDE_ORDER", ("watch", "positions"))
+    few = pane_rows((1, [("watch", 75)]), (1, [("positions", 43)]))
+    for kind in ("middle", "wide"):
+        monkeypatch.setitem(PRESETS[kind], ALL, few)
     async with running(size=size) as (app, pilot):
         assert len({pane.region for pane in app.screen.panes.values() if pane.display}) in {2, 6}
         for name in app.screen.panes:

@@ -19,6 +19,8 @@ ESCAPE, ENTER = "\x1b", "\r"
 NAMED = {
     "escape": ESCAPE, "enter": ENTER, "tab": "\t", "shift+tab": "\x1b[Z", "slash": "/",
     "question_mark": "?", "colon": ":", "plus": "+", "minus": "-", "equals_sign": "=",
+    "left_parenthesis": "(", "right_parenthesis": ")",
+    "shift+left": "\x1b[1;2D", "shift+right": "\x1b[1;2C",
     "left_square_bracket": "[", "right_square_bracket": "]", "up": "\x1b[A", "down": "\x1b[B",
     "left": "\x1b[D", "right": "\x1b[C", "home": "\x1b[H", "end": "\x1b[F",
     "pagedown": "\x1b[6~", "pageup": "\x1b[5~", "f1": "\x1bOP", "f12": "\x1b[24~",
@@ -28,6 +30,7 @@ NAMED = {
 PLACES = {
     "anywhere": ("1", ""),
     "desk": ("1", ""),
+    "layout": ("1", ""),
     "list": ("1", ""),
     "watch": ("1", "watch"),
     "positions": ("1", "positions"),

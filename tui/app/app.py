@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import gc
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
 
 from rich.console import RenderableType
@@ -16,6 +16,7 @@ from textual.binding import BindingType
 from textual.dom import DOMNode
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
+from textual.filter import ANSIToTruecolor, LineFilter, NoColor
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.widgets import Input
@@ -27,6 +28,7 @@ from engine.operator_requests import AcknowledgeRequest, EngineRequest
 from engine.texts import plain_text
 from tui.app.command_status import CommandStatus
 from tui.app.desk_port import DeskPort
+from tui.app.guide.screen_looks import DARK, ScreenLooks, recalled_looks, remember_looks
 from tui.app.guided_tour import GuidedTour
 from tui.app.operator_actions import OperatorActions
 from tui.app.panes.events_pane import latest_events
@@ -34,8 +36,10 @@ from tui.app.panes.orders_pane import ENDED, order_state
 from tui.app.preflight import PreflightWatch
 from tui.app.replay_actions import ReplayActions
 from tui.app.research_port import ResearchPort
+from tui.app.screen_memory import ScreenMemory, keep_quietly
 from tui.app.screens.action_palette import ActionPalette, PaletteChoice
-from tui.app.screens.desk_screen import LOW, DeskScreen
+from tui.app.screens.desk_layouts import LOW
+from tui.app.screens.desk_screen import DeskScreen
 from tui.app.screens.dialog_set import DialogSet
 from tui.app.screens.paned_screen import PanedScreen
 from tui.app.screens.screen_frame import DrawnScreen, FullScreen, ScreenFrame
@@ -46,7 +50,7 @@ from tui.app.widgets.live_table import LiveTable
 from tui.app.widgets.notice_bar import MOST, NoticeList
 from tui.app.widgets.seek_bar import SeekBar
 from tui.app.widgets.status_bands import KillState
-from tui.app.widgets.theme import DIRECTIONS, THEMES, ToneStyles
+from tui.app.widgets.theme import DENSITIES, ToneStyles, make_theme
 from tui.attach.screen_standing import REFUSED
 from tui.key_actions import ACTIONS, BY_ID, key_caps, keys_of
 from tui.keymap import check_keymap
@@ -66,6 +70,8 @@ _SETTLED_S: Final = 0.1
 
 _ACTS: Final = frozenset(action.run for action in ACTIONS if action.acts)
 _STRENGTH: Final = {"": 0, "halt": 1, "flatten": 2}
+KEPT_EVERY: Final = 10
+"""Frames between two writes of what the screen remembers."""
 SHOWN_S: Final = {"information": 6, "warning": 8, "error": 15}
 """Seconds a notice is shown."""
 _NOTICE_TONES: Final = {"information": "", "warning": "notice", "error": "danger"}
@@ -77,11 +83,11 @@ class PatangApp(App[None]):
     """The workstation on one desk.
 
     `clock` gives monotonic ns (for the second press of the kill key and the engine's heartbeat),
-    `fps` is the frame rate (0: `frame` is called by hand), `direction` names one of
-    `theme.DIRECTIONS`, `keymap` remaps actions by id, `tune_gc` freezes the heap once everything is
-    mounted, `on_picture` is called when the first frame has been shown. `on_welcome` makes it
-    greet, and is called once that has been read; `preflight` makes it look before the open by
-    itself.
+    `fps` is the frame rate (0: `frame` is called by hand), `looks` are the configured ones,
+    `memory` has what is remembered of the last run, `keymap` remaps actions by id, `tune_gc`
+    freezes the heap once everything is mounted, `on_picture` is called when the first frame has
+    been shown. `on_welcome` makes it greet, and is called once that has been read;
+    `preflight` makes it look before the open by itself.
     """
 
     TITLE = "patang"
@@ -91,7 +97,10 @@ class PatangApp(App[None]):
     ]
     # Textual's own would offer actions of no trader, and take the key
     ENABLE_COMMAND_PALETTE = False
-    CSS = "Input > .input--placeholder { color: $ink-faint; }"
+    CSS = """
+    Input > .input--placeholder { color: $ink-faint; }
+    .-compact HeaderBar { height: 1; padding: 0; }
+    """
 
     def __init__(
         self,
@@ -99,7 +108,8 @@ class PatangApp(App[None]):
         *,
         clock: Callable[[], int] | None = None,
         fps: int = 10,
-        direction: str = "green-up",
+        looks: ScreenLooks = DARK,
+        memory: ScreenMemory | None = None,
         keymap: Mapping[str, str] | None = None,
         tune_gc: bool = True,
         on_picture: Callable[[], None] | None = None,
@@ -112,10 +122,11 @@ class PatangApp(App[None]):
         self._clock = clock or time.monotonic_ns
         self._fps = fps
         self._tune_gc = tune_gc
-        for theme in THEMES:
-            self.register_theme(theme)
-        self.theme = direction
+        self.memory = memory or ScreenMemory()
+        self._configured = looks
+        self._looks = recalled_looks(self.memory, looks)
         self._tones: ToneStyles | None = None
+        self.show_looks(self._looks)
         self.set_keymap(check_keymap(keymap or {}))
         self._frame = 0
         self._frozen = False
@@ -156,6 +167,14 @@ class PatangApp(App[None]):
         elif self._running and not self._closed and not self._batch_count:
             driver.show_update(update)
 
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Leave the sixteen colours as they are; without colours only attributes are left."""
+        kept = [
+            each for each in super().get_line_filters() if not isinstance(each, ANSIToTruecolor)
+        ]
+        sixteen = self._looks.shown_theme(self.console.color_system) == "ansi-16"
+        return [NoColor()] if self.no_color and sixteen else kept
+
     @property
     def error(self) -> Exception | None:
         """What the screen has died of."""
@@ -186,10 +205,14 @@ class PatangApp(App[None]):
 
     def get_default_screen(self) -> Screen[Any]:
         """Begin at the desk."""
-        return DeskScreen(self.face.board.header.mode, self.tones, self.watching.book)
+        desk = DeskScreen(self.face.board.header.mode, self.tones, self.watching.book, self.memory)
+        desk.set_filters(self.memory.recall("filters", {}))
+        return desk
 
     def on_mount(self) -> None:
         """Start the frame clock."""
+        if self.memory.note:
+            self.warn(self.memory.note)
         if self._fps:
             self.set_interval(1 / self._fps, self.frame)
         self.call_after_refresh(self._finish_mount)
@@ -209,6 +232,8 @@ class PatangApp(App[None]):
         self._frame += 1
         self.face.board.focus.drawn = self._clock()
         self._announce_alarms()
+        if self.memory.is_changed and self._frame % KEPT_EVERY == 0:
+            self.run_worker(self._keep_memory())
         self.watching.follow()
         for text in self._commands.take_outcomes(self.face.outcome, self._clock()):
             self.notify(text, severity="error")
@@ -227,6 +252,12 @@ class PatangApp(App[None]):
                 screen.draw(frame)
             if not screen.is_modal:
                 break
+
+    async def _keep_memory(self) -> None:
+        # a slow disk must not hold up the screen
+        fault = await asyncio.to_thread(keep_quietly, self.memory)
+        if fault:
+            self.warn(fault)
 
     def _current_frame(self) -> ScreenFrame:
         board = self.face.board
@@ -254,7 +285,7 @@ class PatangApp(App[None]):
     def tones(self) -> ToneStyles:
         """Return the styles of the theme of now."""
         if self._tones is None:
-            self._tones = ToneStyles(self.theme_variables)
+            self._tones = ToneStyles(self.current_theme.variables)
         return self._tones
 
     def _announce_alarms(self) -> None:
@@ -330,6 +361,15 @@ class PatangApp(App[None]):
     def on_paned_screen_decision_made(self, message: PanedScreen.DecisionMade) -> None:
         """Submit what was decided on a screen."""
         self.submit(message.label, message.request)
+
+    def on_paned_screen_filter_kept(self, message: PanedScreen.FilterKept) -> None:
+        """Remember the filter of a pane."""
+        kept = {**self.memory.recall("filters", {}), message.pane: message.wanted}
+        self.memory.remember("filters", {name: text for name, text in kept.items() if text})
+        self._show_outcome(
+            f"kept for the next time: /{message.wanted}" if message.wanted else "no filter kept",
+            done=True,
+        )
 
     def chosen(self, row_type: type[_Row]) -> _Row | None:
         """Return the row under the cursor, if it is of that type."""
@@ -565,6 +605,8 @@ class PatangApp(App[None]):
         """Return a screen by its name, made when it is first wanted."""
         if name not in self._screens_made:
             made = self._screens_made[name] = self._make_screen(name)
+            if isinstance(made, PanedScreen):
+                made.set_filters(self.memory.recall("filters", {}))
             self.install_screen(made, name)
         return self._screens_made[name]
 
@@ -574,7 +616,7 @@ class PatangApp(App[None]):
         if name == "chart":
             from tui.app.screens.chart_screen import ChartScreen  # noqa: PLC0415
 
-            return ChartScreen(mode, self.face, self.tones)
+            return ChartScreen(mode, self.face, self.tones, self.memory)
         if name == "depth":
             from tui.app.screens.depth_screen import DepthScreen  # noqa: PLC0415
 
@@ -621,20 +663,42 @@ class PatangApp(App[None]):
         if symbol:
             self.action_chart(symbol)
 
-    def action_colours(self) -> None:
-        """Take the next choice of what up and down look like."""
-        names = list(DIRECTIONS)
-        self.theme = names[(names.index(self.theme) + 1) % len(names)]
+    def action_looks(self) -> None:
+        """Choose theme, what up and down look like, and density, each shown as it is come to."""
+        from tui.app.guide.looks_dialog import LooksDialog  # noqa: PLC0415 - not before the first paint
+
+        if not self.screen.is_modal:
+            dialog, before = self.dialogs.modal(LooksDialog), self._looks
+            dialog.prepare(before, self.show_looks)
+            self.dialogs.open_dialog(dialog, lambda chosen: self._keep_looks(chosen or before))
+
+    def action_density(self) -> None:
+        """Take the other density."""
+        at = DENSITIES.index(self._looks.density) + 1
+        self._keep_looks(self._looks._replace(density=DENSITIES[at % len(DENSITIES)]))
+        self._show_outcome(f"density: {self._looks.density}", done=True)
+
+    def _keep_looks(self, looks: ScreenLooks) -> None:
+        self.show_looks(looks)
+        self._looks = looks
+        remember_looks(self.memory, looks, self._configured)
+
+    def show_looks(self, looks: ScreenLooks) -> ToneStyles:
+        """Show everything in other looks; return their styles."""
+        theme = make_theme(looks.shown_theme(self.console.color_system), looks.direction)
+        # made when it is wanted: of the fifteen there are most runs show one
+        self.register_theme(theme)
+        self.theme = theme.name
+        self.set_class(looks.density == "compact", "-compact")
         self._tones = None
-        for screen in self.screen_stack:
+        for screen in self.screen_stack if self._running else ():
             if isinstance(screen, FullScreen):
                 screen.restyle()
-        self._show_outcome(f"colours: {self.theme}", done=True)
-        self.frame()
+        return self.tones()
 
     def action_help(self) -> None:
         """Explain the focused pane and list every key."""
-        from tui.app.screens.help_text import help_text  # noqa: PLC0415 - not before the first paint
+        from tui.app.guide.help_text import help_text  # noqa: PLC0415 - not before the first paint
 
         if not self.screen.is_modal:
             view = self.screen.current.table.view if isinstance(self.screen, PanedScreen) else None

@@ -1,5 +1,6 @@
 """The screen of a desk in another process: it comes and goes, the desk stays."""
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,9 @@ from typing import cast
 from engine.config.schema import ScreenSettings
 from tui.app.app import PatangApp
 from tui.app.desk_port import DeskPort
+from tui.app.guide.screen_looks import ScreenLooks
 from tui.app.remote_desk import RemoteDesk
+from tui.app.screen_memory import keep_quietly, own_memory
 
 FIRST_PICTURE_S = 5.0
 """How long the first picture is waited for before the screen goes up without one."""
@@ -19,9 +22,17 @@ def run_attached(desk: RemoteDesk, ui: ScreenSettings) -> Exception | None:
     """Put the screen of a joined desk up; return when it is left, with what it has died of."""
     desk.link.follow(FIRST_PICTURE_S)
     # What the port offers beyond what is written out there is carried as it stands on it.
-    app = PatangApp(cast("DeskPort", desk), fps=ui.fps, direction=ui.colours, keymap=ui.keys)
+    memory = own_memory(os.environ)
+    app = PatangApp(
+        cast("DeskPort", desk),
+        fps=ui.fps,
+        looks=ScreenLooks(ui.theme, ui.direction, ui.density),
+        memory=memory,
+        keymap=ui.keys,
+    )
     with _leaving_on_signal(app):
         app.run()
+    keep_quietly(memory)
     desk.link.close()
     return app.error
 

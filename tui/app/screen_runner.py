@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from engine.config.disk_places import own_state_folder
 from tui.app.app import PatangApp
+from tui.app.guide.screen_looks import ScreenLooks
+from tui.app.screen_memory import keep_quietly, own_memory
 from tui.run.forced_ending import ForcedEnding
 from tui.run.launch import detach_streams, handling_signals, run_after_screen, run_detached
 from tui.run.opening import OpeningDesk
@@ -36,10 +38,12 @@ def run_screen(station: DeskSession, ending: ForcedEnding) -> "Desk":
     ui, welcomed = station.config.ui, own_state_folder(os.environ) / WELCOMED
     kind = OpeningDesk if station.run.control is None else ReplayingDesk
     opening = kind(station, failed)
+    memory = own_memory(os.environ)
     app = PatangApp(
         opening,
         fps=ui.fps,
-        direction=ui.colours,
+        looks=ScreenLooks(ui.theme, ui.direction, ui.density),
+        memory=memory,
         keymap=ui.keys,
         on_picture=opening.begin,
         preflight=True,
@@ -47,6 +51,7 @@ def run_screen(station: DeskSession, ending: ForcedEnding) -> "Desk":
     )
     with handling_signals(station, ending, opening.stop, leave) as caught:
         app.run()
+        keep_quietly(memory)
         if station.run.control is not None:
             # nobody is there any more to let a held day go on
             station.run.control.stays = False

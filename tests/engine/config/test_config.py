@@ -210,7 +210,10 @@ def test_every_setting_is_explained_where_it_is_declared_and_every_number_is_bou
                 '"orders_per_second"?'
             ),
         ),
-        ("[ui]\nfps = 10\nqqq = 1", "desk.toml:3: ui.qqq: no such key; valid: colours, fps, keys"),
+        (
+            "[ui]\nfps = 10\nqqq = 1",
+            "desk.toml:3: ui.qqq: no such key; valid: density, direction, fps, keys, theme",
+        ),
         (
             "governor.orders_per_second = 40",
             "desk.toml:1: governor.orders_per_second: expected a whole number from 1 to 10, got 40",

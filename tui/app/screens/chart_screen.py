@@ -17,10 +17,11 @@ from tui.app.charts.candle_chart import (
     draw_chart,
 )
 from tui.app.charts.chart_caption import caption_text, compared_line, legend_text
-from tui.app.charts.chart_studies import BELOW, OVERLAYS, study_lines
+from tui.app.charts.chart_studies import BELOW, OVERLAYS, ChartStudy, study_lines
 from tui.app.charts.chart_window import ChartWindow
 from tui.app.desk_port import DeskPort
 from tui.app.panes.orders_pane import ENDED, order_state
+from tui.app.screen_memory import ScreenMemory
 from tui.app.screens.screen_frame import FullScreen, ScreenFrame, show_bands
 from tui.app.widgets.chart_canvas import ChartCanvas, ChartCaption
 from tui.app.widgets.header_bar import HeaderBar
@@ -73,6 +74,11 @@ def levels_of(board: Board, symbol: str) -> list[ChartLevel]:
     return list(levels)
 
 
+def _study_place(studies: Sequence[ChartStudy], name: object) -> int:
+    """Return the place of a remembered study, that of the first without one."""
+    return next((at for at, study in enumerate(studies) if study.name == name), 0)
+
+
 class ChartedBars(NamedTuple):
     """The instrument of the chart with its bars, the forming one last."""
 
@@ -89,18 +95,26 @@ class ChartScreen(FullScreen):
     ChartScreen.-low HeaderBar { height: 1; padding: 0; }
     """
 
-    def __init__(self, mode: str, face: DeskPort, tones: Callable[[], ToneStyles]) -> None:
+    def __init__(
+        self,
+        mode: str,
+        face: DeskPort,
+        tones: Callable[[], ToneStyles],
+        memory: ScreenMemory | None = None,
+    ) -> None:
         super().__init__()
         self._tones = tones
         self._look_at = face.look_at
         self._spans = face.spans or (60,)
-        self._span = self._spans[0]
-        self._symbol = ""
-        self._other = ""
+        self._memory = memory or ScreenMemory()
+        kept = self._memory.recall("chart", {})
+        self._span = kept.get("span") if kept.get("span") in self._spans else self._spans[0]
+        self._symbol = str(kept.get("symbol", ""))
+        self._other = str(kept.get("other", ""))
         """The symbol it is compared with."""
-        self._overlay = 0
-        self._below = 0
-        self._with_volume = True
+        self._overlay = _study_place(OVERLAYS, kept.get("overlay"))
+        self._below = _study_place(BELOW, kept.get("below"))
+        self._with_volume = kept.get("volume") is not False
         self._window = ChartWindow()
         self._board: Board | None = None
         self._drawing: ChartDrawing | None = None
@@ -277,6 +291,18 @@ class ChartScreen(FullScreen):
             self._window.pan(charted.bars, self._candle_columns, message.way * by)
             self._drawn = ()
 
+    def _remember_view(self) -> None:
+        # by their names: another version may have other studies in between
+        view = {
+            "symbol": self._symbol,
+            "span": self._span,
+            "overlay": OVERLAYS[self._overlay].name,
+            "below": BELOW[self._below].name,
+            "volume": self._with_volume,
+            "other": self._other,
+        }
+        self._memory.remember("chart", view)
+
     # drawing
 
     @property
@@ -322,6 +348,7 @@ class ChartScreen(FullScreen):
         if drawn == self._drawn:
             return
         self._drawn = drawn
+        self._remember_view()
         content = ChartContent(
             bars,
             self._span,

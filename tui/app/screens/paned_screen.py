@@ -1,6 +1,6 @@
 """A screen of panes: bands, header and footer around live tables, one with the focus."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from textual import events
@@ -30,6 +30,7 @@ class PanedScreen(FullScreen):
     BINDINGS: ClassVar[list[BindingType]] = list(scope_bindings("desk"))
     DEFAULT_CSS = """
     PanedScreen { background: $background; }
+    PanedScreen > Container { background: $background; }
     PanedScreen.-low HeaderBar { height: 1; padding: 0; }
     """
 
@@ -40,6 +41,14 @@ class PanedScreen(FullScreen):
             super().__init__()
             self.label = label
             self.request = request
+
+    class FilterKept(Message):
+        """The filter of a pane, "" for none, to be there the next time, too."""
+
+        def __init__(self, pane: str, wanted: str) -> None:
+            super().__init__()
+            self.pane = pane
+            self.wanted = wanted
 
     def __init__(
         self,
@@ -120,12 +129,26 @@ class PanedScreen(FullScreen):
 
     def action_pane(self, step: int) -> None:
         """Focus the next or the previous pane, in sight or not."""
-        names = list(self.panes)
+        names = self.pane_order()
         self.turn_to(names[(names.index(self._current) + step) % len(names)])
+
+    def pane_order(self) -> list[str]:
+        """Return the panes in the order that the focus goes through them."""
+        return list(self.panes)
 
     def action_filter(self) -> None:
         """Ask what the focused pane shall show."""
         self.current.ask_filter()
+
+    def action_keep_filter(self) -> None:
+        """Have the filter of the focused pane, or its having none, remembered."""
+        table = self.current.table
+        self.post_message(self.FilterKept(table.view.name, table.wanted))
+
+    def set_filters(self, filters: Mapping[str, object]) -> None:
+        """Begin with filters by the names of the panes."""
+        for name, pane in self.panes.items():
+            pane.table.filter(str(filters.get(name, "")))
 
     def action_zoom(self) -> None:
         """Maximise the focused pane, or put it back."""

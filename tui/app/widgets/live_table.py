@@ -7,7 +7,6 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import BindingType
-from textual.filter import ANSIToTruecolor
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
@@ -50,9 +49,10 @@ _HIT: Final = Style(underline=True, bold=True)
 
 
 def _flash_backdrop(old: PaneCell, new: PaneCell) -> str:
-    """Return the backdrop of a changed cell: by its own sign, or by the way it moved."""
+    """Return the backdrop of a changed cell: by the way it moved, where its ink is no sign."""
+    # ink says gain or loss, a ground says which way it went: one never stands for the other
     if new.tone in {"up", "down"}:
-        return f"flash-{new.tone}"
+        return "flash"
     return (
         "flash-up" if new.value > old.value else "flash-down" if new.value < old.value else "flash"
     )
@@ -399,11 +399,9 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         """Render lines past Textual's style cache, which costs more than the painting."""
         strips = [self.render_line(y) for y in crop.line_range]
         for line_filter in self.get_line_filters():
-            # our styles are true colours already, and this filter would walk over every segment
-            if not isinstance(line_filter, ANSIToTruecolor):
-                strips = [
-                    strip.apply_filter(line_filter, self.background_colors[1]) for strip in strips
-                ]
+            strips = [
+                strip.apply_filter(line_filter, self.background_colors[1]) for strip in strips
+            ]
         left, right = crop.column_span
         return (
             strips

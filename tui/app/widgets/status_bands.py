@@ -111,7 +111,7 @@ class ModeBand(Widget):
 
     DEFAULT_CSS = """
     ModeBand {
-        width: 100%; height: 1; color: white; background: $mode-dry-run;
+        width: 100%; height: 1; color: $mode-ink; background: $mode-dry-run;
         &.-sandbox { background: $mode-sandbox; }
         &.-replay { background: $mode-replay; }
         &.-paper { background: $mode-paper; }
@@ -153,7 +153,8 @@ class KillBand(Widget):
 
     DEFAULT_CSS = """
     KillBand {
-        width: 100%; height: 3; display: none; color: black; background: $kill; text-style: bold;
+        width: 100%; height: 3; display: none;
+        color: $kill-ink; background: $kill; text-style: bold;
         &.-flatten { background: $kill-flatten; }
     }
     """

@@ -1,0 +1,1 @@
+"""Ways about the screen: its help, and the choice of its looks."""
