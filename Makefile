@@ -50,8 +50,8 @@ test:  ## the whole gate: lint, types, contracts, tests interpreted and native
 plain: lint
 	@sh .ci/tests plain
 
-simulate: setup native  ## tell the simulated day SEED, or run DAYS of them from SEED on (LIES=1: the network lies, DISKS=1: bad disks, OWNER=1: the owner acts, MOODS=1: the broker has moods)
-	@PYTHONPATH=build/native:. $(BIN)/python -P -m tests.simulation $(or $(SEED),1) $(or $(DAYS),1) $(if $(LIES),lies) $(if $(DISKS),disks) $(if $(OWNER),owner) $(if $(MOODS),moods)
+simulate: setup native  ## tell the simulated day SEED, or run DAYS of them from SEED on (LIES=1: the network lies, DISKS=1: bad disks, OWNER=1: the owner acts, MOODS=1: the broker has moods, HANDS=1: somebody acts on the positions)
+	@PYTHONPATH=build/native:. $(BIN)/python -P -m tests.simulation $(or $(SEED),1) $(or $(DAYS),1) $(if $(LIES),lies) $(if $(DISKS),disks) $(if $(OWNER),owner) $(if $(MOODS),moods) $(if $(HANDS),hands)
 
 mutants: setup native  ## break the code on purpose, and see that it is noticed (ARGS='part of a name')
 	@PYTHONPATH=. $(BIN)/python tests/mutants/hunt.py $(ARGS)

@@ -95,6 +95,14 @@ class PositionRow(NamedTuple):
     since: int
     leaving: int = 0
     """Estimated charges of an exit at the last price, in paise, before the day's note."""
+    break_even: float = 0.0
+    """The price at which it is left without a loss, its charges paid; 0.0: not known."""
+    product: str = ""
+    ladder: str = ""
+    """The key of its ladder."""
+    trails: bool = True
+    """Whether its stop follows the price."""
+    token: int = 0
 
 
 class LadderRow(NamedTuple):
@@ -113,6 +121,9 @@ class LadderRow(NamedTuple):
     gtts: int
     trailed: int
     """How often a stop was moved."""
+    product: str = ""
+    keys: tuple[str, ...] = ()
+    """The keys of its rungs, as they stand in `rungs`."""
 
 
 class RiskRow(NamedTuple):
@@ -149,6 +160,26 @@ class OrderRow(NamedTuple):
     status: str
     strategy: str
     order_id: str
+    reason: str
+    rung: str = ""
+    """The key of the rung that it serves."""
+
+
+class GttRow(NamedTuple):
+    """One GTT of ours; prices in rupees, `target` 0.0 where it has none."""
+
+    key: str
+    ts: int
+    """When it was asked for."""
+    changed: int
+    """When its state, or a leg, changed last."""
+    rung: str
+    symbol: str
+    quantity: int
+    stop: float
+    target: float
+    status: str
+    gtt_id: int
     reason: str
 
 
@@ -507,6 +538,8 @@ class FillMark(NamedTuple):
     side: str
     price: float
     quantity: int
+    order: str = ""
+    """The key of its order."""
 
 
 Row = TypeVar("Row", bound=tuple[object, ...])
@@ -612,6 +645,8 @@ class Board:
         self.positions: BoardSection[PositionRow] = BoardSection()
         self.ladders: BoardSection[LadderRow] = BoardSection()
         self.risk: BoardSection[RiskRow] = BoardSection()
+        self.gtts: BoardSection[GttRow] = BoardSection()
+        """The GTTs of the day, dead ones too."""
         self.orders: BoardSection[OrderRow] = BoardSection()
         self.limits: BoardSection[LimitRow] = BoardSection()
         self.queue: BoardSection[QueueRow] = BoardSection()

@@ -534,6 +534,7 @@ class Desk:
         self.kernel.state.simulated = self.settings.simulated
         self.kernel.order_store.limit_only = limits.limit_only
         self.kernel.order_store.trigger_distance = limits.trigger_distance.with_clearance()
+        self.kernel.order_store.bound_gtts(limits.active_gtts(day))
         self.kernel.order_store.yields_to_others = self.settings.reconcile.edited_stop == "tighter"
         self.kernel.order_store.begin_moment(now)
         if ports.has_receipt_times:
@@ -768,6 +769,9 @@ class Desk:
             # what was sold long ago may be listed no more
             if int(order.token) in self.kernel.state.markets:
                 loop.kernel_view.put_order(order)
+        for gtt in self.kernel.order_store.gtts.values():
+            if gtt.live and int(gtt.token) in self.kernel.state.markets:
+                loop.kernel_view.put_gtt(gtt)
 
     async def _read_patiently(self, read: Callable[[], Awaitable[T]]) -> T:
         """Read something without which the day cannot open.

@@ -66,10 +66,54 @@ class OperatorRequest(Struct, frozen=True, tag_field=TAG):
 
 
 class ExitRequest(OperatorRequest, frozen=True, tag="exit"):
-    """Leave every rung of an instrument."""
+    """Leave every rung of an instrument, or a part of it: shares, percent, one rung.
 
-    token: Annotated[int, Meta(ge=1, le=2**62, title="the token of an instrument")]
+    The instrument is named by its token or, with 0, by its symbol.
+    """
+
+    token: Annotated[int, Meta(ge=0, le=2**62, title="the token of an instrument")] = 0
     symbol: str = ""
+    quantity: Shares = 0
+    part: Annotated[float, Meta(ge=0, le=100, title="percent of what is held")] = 0.0
+    rung: str = ""
+
+
+class StopRequest(OperatorRequest, frozen=True, kw_only=True, tag="protect"):
+    """Move stop and target (rupees) of a symbol's rungs, or of one.
+
+    The stop goes to a price, to percent from the last one, or to where nothing is lost; without
+    any of them it stays. A `target` below 0 stays, one of 0 is taken away.
+    """
+
+    symbol: Symbol
+    rung: str = ""
+    price: Price = 0.0
+    percent: Annotated[float, Meta(ge=0, le=50, title="percent from the last price")] = 0.0
+    break_even: bool = False
+    target: Annotated[float, Meta(ge=-1, le=int(number_bounds.PRICE))] = -1.0
+
+
+class AddRungRequest(OperatorRequest, frozen=True, kw_only=True, tag="add"):
+    """Add a rung to the open ladder of a symbol, at the market.
+
+    Without a quantity as many shares as its plan says; a `stop` below 0 is that of its newest rung.
+    """
+
+    symbol: Symbol
+    rung: str = ""
+    quantity: Shares = 0
+    stop: Annotated[float, Meta(ge=-1, le=50, title="percent of the average price")] = -1.0
+
+
+class ReverseRequest(OperatorRequest, frozen=True, kw_only=True, tag="reverse"):
+    """Leave a symbol, and enter its other side once it is flat.
+
+    Without a quantity as many shares as were held; a `stop` below 0 is that of the newest rung.
+    """
+
+    symbol: Symbol
+    quantity: Shares = 0
+    stop: Annotated[float, Meta(ge=-1, le=50, title="percent of the average price")] = -1.0
 
 
 class CancelRequest(OperatorRequest, frozen=True, tag="cancel"):
@@ -220,6 +264,9 @@ class DropAlertRequest(OperatorRequest, frozen=True, tag="drop-alert"):
 
 EngineRequest = (
     ExitRequest
+    | StopRequest
+    | AddRungRequest
+    | ReverseRequest
     | CancelRequest
     | PreviewRequest
     | PlaceRequest

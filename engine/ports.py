@@ -5,6 +5,7 @@ UTC.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from compiled.model.events import BrokerTrade, GttUpdate, OrderUpdate
@@ -81,6 +82,11 @@ class BrokerHolding(NamedTuple):
     """
 
 
+def _any_number(day: date) -> int:
+    del day
+    return 1_000_000
+
+
 class BrokerRules(NamedTuple):
     """The abilities of a broker.
 
@@ -104,6 +110,8 @@ class BrokerRules(NamedTuple):
     orders_per_second: int = 1_000_000
     orders_per_minute: int = 1_000_000
     orders_per_day: int = 1_000_000
+    active_gtts: Callable[[date], int] = _any_number
+    """GTTs that an account may hold on a day."""
     instruments: int = 1_000_000
     """That the feed serves."""
     history_days: Mapping[int, int] = {}

@@ -14,7 +14,7 @@ class KeyAction(NamedTuple):
     verb: str
     keys: str
     scope: str
-    """anywhere, desk, list (any pane with the focus), positions, orders, differences, chart."""
+    """anywhere, desk, list (any pane with the focus), or the pane or screen itself."""
     run: str
     help: str
     twin: str = ""
@@ -593,11 +593,63 @@ ACTIONS: Final = (
         "exit",
         keys="x",
         scope="positions",
-        run="app.exit_position",
-        help="Exit the symbol under the cursor; asks first.",
-        twin="",
+        run="app.position('exit')",
+        help="Leave the symbol under the cursor, all or a part of it; asks first.",
+        twin="patang exit SYMBOL [--part 50]",
         footer=5,
         acts=True,
+    ),
+    KeyAction(
+        "move-stop",
+        "stop",
+        keys="m",
+        scope="positions",
+        run="app.position('stop')",
+        help="Move stop and target: a price, percent from the last, b for the break-even.",
+        twin="patang protect SYMBOL --price P",
+        footer=6,
+        acts=True,
+    ),
+    KeyAction(
+        "add-rung",
+        "add",
+        keys="a",
+        scope="positions",
+        run="app.position('add')",
+        help="Add a rung to the ladder at the market; asks first.",
+        twin="patang add SYMBOL [--quantity N]",
+        footer=8,
+        acts=True,
+    ),
+    KeyAction(
+        "reverse",
+        "reverse",
+        keys="R",
+        scope="positions",
+        run="app.position('reverse')",
+        help="Leave the symbol, and enter its other side once it is flat; asks first.",
+        twin="patang reverse SYMBOL",
+        footer=8,
+        acts=True,
+    ),
+    KeyAction(
+        "tree",
+        "tree",
+        keys="t",
+        scope="positions",
+        run="app.tree",
+        help="Show strategy, ladder, rung, orders, GTTs and fills behind the position; in that "
+        "tree, and with enter, the life of the order or GTT under the cursor.",
+        footer=7,
+    ),
+    KeyAction(
+        "tree-whole",
+        "which",
+        keys="f",
+        scope="tree",
+        run="screen.whole",
+        help="Show everything that is held, or the one symbol again.",
+        footer=9,
     ),
     KeyAction(
         "cancel",
@@ -1284,7 +1336,8 @@ SCOPES: Final = {
     "layout": "On the desk",
     "list": "In every list",
     "watch": "In the watch list",
-    "positions": "In positions",
+    "positions": "In positions, ladders and the tree",
+    "tree": "In the tree",
     "orders": "In orders",
     "blotter": "In the orders of all days",
     "differences": "In differences",

@@ -39,8 +39,9 @@ def _scopes_meet(a: KeyAction, b: KeyAction) -> bool:
     """Return whether two actions can be within reach of one key press."""
     # only one pane has the focus: its keys and those of another never meet
     apart = SCOPES.keys() - {"anywhere", "desk", "list", "replay"}
-    # the blotter lists orders: its keys and theirs are one pane's
-    if {a.scope, b.scope} in ({"orders", "blotter"}, {"research", "picture"}):
+    # the blotter lists orders, the tree positions: their keys are one pane's
+    pairs = ({"orders", "blotter"}, {"positions", "tree"}, {"research", "picture"})
+    if {a.scope, b.scope} in pairs:
         return True
     # the chart has no panes and no lists: there only the keys of anywhere are within reach
     if "chart" in {a.scope, b.scope}:

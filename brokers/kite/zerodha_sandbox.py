@@ -5,16 +5,26 @@ but the instrument dumps stand under `/oms`, the market data socket wants to kno
 orders are LIMIT orders.
 """
 
+from datetime import date
 from typing import Final
 
 from compiled.model.exchange_rules import TriggerDistance
 from engine.config import addresses
 from engine.config.addresses import PREFIX
+from engine.market.order_rules import OrderRules
 from engine.ports import BrokerRules
 
 HOST: Final = "sandbox.kite.trade"
 API_KEY: Final = "sandboxdemo"
 API_SECRET: Final = "sandboxdemo-secret"  # noqa: S105  Zerodha publishes it: everybody's application
+
+
+def active_gtts(day: date) -> int:
+    """Return how many GTTs an account may hold on a day; before the table as on its first."""
+    dated = OrderRules.load()
+    return dated.gtt_limits(max(day, dated.begins)).active
+
+
 KITE_RULES: Final = BrokerRules(
     trigger_distance=TriggerDistance(0.25, cheap_below=50.0, cheap=0.09),
     tag_length=20,
@@ -23,6 +33,7 @@ KITE_RULES: Final = BrokerRules(
     orders_per_second=10,
     orders_per_minute=400,
     orders_per_day=5_000,
+    active_gtts=active_gtts,
     instruments=9_000,
     history_days={
         60: 60,

@@ -276,6 +276,35 @@ class OperatorInstruction:
 
 
 @final
+class PartExit:
+    """So many shares of a rung leave at the market, the rest stays under its stop.
+
+    The kernel leaves in `fault` why not, empty where they do.
+    """
+
+    def __init__(self, ts: i64, rung: i64, quantity: i64) -> None:
+        self.ts = ts
+        self.rung = rung
+        self.quantity = quantity
+        self.fault = ""
+
+
+@final
+class StopMove:
+    """The stop of a rung, and its target, in rupees; `stop` 0.0 and `target` below 0.0 stay.
+
+    A target of 0.0 is taken away. The kernel leaves in `fault` why nothing is moved.
+    """
+
+    def __init__(self, ts: i64, rung: i64, stop: float, target: float) -> None:
+        self.ts = ts
+        self.rung = rung
+        self.stop = stop
+        self.target = target
+        self.fault = ""
+
+
+@final
 class ShareAdoption:
     """Signed shares that the broker holds at `average` rupees become a ladder of `strategy`.
 

@@ -420,7 +420,7 @@ class Order:
     of it. The book has shown it as it was at `stamp` (the broker's clock), `seen` (the desk's).
 
     `proven` is an id under which the broker's book has listed the tag: an answer alone may name
-    somebody else's order.
+    somebody else's order. `reduces`: it is an exit of a part, beside the stop of the rest.
 
     Several orders that the broker makes of one (slices, the legs of an iceberg, a request that came
     twice) are a chain of orders by `sibling`; the others name the first in `parent`. `parts` is how
@@ -472,6 +472,7 @@ class Order:
         self.reason = ""
         self.cancelling = False
         self.unwanted = False
+        self.reduces = False
         self.terms = terms
         self.parent: i64 = 0
         self.sibling: Order | None = None

@@ -15,7 +15,13 @@ from compiled.model.values import (
     paise,
 )
 from compiled.trading.desk_state import DeskState
-from compiled.trading.ladder import Ladder, Rung, protected_quantity, standing_quantity
+from compiled.trading.ladder import (
+    Ladder,
+    LadderPlan,
+    Rung,
+    protected_quantity,
+    standing_quantity,
+)
 from compiled.trading.order_states import is_settled, largest_quantity, outstanding_quantity
 from compiled.trading.order_store import OrderStore
 from compiled.trading.risk import LimitUsage, UsageCensus
@@ -120,6 +126,8 @@ class DeskView:
             return True
         hours = ladder.instrument.hours
         shut = self.order_store.now >= hours.ends or self.order_store.now < hours.opens
+        if rung.part > 0 or rung.part_exit is not None:
+            return True
         if rung.exit is not None or (rung.leaving and rung.present != 0 and not shut):
             return True
         if rung.present <= 0 or rung.plan.stop_percent <= 0.0 or rung.has_live_stop:
@@ -155,6 +163,18 @@ class DeskView:
             ladder, rung, last
         ) < rung.present
 
+    def gtts_needed(self) -> i64:
+        """Return how many GTTs the account holds, and will hold for the entries under way."""
+        count = self.order_store.foreign_gtts
+        for gtt in self.state.stray_gtts.values():
+            count += gtt.live
+        for ladder in self.state.ladders.values():
+            if needs_gtt(ladder.plan):
+                for rung in ladder.rungs:
+                    # One that is still entering will need its own.
+                    count += rung.live and rung.plan.stop_percent > 0.0
+        return count
+
     def open_positions(self) -> i64:
         """Return how many rungs hold shares."""
         count: i64 = 0
@@ -189,6 +209,11 @@ class DeskView:
                 count += 1
                 worst = max(worst, market.lag)
         return count, worst
+
+
+def needs_gtt(plan: LadderPlan) -> bool:
+    """Return whether the stops of a plan are GTTs."""
+    return not plan.resting and not plan.cover
 
 
 def _entry_rests(ladder: Ladder, rung: Rung, entry: Order) -> bool:

@@ -26,8 +26,10 @@ from compiled.model.events import (
     OperatorAct,
     OperatorInstruction,
     OrderUpdate,
+    PartExit,
     ShareAdoption,
     ShareShortfall,
+    StopMove,
     TickBatch,
     TimerEvent,
     WriteOff,
@@ -42,6 +44,7 @@ from compiled.trading.ladder_book import LadderBook
 from compiled.trading.market_feed import MarketFeed
 from compiled.trading.order_entry import OrderEntry
 from compiled.trading.order_store import OrderStore
+from compiled.trading.position_acts import PositionActs
 from compiled.trading.protection import NO_PRICE, is_idle
 from compiled.trading.reports.corrections import BookCorrections
 from compiled.trading.reports.gtt_reports import GttReports
@@ -50,7 +53,7 @@ from compiled.trading.reports.share_division import PositionDivisions
 from compiled.trading.restart.kept_records import KernelRecords
 from compiled.trading.restart.kernel_restore import KernelRestore
 from compiled.trading.risk import RiskLimits, halt_reason, stop_reason
-from compiled.trading.strategy import ManualRequest, StrategyInstruction
+from compiled.trading.strategy import ManualRequest, RungAddition, StrategyInstruction
 from compiled.trading.strategy_host import StrategyHost
 
 
@@ -121,6 +124,7 @@ class Kernel:
         # reaches back.
         self.ladder_book = LadderBook(state, out)
         self.order_entry = OrderEntry(state, out, self.view, self.ladder_book, self.decisions)
+        self.position_acts = PositionActs(state, out, self.ladder_book)
         self.order_reports = OrderReports(state, out, self.ladder_book)
         self.gtt_reports = GttReports(state, out, self.view, self.ladder_book, self.order_reports)
         self.corrections = BookCorrections(state, out, self.ladder_book, self.order_reports)
@@ -227,6 +231,15 @@ class Kernel:
         elif isinstance(event, OperatorInstruction):
             out.advance_time(event.ts)
             self._handle_instruction(event)
+        elif isinstance(event, PartExit):
+            out.advance_time(event.ts)
+            self.position_acts.leave_part(event)
+        elif isinstance(event, StopMove):
+            out.advance_time(event.ts)
+            self.position_acts.move_stop(event)
+        elif isinstance(event, RungAddition):
+            out.advance_time(event.ts)
+            self.order_entry.add_rung(event)
         elif isinstance(event, LimitUpdate):
             out.advance_time(event.ts)
             self.limits.set_limit(event.name, event.value)

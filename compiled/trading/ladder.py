@@ -45,15 +45,20 @@ class RungPlan:
     """One rung: enters when those before it are up `trigger_percent`; target 0.0 makes it a runner.
 
     A stop of 0.0 stands for none, and no target either: a bare position, for research only, without
-    protection.
+    protection. `quantity` above 0 is its size in shares, whatever the ladder's.
     """
 
     def __init__(
-        self, trigger_percent: float, stop_percent: float, target_percent: float = 0.0
+        self,
+        trigger_percent: float,
+        stop_percent: float,
+        target_percent: float = 0.0,
+        quantity: i64 = 0,
     ) -> None:
         self.trigger_percent = trigger_percent
         self.stop_percent = stop_percent
         self.target_percent = target_percent
+        self.quantity = quantity
 
 
 @mypyc_attr(acyclic=True)
@@ -82,6 +87,10 @@ class EntryPlan:
 
 
 AT_MARKET: Final = EntryPlan()
+
+LEAST_PERCENT: Final = 0.001
+MOST_PERCENT: Final = 99.9
+"""The bounds of the distance of a stop that was put by hand, in percent of the price."""
 
 # The broker answers before the exchange does, which may still turn an order away.
 PROVEN: Final = 10
@@ -142,6 +151,24 @@ class LadderPlan:
         """Return whether the broker itself adds the stop, as the second leg of a cover order."""
         return self.entry.terms.variety is Variety.COVER
 
+    def with_rungs(self, rungs: list[RungPlan]) -> "LadderPlan":
+        """Return the plan with other rungs."""
+        # A strategy may hand the same plan to many ladders: what changes one must not change all.
+        return LadderPlan(
+            rungs,
+            self.capital,
+            self.product,
+            stop_gap_percent=self.stop_gap_percent,
+            trail=self.trail,
+            trail_step_percent=self.trail_step_percent,
+            trail_seconds=self.trail_seconds,
+            entry_seconds=self.entry_seconds,
+            quantity=self.quantity,
+            entry=self.entry,
+            risk=self.risk,
+            swing=self.swing,
+        )
+
 
 def entry_plan(
     price: float, trigger: float, validity: Validity, protection: float, terms: OrderTerms
@@ -193,7 +220,9 @@ class Rung:
     exit that was given up may still arrive. `needs_refit` while the stop's limit has to be looked
     at again: the band has moved, or it was placed by an earlier run. `wait_reported` when it was
     reported that its exit waits for the next session. `absent` shares of it are not in the broker's
-    books: they are neither protected nor sold.
+    books: they are neither protected nor sold. `part` shares are to leave by hand, by `part_exit`
+    once the stop is for the others alone. `hand_stop` (rupees, 0.0: none) is where the operator has
+    put the stop, until it stands there.
     """
 
     def __init__(self, rung_id: i64, ladder_id: i64, number: i64, plan: RungPlan) -> None:
@@ -231,6 +260,9 @@ class Rung:
         self.needs_refit = True
         self.wait_reported = False
         self.absent: i64 = 0
+        self.part: i64 = 0
+        self.part_exit: Order | None = None
+        self.hand_stop = 0.0
 
     @property
     def live(self) -> bool:
@@ -246,6 +278,11 @@ class Rung:
     def present(self) -> i64:
         """Return the shares that the broker's books hold for it, the most of any stop or exit."""
         return self.bought - self.sold - self.absent
+
+    @property
+    def staying(self) -> i64:
+        """Return the shares that a stop is for: all but the part that leaves by hand."""
+        return max(self.present - self.part, 0)
 
     @property
     def fired_earlier(self) -> bool:
@@ -382,6 +419,26 @@ def trailed_stop(ladder: Ladder, rung: Rung, extreme: float) -> float:
     return rung.stop
 
 
+def wanted_stop(ladder: Ladder, rung: Rung) -> float:
+    """Return where a stop belongs: where it was put by hand, else where it has trailed to."""
+    if rung.hand_stop > 0.0:
+        return rung.hand_stop
+    return trailed_stop(ladder, rung, rung.high) if ladder.plan.trail else rung.stop
+
+
+def hang_stop(ladder: Ladder, rung: Rung, stop: float) -> None:
+    """Let a stop (rupees) keep from now on the distance that it has from the best price so far."""
+    best = rung.high if rung.high > 0.0 else rung.average
+    if best <= 0.0 or stop <= 0.0:
+        return
+    away = float(ladder.sign) * (best - stop) / best * 100.0
+    plan = rung.plan
+    # A short position's stop may be above twice its price; more than all of it is no distance.
+    percent = min(max(away, LEAST_PERCENT), MOST_PERCENT)
+    rung.plan = RungPlan(plan.trigger_percent, percent, plan.target_percent, plan.quantity)
+    ladder.plan = ladder.plan.with_rungs([each.plan for each in ladder.rungs])
+
+
 def stop_rest_ns(ladder: Ladder, resized: bool) -> i64:
     """Return how long a stop that has moved stays (ns).
 
@@ -413,6 +470,11 @@ def gtt_differs(ladder: Ladder, rung: Rung, gtt: Gtt, stop: float) -> bool:
     # the same stop.
     if trigger != stop and trigger != ladder.instrument.snap(stop, ladder.sign):
         return True
+    return target_differs(ladder, rung, gtt)
+
+
+def target_differs(ladder: Ladder, rung: Rung, gtt: Gtt) -> bool:
+    """Return whether a GTT has another target than its rung."""
     if len(gtt.legs) != (2 if rung.target > 0.0 else 1):
         return True
     if rung.target <= 0.0:
@@ -431,6 +493,14 @@ def protected_quantity(ladder: Ladder, rung: Rung, last: float) -> i64:
     """
     if _is_bound(ladder, rung):
         return 0
+    part = rung.part_exit
+    if part is None or not part.order_id or not _could_trade(ladder, part, last):
+        return _stopped_quantity(ladder, rung, last)
+    return _stopped_quantity(ladder, rung, last) + outstanding_quantity(part)
+
+
+def _stopped_quantity(ladder: Ladder, rung: Rung, last: float) -> i64:
+    """Return the shares that its stop, or the exit of all of it, would sell."""
     gtt = rung.gtt
     if gtt is not None and gtt.gtt_id and gtt.live and gtt.legs:
         leg = stop_leg(ladder, gtt)
@@ -470,6 +540,9 @@ def standing_quantity(rung: Rung) -> i64:
     order = rung.exit if rung.exit is not None else rung.stop_order
     if order is not None and order.order_id:
         shares += outstanding_quantity(order)
+    part = rung.part_exit
+    if part is not None and part.order_id:
+        shares += outstanding_quantity(part)
     return shares
 
 

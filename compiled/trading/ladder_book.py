@@ -6,7 +6,8 @@ from mypy_extensions import i64
 
 from compiled.model.values import SECOND, Order, OrderPurpose
 from compiled.trading.desk_state import DeskState
-from compiled.trading.ladder import Ladder, Rung, RungState
+from compiled.trading.exits.part_exits import drop_part
+from compiled.trading.ladder import Ladder, Rung, RungState, hang_stop
 from compiled.trading.order_store import OrderStore
 from compiled.trading.protection import mark_leaving, tend_rung
 
@@ -171,7 +172,11 @@ class LadderBook:
     def assign_order(self, rung: Rung, order: Order) -> None:
         """Make an order the exit or the stop of its rung, unless another one already is."""
         assert order.rung == rung.rung_id, "an order of another rung"
-        if order.purpose is OrderPurpose.EXIT and rung.exit is not order:
+        if order.reduces:
+            # One that was given up, and arrives after all: its shares have their stop again.
+            if rung.part_exit is not order:
+                self.cancel_stray(order)
+        elif order.purpose is OrderPurpose.EXIT and rung.exit is not order:
             # A second exit beside the first could sell the shares twice; it is cancelled, and what
             # it has traded is ours.
             if rung.exit is None:
@@ -262,6 +267,17 @@ class LadderBook:
         """Have a rung closed at the market; the first reason stands."""
         mark_leaving(rung, reason)
 
+    def keep_stop(self, rung: Rung, stop: float, target: float) -> None:
+        """Let stop and target (rupees) be where they stand: what was asked for by hand is off."""
+        ladder = self.state.owners[int(rung.ladder_id)]
+        rung.hand_stop = 0.0
+        rung.target = target
+        hang_stop(ladder, rung, stop)
+        if rung.part > 0 and rung.part_exit is None:
+            drop_part(self.order_store, ladder, rung, "its stop cannot be made smaller")
+        self.state.changed_ladders[ladder.ladder_id] = ladder
+        self.state.changed_rungs[rung.rung_id] = rung
+
     def set_target(self, rung: Rung, target: float) -> None:
         """Let a target (rupees, 0.0: none) be where its leg stands at the broker."""
         rung.target = target
@@ -329,6 +345,8 @@ class LadderBook:
         else:
             rung.sold += quantity
             rung.sold_value += value
+            if order.reduces:
+                rung.part = max(rung.part - quantity, 0)
             # The exit trades after all: earlier rejections no longer slow it down.
             rung.rejections = 0
             # No more can be missing than is held.

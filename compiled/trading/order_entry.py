@@ -32,6 +32,7 @@ from compiled.trading.ladder import (
     Ladder,
     LadderPlan,
     Rung,
+    RungPlan,
     RungState,
     stop_at,
 )
@@ -48,7 +49,7 @@ from compiled.trading.risk_gate import (
     entry_verdict,
     reckoned_price,
 )
-from compiled.trading.strategy import OPERATOR, ManualRequest, StrategyRequest
+from compiled.trading.strategy import OPERATOR, ManualRequest, RungAddition, StrategyRequest
 
 ENTRY_RETRY_SECONDS: Final = 30
 """How long a rung whose entry was refused waits before it is tried again."""
@@ -193,6 +194,41 @@ class OrderEntry:
         decision.rung = rung.rung_id
         self._enter_rung(market, ladder, rung, decision)
 
+    def add_rung(self, event: RungAddition) -> None:
+        """Enter one more rung of an open ladder by hand, at the market, where the gate lets it.
+
+        It stands under the rules of the ladder; the rungs that its plan waits for go on waiting.
+        """
+        now = self.order_store.now
+        ladder = self.state.ladders.get(int(event.ladder))
+        if ladder is None or not ladder.open or ladder.leaving or ladder.plan.cover:
+            event.verdict = RefusalReason.NOT_WORKING
+            return
+        market = self.state.markets[int(ladder.instrument.token)]
+        above = ladder.rungs[len(ladder.rungs) - 1].plan
+        percent = event.stop_percent if event.stop_percent >= 0.0 else above.stop_percent
+        plan = RungPlan(0.0, percent, above.target_percent, event.quantity)
+        plans = [*ladder.plan.rungs, plan]
+        number = len(ladder.rungs) + 1
+        rung = Rung(self.state.next_number, ladder.ladder_id, number, plan)
+        cause = DecisionCause(HAND, market.token, now, market.last)
+        decision = self.decisions.make(now, RUNG, ladder, cause, "P" + str(number) + " by hand")
+        decision.ladder = ladder.ladder_id
+        event.detail = plan_out_of_bounds(ladder.plan.with_rungs(plans))
+        if event.detail:
+            event.verdict = RefusalReason.BOUNDS
+            self._record_refusal(decision, market, RefusalReason.BOUNDS)
+            return
+        # The ladder grows only once the entry is under way: what is refused leaves no rung behind.
+        event.verdict = self._enter_rung(market, ladder, rung, decision)
+        if event.verdict is not RefusalReason.OK:
+            event.detail = self._explain_refusal(market, ladder, decision, event.verdict)
+            return
+        event.order = rung.entry
+        ladder.plan = ladder.plan.with_rungs(plans)
+        ladder.rungs.append(rung)
+        self.ladder_book.follow_ladder(ladder)
+
     def _enter_rung(
         self, market: InstrumentState, ladder: Ladder, rung: Rung, decision: DecisionRecord
     ) -> RefusalReason:
@@ -249,6 +285,9 @@ class OrderEntry:
             for slot in self.state.slots:
                 if slot.name == ladder.strategy:
                     return slot.stopped
+        if reason is RefusalReason.GTTS:
+            needed = self.view.gtts_needed()
+            return f"{needed} of {self.order_store.most_gtts} GTTs stand, or are on their way"
         heard = market.stamp if market.is_late else market.heard_at
         silent: i64 = self.order_store.now - heard if market.heard_at > 0 else -1
         return explain_refusal(

@@ -93,6 +93,10 @@ class OrderStore:
 
         Else ours is put back, as where it is farther.
         """
+        self.most_gtts: i64 = 0
+        """How many GTTs the broker lets an account hold; 0: any number."""
+        self.foreign_gtts: i64 = 0
+        """How many of those that stand are not ours."""
         self.entry_patience: i64 = 0
         """How long (ns) an entry waits at least, however impatient its plan is.
 
@@ -109,6 +113,15 @@ class OrderStore:
         self.changed_gtts: IntMap[Gtt] = IntMap()
         self.fills: list[BookedFill] = []
         self._digest = DecisionDigest()
+
+    def bound_gtts(self, most: i64) -> None:
+        """Let the account hold so many GTTs; 0: any number."""
+        self.most_gtts = most
+
+    def note_foreign_gtts(self, count: i64) -> None:
+        """Take note of how many GTTs of the account are not ours."""
+        # They fill the account as ours do, and only the broker's list shows them.
+        self.foreign_gtts = count
 
     def digest(self) -> str:
         """Return the running hash over every command and every fill so far."""

@@ -9,37 +9,38 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from compiled.model.exchange_rules import HAIR, could_fill, exceeds_freeze
-from compiled.model.order_terms import PLAIN, SLICED
+from compiled.model.exchange_rules import HAIR, could_fill
 from compiled.model.values import (
     SECOND,
     Gtt,
     GttLeg,
     GttStatus,
     Order,
-    OrderPurpose,
     OrderStatus,
-    OrderType,
     Product,
     Side,
     Validity,
 )
 from compiled.trading import stop_orders
-from compiled.trading.exit_escalation import escalated_limit, exit_done
+from compiled.trading.exits.exit_escalation import exit_done, place_exit
+from compiled.trading.exits.part_exits import drop_part, tend_part_exit
 from compiled.trading.ladder import (
     Ladder,
     Rung,
     RungState,
     gtt_differs,
     gtt_legs,
+    hang_stop,
     stop_at,
     stop_leg,
     stop_limit,
     stop_rest_ns,
     target_at,
+    target_differs,
     trailed_stop,
+    wanted_stop,
 )
-from compiled.trading.order_states import is_settled, offered_quantity
+from compiled.trading.order_states import is_settled, offered_quantity, outstanding_quantity
 from compiled.trading.order_store import OrderStore
 
 # A GTT fires at the broker, and its order shows in the book a moment later: to sell meanwhile would
@@ -84,6 +85,10 @@ def tend_rung(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> None:
     _tend_entry(out, ladder, rung)
     if rung.stop_order is not None:
         stop_orders.promote_triggered_stop(rung)
+    if 0 < rung.present <= rung.part:
+        mark_leaving(rung, "operator")  # fewer are there than were to leave
+    if rung.part > 0 or rung.part_exit is not None:
+        tend_part_exit(out, ladder, rung, last)
     if rung.quantity == 0:
         _finish_rung(out, rung)
         return
@@ -176,6 +181,9 @@ def _is_rung_idle(ladder: Ladder, rung: Rung, extreme: float) -> bool:
         or rung.quantity <= 0
         or rung.leaving
         or rung.exit is not None
+        or rung.part > 0
+        or rung.part_exit is not None
+        or rung.hand_stop > 0.0
     ):
         return False
     if rung.plan.stop_percent <= 0.0:
@@ -203,7 +211,7 @@ def _gtt_stands(ladder: Ladder, rung: Rung) -> bool:
     ):
         return False
     return (
-        gtt.legs[0].quantity == rung.present
+        gtt.legs[0].quantity == rung.staying
         and not rung.needs_refit
         and not gtt_differs(ladder, rung, gtt, rung.stop)
     )
@@ -242,7 +250,7 @@ def _finish_rung(out: OrderStore, rung: Rung) -> None:
     if rung.exit is not None and not is_settled(rung.exit):
         out.cancel_order(rung.exit)
         return
-    if (gtt is not None and gtt.live) or not unguarded:
+    if (gtt is not None and gtt.live) or not unguarded or rung.part_exit is not None:
         return
     rung.state = RungState.CLOSED
     rung.closed = out.now
@@ -277,7 +285,11 @@ def _keep_exit_alone(out: OrderStore, ladder: Ladder, rung: Rung) -> None:
     if rung.gtt is not None and rung.gtt.live:
         out.delete_gtt(rung.gtt)
     stop_orders.withdraw_stop_order(out, rung)
-    if offered_quantity(order) > rung.present:
+    part = rung.part_exit
+    # Beside the exit of a part a stop that has fired sells the others, and no more.
+    if part is not None and offered_quantity(order) + outstanding_quantity(part) > rung.present:
+        out.cancel_order(part)
+    elif offered_quantity(order) > rung.present:
         # Cancelled whole and sent anew: a change could cross with a fill of the excess.
         out.cancel_order(order)
 
@@ -298,6 +310,8 @@ def _undo_oversold(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> 
         return
     if not exit_done(out, ladder, rung, last) or not unguarded or ladder.plan.cover:
         return
+    if rung.part_exit is not None:
+        return
     if out.now >= rung.retry_at and ladder.instrument.hours.takes_exits(out.now):
         _send_exit(out, ladder, rung=rung, side=ladder.side, quantity=-rung.quantity, last=last)
 
@@ -309,30 +323,13 @@ def _send_exit(
     assert rung.exit is None, "an exit beside another"
     held = rung.quantity if side is ladder.exit_side else -rung.quantity
     assert quantity <= held, "an exit for shares that are not held"
-    kind = OrderType.MARKET
-    limit = 0.0
-    if out.limit_only:
-        if last <= 0.0:
-            _report_wait(
-                out, ladder, rung, "its exit waits for a price: this broker takes LIMIT orders only"
-            )
-            return
-        kind = OrderType.LIMIT
-        limit = escalated_limit(out, ladder, side, 1, last)
-    rung.exit = out.place_order(
-        ladder.strategy,
-        ladder.instrument.token,
-        side=side,
-        quantity=quantity,
-        order_type=kind,
-        product=ladder.plan.product,
-        purpose=OrderPurpose.EXIT,
-        rung=rung.rung_id,
-        price=limit,
-        # The exchange refuses an order above the freeze quantity; the broker cuts one that asks for
-        # it.
-        terms=SLICED if exceeds_freeze(ladder.instrument, quantity) else PLAIN,
-    )
+    order = place_exit(out, ladder, rung, side, quantity, last)
+    if order is None:
+        _report_wait(
+            out, ladder, rung, "its exit waits for a price: this broker takes LIMIT orders only"
+        )
+        return
+    rung.exit = order
     rung.state = RungState.EXITING
     rung.retry_at = out.now + RETRY_SECONDS * SECOND
 
@@ -342,8 +339,8 @@ def _move_stop_along(ladder: Ladder, rung: Rung) -> None:
 
     The last move may have been made without an answer.
     """
-    if ladder.plan.trail:
-        rung.stop = trailed_stop(ladder, rung, rung.high)
+    rung.stop = wanted_stop(ladder, rung)
+    rung.hand_stop = 0.0
     if ladder.plan.resting:
         rung.stop = stop_orders.accepted_trigger(ladder, rung.stop)
 
@@ -391,7 +388,7 @@ def _correct_stop(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> N
     order = rung.stop_order
     if order is not None and order.status is OrderStatus.TRIGGER_PENDING and not order.cancelling:
         if order.pending is None and (
-            order.quantity - order.traded != rung.present or rung.needs_refit
+            order.quantity - order.traded != rung.staying or rung.needs_refit
         ):
             stop_orders.trail_stop_order(out, ladder, rung, order)
         return
@@ -403,7 +400,7 @@ def _correct_stop(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> N
         or gtt.asked
     ):
         return
-    resized = gtt.legs[0].quantity != rung.present
+    resized = gtt.legs[0].quantity != rung.staying
     if (
         last <= 0.0
         or out.now < gtt.retry_at
@@ -414,7 +411,7 @@ def _correct_stop(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> N
         _is_at_stop(out, ladder, rung.stop, last) or not _needs_change(ladder, rung, gtt, rung.stop)
     ):
         return
-    out.modify_gtt(gtt, last, gtt_legs(ladder, rung, rung.stop, rung.present))
+    out.modify_gtt(gtt, last, gtt_legs(ladder, rung, rung.stop, rung.staying))
     rung.moved = out.now
 
 
@@ -448,7 +445,8 @@ def _leave_at_market(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -
         return
     if not stop_orders.withdraw_stop_order(out, rung) or ladder.plan.cover:
         return  # the second leg of a cover order turns into its exit
-    if out.now < rung.retry_at:
+    # The exit of a part that may still trade: both together would sell more than there is.
+    if rung.part_exit is not None or out.now < rung.retry_at:
         return
     _send_exit(out, ladder, rung=rung, side=ladder.exit_side, quantity=rung.present, last=last)
 
@@ -527,7 +525,7 @@ def _place_gtt(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> None
         product=ladder.plan.product,
         rung=rung.rung_id,
         last_price=last,
-        legs=gtt_legs(ladder, rung, rung.stop, rung.present),
+        legs=gtt_legs(ladder, rung, rung.stop, rung.staying),
     )
     rung.moved = out.now
     rung.needs_refit = False
@@ -590,13 +588,18 @@ def _near_level(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> str
 
 def _trail_gtt(out: OrderStore, ladder: Ladder, rung: Rung, gtt: Gtt, last: float) -> None:
     """Move the stop in the position's favour; keep its quantity, and its limit fillable."""
-    resized = gtt.legs[0].quantity != rung.present
-    if out.now - rung.moved < stop_rest_ns(ladder, resized) or out.now < gtt.retry_at:
+    resized = gtt.legs[0].quantity != rung.staying
+    by_hand = rung.hand_stop > 0.0
+    # A target only ever moves by hand, and what is asked for by hand does not wait its turn.
+    waits = not by_hand and not target_differs(ladder, rung, gtt)
+    rests = waits and out.now - rung.moved < stop_rest_ns(ladder, resized)
+    if rests or out.now < gtt.retry_at:
         # A stop rests between moves: every change counts against the broker's limits. A wrong
         # quantity does not wait so long.
         return
-    stop = trailed_stop(ladder, rung, rung.high) if ladder.plan.trail else rung.stop
+    stop = wanted_stop(ladder, rung)
     if not _needs_change(ladder, rung, gtt, stop) and not resized:
+        rung.hand_stop = 0.0
         return
     leg = stop_leg(ladder, gtt)
     sign = float(ladder.sign)
@@ -610,15 +613,35 @@ def _trail_gtt(out: OrderStore, ladder: Ladder, rung: Rung, gtt: Gtt, last: floa
             out, ladder, rung.stop, last
         )
         vain = not could_fill(ladder.instrument, ladder.exit_side, leg.trigger, leg.price)
+        # By now the price is too near for what was asked for by hand: all stays as it stands.
+        if by_hand or (rung.part > 0 and rung.part_exit is None):
+            _drop_wishes(out, ladder, rung, leg.trigger)
+            return
         # The price is at the stop and the order cannot do its work: for the wrong shares, with a
         # limit that cannot fill, or moved away by hand. A stop in place is left to fire.
         if resized or ((vain or farther) and ladder.instrument.hours.takes_exits(out.now)):
             mark_leaving(rung, "stop")
             _leave_at_market(out, ladder, rung, last)
         return
-    assert sign * (stop - rung.stop) >= -HAIR, "a stop moves away from the price"
-    out.modify_gtt(gtt, last, gtt_legs(ladder, rung, stop, rung.present))
+    assert by_hand or sign * (stop - rung.stop) >= -HAIR, "a stop moves away from the price"
+    out.modify_gtt(gtt, last, gtt_legs(ladder, rung, stop, rung.staying))
     rung.moved = out.now
+
+
+def _drop_wishes(out: OrderStore, ladder: Ladder, rung: Rung, stands: float) -> None:
+    """Forget what was asked for by hand and cannot be: the price is too near for a change."""
+    if rung.hand_stop > 0.0:
+        text = ladder.instrument.symbol + ": the price is too near for a stop at "
+        out.alert(
+            "warn",
+            "stop_stays",
+            text + str(rung.hand_stop) + ": it stays at " + str(stands),
+            ladder.instrument.token,
+        )
+        rung.hand_stop = 0.0
+        hang_stop(ladder, rung, stands)
+    if rung.part > 0 and rung.part_exit is None:
+        drop_part(out, ladder, rung, "the price is too near to the stop for a change of its GTT")
 
 
 def _needs_change(ladder: Ladder, rung: Rung, gtt: Gtt, stop: float) -> bool:
@@ -650,6 +673,8 @@ def confirm_gtt(ladder: Ladder, rung: Rung, gtt: Gtt) -> bool:
     rung.needs_refit = rung.needs_refit or not could_fill(
         ladder.instrument, ladder.exit_side, stop, leg.price
     )
+    if stop == rung.hand_stop:
+        rung.hand_stop = 0.0
     moved = stop != rung.stop
     rung.stop = stop
     if moved:

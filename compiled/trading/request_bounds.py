@@ -26,6 +26,8 @@ def plan_out_of_bounds(plan: LadderPlan) -> str:
             return _bounds_text("stop_percent", rung.stop_percent, 0.0, 100.0)
         if not 0.0 <= rung.target_percent <= PERCENT:
             return _bounds_text("target_percent", rung.target_percent, 0.0, PERCENT)
+        if not 0 <= rung.quantity <= HELD:
+            return _bounds_text("quantity", float(rung.quantity), 0.0, float(HELD))
     if not 0 <= plan.quantity <= HELD:
         return _bounds_text("quantity", float(plan.quantity), 0.0, float(HELD))
     if not 0 <= plan.capital <= MONEY:

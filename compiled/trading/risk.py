@@ -55,6 +55,7 @@ class RefusalReason(IntEnum):
     LIMIT_ONLY = 31
     BOUNDS = 32
     STOP_DISTANCE = 33
+    GTTS = 34
 
 
 @final

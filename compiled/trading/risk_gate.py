@@ -17,7 +17,7 @@ from compiled.model.values import (
     paise,
 )
 from compiled.trading.desk_state import InstrumentState
-from compiled.trading.desk_view import DeskView
+from compiled.trading.desk_view import DeskView, needs_gtt
 from compiled.trading.ladder import (
     AT_MARKET,
     EntryPlan,
@@ -53,6 +53,8 @@ def entry_verdict(
         reason = RefusalReason.TERMS
     if reason is RefusalReason.OK and not _stop_can_stand(view.order_store, ladder, rung, price):
         reason = RefusalReason.STOP_DISTANCE
+    if reason is RefusalReason.OK and _lacks_gtt(view, ladder, rung):
+        reason = RefusalReason.GTTS
     if reason is RefusalReason.OK:
         # no stop takes more than the freeze quantity, in however many orders it was bought
         several = entry.terms.makes_several_orders and rung.plan.stop_percent <= 0.0
@@ -190,6 +192,18 @@ def _stop_can_stand(out: OrderStore, ladder: Ladder, rung: Rung, price: float) -
     )
 
 
+def _lacks_gtt(view: DeskView, ladder: Ladder, rung: Rung) -> bool:
+    """Return whether the broker would refuse the stop of one more entry: the account is full."""
+    most = view.order_store.most_gtts
+    # An entry whose stop is refused leaves again at a loss.
+    return (
+        most > 0
+        and rung.plan.stop_percent > 0.0
+        and needs_gtt(ladder.plan)
+        and view.gtts_needed() >= most
+    )
+
+
 def entry_plan_of(ladder: Ladder, rung: Rung) -> EntryPlan:
     """Return how a rung enters: the first as planned, the others at the market."""
     return ladder.plan.entry if rung.number == 1 else AT_MARKET
@@ -197,6 +211,8 @@ def entry_plan_of(ladder: Ladder, rung: Rung) -> EntryPlan:
 
 def entry_quantity(market: InstrumentState, ladder: Ladder, rung: Rung) -> i64:
     """Return how many shares a rung enters with."""
+    if rung.plan.quantity > 0:
+        return rung.plan.quantity
     return rung_size(market.instrument, ladder.plan, rung.plan.stop_percent, market.ltp)
 
 

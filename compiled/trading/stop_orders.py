@@ -9,7 +9,7 @@ order at the exchange could sell the same shares again.
 from compiled.model.exchange_rules import HAIR, clamp_to_band
 from compiled.model.order_terms import OrderChange
 from compiled.model.values import SECOND, Order, OrderPurpose, OrderStatus, OrderType, Product
-from compiled.trading.ladder import PROVEN, Ladder, Rung, stop_limit, stop_rest_ns, trailed_stop
+from compiled.trading.ladder import PROVEN, Ladder, Rung, stop_limit, stop_rest_ns, wanted_stop
 from compiled.trading.order_states import is_settled
 from compiled.trading.order_store import OrderStore
 
@@ -47,7 +47,7 @@ def place_stop_order(out: OrderStore, ladder: Ladder, rung: Rung) -> None:
     if ladder.plan.cover:
         return  # the broker does
     assert rung.stop_order is None, "a stop beside another"
-    assert 0 < rung.present <= rung.quantity, "a stop for shares that are not held"
+    assert 0 < rung.staying <= rung.quantity, "a stop for shares that are not held"
     kind = ladder.instrument.kind
     # The exchange takes no SL-M in options.
     stop_limited = kind == "CE" or kind == "PE"
@@ -55,7 +55,7 @@ def place_stop_order(out: OrderStore, ladder: Ladder, rung: Rung) -> None:
         ladder.strategy,
         ladder.instrument.token,
         side=ladder.exit_side,
-        quantity=rung.present,
+        quantity=rung.staying,
         order_type=OrderType.SL if stop_limited else OrderType.SLM,
         product=Product.MIS,
         purpose=OrderPurpose.PROTECT,
@@ -71,24 +71,31 @@ def trail_stop_order(out: OrderStore, ladder: Ladder, rung: Rung, order: Order) 
     """Move the stop in the position's favour, and keep its quantity equal to the rung's."""
     # A stop that has stood for a while counts as accepted: earlier refusals no longer slow the next
     # one down.
-    if out.now - order.created >= PROVEN * SECOND and order.quantity - order.traded == rung.present:
+    if out.now - order.created >= PROVEN * SECOND and order.quantity - order.traded == rung.staying:
         rung.refusals = 0
     quantity = (
-        0 if ladder.plan.cover or order.quantity - order.traded == rung.present else rung.present
+        0 if ladder.plan.cover or order.quantity - order.traded == rung.staying else rung.staying
     )
-    if out.now - rung.moved < stop_rest_ns(ladder, quantity > 0) or out.now < order.retry_at:
+    by_hand = rung.hand_stop > 0.0
+    # What the operator asks for goes at once.
+    rests = not by_hand and out.now - rung.moved < stop_rest_ns(ladder, quantity > 0)
+    if rests or out.now < order.retry_at:
         return
     stop = (
-        accepted_trigger(ladder, trailed_stop(ladder, rung, rung.high))
-        if ladder.plan.trail
+        accepted_trigger(ladder, wanted_stop(ladder, rung))
+        if ladder.plan.trail or by_hand
         else rung.stop
     )
     limit = stop_limit(ladder, stop) if order.order_type is OrderType.SL else 0.0
     refit = rung.needs_refit and limit > 0.0 and limit != order.price
     rung.needs_refit = False
+    if stop == order.trigger:
+        rung.hand_stop = 0.0
     if stop == order.trigger and quantity == 0 and not refit:
         return
-    assert float(ladder.sign) * (stop - rung.stop) >= -HAIR, "a stop moves away from the price"
+    assert by_hand or float(ladder.sign) * (stop - rung.stop) >= -HAIR, (
+        "a stop moves away from the price"
+    )
     rung.moved = out.now
     moved = stop if stop != order.trigger else 0.0
     # Fields that do not change stay 0, so that a change made by hand to them is not undone on the
@@ -99,6 +106,7 @@ def trail_stop_order(out: OrderStore, ladder: Ladder, rung: Rung, order: Order) 
     rung.stop = (
         stop  # its modifications are used up: the next one begins where this one would have stood
     )
+    rung.hand_stop = 0.0
     out.cancel_order(order)
 
 
@@ -110,7 +118,7 @@ def stop_order_stands(ladder: Ladder, rung: Rung, extreme: float) -> bool:
     if (
         order.pending is not None
         or order.cancelling
-        or order.quantity != rung.present
+        or order.quantity != rung.staying
         or rung.needs_refit
     ):
         return False
@@ -155,12 +163,11 @@ def reached_exit_level(ladder: Ladder, rung: Rung, last: float) -> str:
 
 def confirm_stop_order(rung: Rung, order: Order) -> bool:
     """Take over the trigger the broker has confirmed; return whether the stop moved."""
-    if (
-        rung.stop_order is not order
-        or not order.live
-        or order.trigger <= 0.0
-        or order.trigger == rung.stop
-    ):
+    if rung.stop_order is not order or not order.live or order.trigger <= 0.0:
+        return False
+    if order.trigger == rung.hand_stop:
+        rung.hand_stop = 0.0
+    if order.trigger == rung.stop:
         return False
     rung.trailed += rung.stop > 0.0
     rung.stop = order.trigger

@@ -72,6 +72,25 @@ class ManualRequest:
         self.verdict = RefusalReason.OK
 
 
+@mypyc_attr(acyclic=True)
+@final
+class RungAddition:
+    """The operator adds a rung to a ladder: shares (0: as many as its plan), a stop in percent.
+
+    A stop below 0.0 is that of its newest rung. The kernel leaves the entry in `order`, or in
+    `verdict` and `detail` why there is none.
+    """
+
+    def __init__(self, ts: i64, ladder: i64, quantity: i64, stop_percent: float) -> None:
+        self.ts = ts
+        self.ladder = ladder
+        self.quantity = quantity
+        self.stop_percent = stop_percent
+        self.order: Order | None = None
+        self.verdict = RefusalReason.OK
+        self.detail = ""
+
+
 class StrategyAct(IntEnum):
     """An act of the operator on a strategy while the desk runs."""
 

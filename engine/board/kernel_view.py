@@ -3,9 +3,7 @@
 from collections import deque
 from collections.abc import Collection, Iterable
 
-from compiled.accounting.charges import LIMIT as TURNOVER
-from compiled.accounting.charges import intraday_rates, order_charges, rates_key
-from compiled.model.values import Bar, Order, Tick, paise
+from compiled.model.values import Bar, Gtt, Order, Tick
 from compiled.trading.desk_state import DRY_RUN, InstrumentState
 from compiled.trading.kernel import Kernel
 from compiled.trading.ladder import Ladder, Rung, RungState, protected_quantity
@@ -18,6 +16,7 @@ from engine.board_rows import (
     BoardHeader,
     FillMark,
     FormingBar,
+    GttRow,
     LadderRow,
     OrderRow,
     PositionRow,
@@ -25,8 +24,10 @@ from engine.board_rows import (
     WatchRow,
 )
 from engine.board_writer import BoardWriter
+from engine.manual.break_even import break_even, exit_charges
 from engine.orders.gateway import OrderGateway
 from engine.orders.order_texts import ORDER_TYPES
+from engine.orders.records import split_legs
 
 # Half an hour in one cell of the watch list.
 SPARK = 30
@@ -57,6 +58,7 @@ class KernelView:
         self._packets: dict[int, Tick] = {}
         """The last packet of each token, for the figures of the day that the kernel needs not."""
         self._versions: dict[int, tuple[int, bool]] = {}
+        self._break_evens: dict[int, tuple[tuple[int, int, int], float]] = {}
         self._bars: dict[tuple[int, int], deque[BarRow]] = {}
 
     def put_order(self, order: Order) -> None:
@@ -80,15 +82,42 @@ class KernelView:
             strategy=order.strategy,
             order_id=order.order_id,
             reason=order.reason,
+            rung=str(order.rung) if order.rung else "",
         )
         self.writer.put(self.board.orders, row.key, row)
+
+    def put_gtt(self, gtt: Gtt) -> None:
+        """Show one GTT as it stands."""
+        stop, target = split_legs(self.kernel, gtt, gtt.legs)
+        status = "DELETING" if gtt.deleting else "MODIFYING" if gtt.pending else gtt.status.name
+        row = GttRow(
+            str(gtt.intent),
+            gtt.created,
+            changed=self.kernel.order_store.now,
+            rung=str(gtt.rung),
+            symbol=self.kernel.view.instrument(gtt.token).symbol,
+            quantity=stop.quantity,
+            stop=stop.trigger,
+            target=target.trigger if target is not None else 0.0,
+            status=status,
+            gtt_id=gtt.gtt_id,
+            reason=gtt.reason,
+        )
+        self.writer.put(self.board.gtts, row.key, row)
 
     def put_fill(self, fill: BookedFill) -> None:
         """Show one fill on the chart and in the log."""
         order = fill.order
         symbol = self.kernel.view.instrument(order.token).symbol
         self.writer.add_fill(
-            FillMark(fill.ts, order.token, order.side.name, fill.price, fill.quantity)
+            FillMark(
+                fill.ts,
+                order.token,
+                order.side.name,
+                fill.price,
+                fill.quantity,
+                str(order.intent),
+            )
         )
         verb = "bought" if order.side > 0 else "sold"
         self.writer.add_event(
@@ -214,32 +243,20 @@ class KernelView:
                 if rung.quantity:
                     keys.add(rung.rung_id)
                     row = position_row(ladder, rung, last)._replace(
-                        leaving=self._exit_charges(ladder, rung, last)
+                        leaving=exit_charges(self.kernel, ladder, rung, last),
+                        break_even=self._break_even(ladder, rung),
                     )
                     self.writer.put(self.board.positions, rung.rung_id, row)
         self.writer.keep(self.board.positions, keys)
 
-    def _exit_charges(self, ladder: Ladder, rung: Rung, last: float) -> int:
-        """Return an exit's charges (paise).
-
-        Delivery bought today is charged as the day's note will, intraday.
-        """
-        token, product, kernel = ladder.instrument.token, ladder.plan.product, self.kernel
-        today = (
-            intraday_rates(kernel.state.rates, token, product)
-            if rung.opened >= kernel.state.open
-            else None
-        )
-        rates, quantity = (
-            today or kernel.state.rates.get(rates_key(token, product)),
-            abs(int(rung.quantity)),
-        )
-        value = int(paise(last, quantity))
-        return (
-            0
-            if rates is None or value > TURNOVER
-            else int(order_charges(rates, ladder.exit_side, quantity, value))
-        )
+    def _break_even(self, ladder: Ladder, rung: Rung) -> float:
+        """Return where a rung is left without a loss; reckoned anew where something has traded."""
+        # Ten frames a second of some hundred rungs: charges are not reckoned for nothing.
+        traded = int(rung.bought), int(rung.sold), int(rung.charges)
+        known = self._break_evens.get(rung.rung_id)
+        if known is None or known[0] != traded:
+            known = self._break_evens[rung.rung_id] = traded, break_even(self.kernel, ladder, rung)
+        return known[1]
 
     def _publish_ladders(self) -> None:
         keys: set[object] = set()
@@ -297,6 +314,10 @@ class KernelView:
         self._put_count_limit(
             "Orders/s", governor.orders_last_second(now), governor.rates.orders_per_second
         )
+        if kernel.order_store.most_gtts:
+            self._put_count_limit(
+                "GTTs", int(kernel.view.gtts_needed()), int(kernel.order_store.most_gtts)
+            )
         self._put_count_limit("Orders today", governor.orders_today, governor.rates.orders_per_day)
         self._put_figure("Waiting", str(self.gateway.waiting), bad=False)
         self._put_figure(
@@ -350,6 +371,10 @@ def position_row(ladder: Ladder, rung: Rung, last: float) -> PositionRow:
         target=rung.target,
         protected=int(protected_quantity(ladder, rung, last)),
         since=int(rung.opened),
+        product=ladder.plan.product.name,
+        ladder=str(ladder.ladder_id),
+        trails=ladder.plan.trail,
+        token=int(ladder.instrument.token),
     )
 
 
@@ -372,6 +397,8 @@ def ladder_row(ladder: Ladder, last: float) -> LadderRow:
         high=high,
         gtts=sum(1 for rung in held if rung.has_live_stop),
         trailed=int(sum(rung.trailed for rung in ladder.rungs)),
+        product=ladder.plan.product.name,
+        keys=tuple(str(rung.rung_id) for rung in ladder.rungs),
     )
 
 

@@ -50,6 +50,7 @@ from engine.manual import day_limits
 from engine.manual.manual_orders import ManualOrderDesk
 from engine.manual.margin import Margins
 from engine.manual.order_verdicts import SOON, OrderVerdicts
+from engine.manual.position_desk import PositionDesk
 from engine.manual.reasons import LIMIT_ONLY
 from engine.manual.strategy_acts import StrategyActs, StrategyWorkshop
 from engine.market.calendar import ist_day
@@ -57,6 +58,7 @@ from engine.market.instrument_hours import DayStage, InstrumentHours
 from engine.market.session_table import CONTINUOUS
 from engine.operator_requests import (
     AcknowledgeRequest,
+    AddRungRequest,
     AlertRequest,
     CancelRequest,
     DecideRequest,
@@ -69,8 +71,10 @@ from engine.operator_requests import (
     PlaceRequest,
     PreviewRequest,
     ResumeRequest,
+    ReverseRequest,
     SetParametersRequest,
     StartStrategyRequest,
+    StopRequest,
     StopStrategyRequest,
     StrategyRequests,
     UnwatchRequest,
@@ -196,6 +200,7 @@ class DayLoop:
         self.configured: dict[str, float] = {}
         """The limits of the configuration."""
         self.order_desk = ManualOrderDesk(kernel)
+        self.position_desk = PositionDesk(kernel, self.order_desk)
         self.verdicts = OrderVerdicts(books)
         self.failures = StrategyFailures(kernel.state.slots, writer, journal, clock)
         self.margins: Margins | None = None
@@ -347,6 +352,7 @@ class DayLoop:
             if self._keep_bars is not None:
                 self._keep_bars(bars)
         now = self.clock.now()
+        self._enter_reversed(now)
         self.gaps.check_minutes(now)
         verdicts, wanted = self.verdicts.due_verdicts(now)
         self.outcomes.update(verdicts)
@@ -387,6 +393,8 @@ class DayLoop:
         for order in self.kernel.order_store.changed_orders.values():
             self.kernel_view.put_order(order)
             self._remarks.look(int(order.token))
+        for gtt in self.kernel.order_store.changed_gtts.values():
+            self.kernel_view.put_gtt(gtt)
         refusals = iter(self.strategy_view.note_decisions())
         # Facts first: rows of the changes are handed to the journal before any request that follows
         # from them can leave.
@@ -491,14 +499,32 @@ class DayLoop:
             return self._change_limit(request, now)
         self._audit_request(request)
         match request:
+            case ExitRequest() if request.quantity or request.part or request.rung:
+                outcome, commands = self.position_desk.leave_part(now, request)
+                self._carry_out(commands)
+                return self._add_waiting(outcome)
             case ExitRequest():
-                act = OperatorInstruction(
-                    now, OperatorAct.EXIT, token=request.token, reason="operator"
-                )
+                token = self.order_desk.find_token(request.token, request.symbol)
+                if not token:
+                    return refused(f"{request.symbol} is not watched by this desk")
+                act = OperatorInstruction(now, OperatorAct.EXIT, token=token, reason="operator")
                 self.inbox.append(act)
-                return done(
-                    f"leaving; it waits: {self.unreachable}" if self.unreachable else "leaving"
-                )
+                return self._add_waiting(done("leaving"))
+            case StopRequest():
+                outcome, commands = self.position_desk.move_stop(now, request)
+                self._carry_out(commands)
+                return self._add_waiting(outcome)
+            case AddRungRequest():
+                outcome, commands, added = self.position_desk.add_rung(now, request)
+                self._carry_out(commands)
+                if added is None or added.order is None:
+                    return outcome
+                self.verdicts.await_verdict(number, added.order, outcome.text, now)
+                return None
+            case ReverseRequest():
+                later, commands = self.position_desk.reverse(now, number, request)
+                self._carry_out(commands)
+                return later
             case CancelRequest():
                 return self._cancel_order(request.order, now)
             case PreviewRequest():
@@ -523,6 +549,22 @@ class DayLoop:
                 return self._change_watch(number, request)
             case _:
                 assert_never(request)
+
+    def _add_waiting(self, outcome: OperatorOutcome) -> OperatorOutcome:
+        """Return an outcome with what it waits for, where nothing reaches the broker."""
+        if not outcome.ok or not self.unreachable:
+            return outcome
+        return done(f"{outcome.text}; it waits: {self.unreachable}")
+
+    def _enter_reversed(self, now: int) -> None:
+        """Enter the other side of what has left by now."""
+        flat, given_up = self.position_desk.due_reversals(now)
+        self.outcomes.update(given_up)
+        for each in flat:
+            outcome = self._place_order(each.number, each.ticket, now)
+            if outcome is not None:
+                text = f"{each.ticket.symbol} has left; its other side: {outcome.text}"
+                self.outcomes[each.number] = OperatorOutcome(outcome.verdict, text)
 
     def _place_order(self, number: int, ticket: PlaceRequest, now: int) -> OperatorOutcome | None:
         """Place an order.

@@ -6,7 +6,7 @@ from compiled.model.order_terms import OrderChange, OrderTerms, Variety
 from compiled.model.values import Order, OrderPurpose, Product, Side, Validity, paise
 from compiled.trading.desk_state import InstrumentState
 from compiled.trading.kernel import Kernel
-from compiled.trading.ladder import EntryPlan, entry_plan, single_rung_plan
+from compiled.trading.ladder import EntryPlan, LadderPlan, entry_plan, single_rung_plan
 from compiled.trading.risk import RefusalReason
 from compiled.trading.risk_gate import entry_verdict
 from compiled.trading.strategy import OPERATOR, ManualRequest, StrategyRequest
@@ -47,15 +47,28 @@ class ManualOrderDesk:
             return refused(str(error))
         plan = request.plan
         assert plan is not None
+        verdict, outcome = self._draft_verdict(market, request, plan)
+        if verdict is not RefusalReason.OK:
+            return outcome
+        return self._make_preview(ticket, market, plan.entry)
+
+    def entry_reason(self, ticket: OrderTicket) -> tuple[RefusalReason, OperatorOutcome]:
+        """Return the verdict on an order before it is sent, and its words; raise `ValueError`."""
+        market, request = self._entry_request(ticket)
+        assert request.plan is not None
+        return self._draft_verdict(market, request, request.plan)
+
+    def _draft_verdict(
+        self, market: InstrumentState, request: StrategyRequest, plan: LadderPlan
+    ) -> tuple[RefusalReason, OperatorOutcome]:
         ladder = self._kernel.order_entry.draft_ladder(OPERATOR, request, plan)
         # The same check the kernel makes, on a draft: a preview cannot promise what the order path
         # refuses.
         verdict = entry_verdict(self._kernel.view, market, ladder, ladder.rungs[0])
-        if verdict is not RefusalReason.OK:
-            return _refusal_outcome(
-                verdict, market, self._kernel.order_entry.refusal_figures(market, ladder, verdict)
-            )
-        return self._make_preview(ticket, market, plan.entry)
+        if verdict is RefusalReason.OK:
+            return verdict, done()
+        figures = self._kernel.order_entry.refusal_figures(market, ladder, verdict)
+        return verdict, refusal_outcome(verdict, market, figures)
 
     def place_order(
         self, now: int, ticket: OrderTicket
@@ -74,7 +87,7 @@ class ManualOrderDesk:
             plan = request.plan
             assert plan is not None
             ladder = self._kernel.order_entry.draft_ladder(OPERATOR, request, plan)
-            return _refusal_outcome(
+            return refusal_outcome(
                 wish.verdict,
                 market,
                 self._kernel.order_entry.refusal_figures(market, ladder, wish.verdict),
@@ -102,7 +115,7 @@ class ManualOrderDesk:
         )
         commands = self._kernel.handle(wish)
         if wish.verdict is not RefusalReason.OK:
-            return _refusal_outcome(wish.verdict, self._kernel.state.markets[order.token]), commands
+            return refusal_outcome(wish.verdict, self._kernel.state.markets[order.token]), commands
         return done(f"changing order {order.intent}"), commands
 
     def find_order(self, name: str) -> Order:
@@ -116,6 +129,15 @@ class ManualOrderDesk:
         if not order.live:
             raise ValueError(f"order {name} is over: {order.status.name}")
         return order
+
+    def find_token(self, token: int, symbol: str) -> int:
+        """Return the token of a watched instrument that is named by it or by its symbol, else 0."""
+        markets = self._kernel.state.markets
+        if token:
+            return token
+        return next(
+            (int(each.token) for each in markets.values() if each.instrument.symbol == symbol), 0
+        )
 
     def _entry_request(self, ticket: OrderTicket) -> tuple[InstrumentState, StrategyRequest]:
         markets = [
@@ -206,7 +228,7 @@ def describe_ticket(ticket: OrderTicket, entry: EntryPlan) -> str:
     return f"{' '.join(words)}, {stop}{target}"
 
 
-def _refusal_outcome(
+def refusal_outcome(
     reason: RefusalReason, market: InstrumentState, figures: str = ""
 ) -> OperatorOutcome:
     """Return a refusal with its code, what that means, and the figure that met a limit."""

@@ -77,6 +77,10 @@ MEANINGS: Final[dict[RefusalReason, ReasonMeaning]] = {
         "tick is left for it",
         "[stops](orders.md#stops)",
     ),
+    RefusalReason.GTTS: ReasonMeaning(
+        "its stop is a GTT, and the account holds as many as the broker allows",
+        "[stops](orders.md#stops)",
+    ),
     RefusalReason.SIZE_ZERO: ReasonMeaning(
         "the rung's capital buys no lot", "`strategy.*.capital`"
     ),

@@ -401,6 +401,7 @@ def order_fields(order: Order) -> dict[str, object]:
         "parts": int(order.parts),
         "whole": int(order.whole),
         "modifies": int(order.modifies),
+        "reduces": order.reduces,
         "unproven": bool(order.order_id and order.tag) and not order.proven,
     }
     usual = {"variety": "REGULAR", "parts": 1, "whole": int(order.quantity)}
@@ -412,7 +413,15 @@ def order_fields(order: Order) -> dict[str, object]:
 def plan_fields(plan: LadderPlan) -> dict[str, object]:
     """Return a ladder's plan as plain values."""
     return {
-        "rungs": [[r.trigger_percent, r.stop_percent, r.target_percent] for r in plan.rungs],
+        "rungs": [
+            [
+                r.trigger_percent,
+                r.stop_percent,
+                r.target_percent,
+                *([int(r.quantity)] * (r.quantity > 0)),
+            ]
+            for r in plan.rungs
+        ],
         "capital": plan.capital,
         "product": plan.product.name,
         "stop_gap_percent": plan.stop_gap_percent,

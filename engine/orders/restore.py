@@ -164,8 +164,9 @@ def _read_ladder(row: Row) -> KeptLadder:
 def _read_rung(row: Row) -> KeptRung:
     state = "closed" if row["status"] == "not filled" else text_column(row, "status")
     return KeptRung(
-        int_column(row, "position_number"),
-        RungState[state.upper()],
+        int_column(row, "trade_id"),
+        number=int_column(row, "position_number"),
+        state=RungState[state.upper()],
         stop=float_column(row, "stop_loss"),
         target=float_column(row, "target"),
         high=float_column(row, "high_water"),
@@ -217,6 +218,7 @@ def _read_terms(order: Order, fields: Row) -> None:
         int_field(fields, "parts", 1),
         int_field(fields, "whole", int(order.quantity)),
     )
+    order.reduces = bool(fields.get("reduces", False))
     order.terms = OrderTerms(
         Variety[str(fields.get("variety", "REGULAR"))],
         int_field(fields, "minutes"),

@@ -194,6 +194,12 @@ class BrokerPoller:
                 self.post(update)
             else:
                 self._left_out = True
+        out.note_foreign_gtts(
+            sum(
+                each.status is GttStatus.ACTIVE and each.gtt_id not in out.by_gtt_id
+                for each in updates
+            )
+        )
         self._drop_missing_gtts({int(update.gtt_id) for update in updates}, began)
 
     def _claim_gtt(self, update: GttUpdate, began: int) -> None:

@@ -192,6 +192,13 @@ CASES = {
     ],
     "modify": [["modify", WORD, "--price", "1"]],
     "cancel": [["cancel", WORD], ["cancel", WORD, "--json"]],
+    "exit": [["exit", WORD], ["exit", "INFY", "--quantity", "1", "--rung", WORD, "--json"]],
+    "protect": [
+        ["protect", WORD, "--price", "1"],
+        ["protect", "INFY", "--break-even", "--rung", WORD],
+    ],
+    "add": [["add", WORD], ["add", WORD, "--yes"], ["add", "INFY", "--rung", WORD, "--yes"]],
+    "reverse": [["reverse", WORD], ["reverse", WORD, "--yes", "--json"]],
     "bars import": [
         ["bars", "import", WORD],
         ["bars", "import", "odd.csv"],

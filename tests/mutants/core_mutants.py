@@ -20,7 +20,7 @@ NOTES = "compiled/accounting/contract_notes.py"
 GUARD = "compiled/trading/stop_orders.py"
 BAND = "compiled/model/exchange_rules.py"
 LADDER = "compiled/trading/ladder.py"
-EXITS = "compiled/trading/exit_escalation.py"
+EXITS = "compiled/trading/exits/exit_escalation.py"
 ADOPTION = "compiled/trading/reports/corrections.py"
 RESTORE = "compiled/trading/restart/kernel_restore.py"
 
@@ -70,7 +70,7 @@ CORE = (
     Mutant(
         "a stop stands for shares that are not there",
         PROTECTION,
-        "gtt_legs(ladder, rung, rung.stop, rung.present),\n",
+        "gtt_legs(ladder, rung, rung.stop, rung.staying),\n",
         "gtt_legs(ladder, rung, rung.stop, rung.quantity),\n",
     ),
     Mutant(
@@ -346,8 +346,8 @@ CORE = (
     Mutant(
         "protection keeps its size when more is filled",
         PROTECTION,
-        "    resized = gtt.legs[0].quantity != rung.present\n    if out.now",
-        "    resized = False\n    if out.now",
+        "    resized = gtt.legs[0].quantity != rung.staying\n    by_hand",
+        "    resized = False\n    by_hand",
     ),
     Mutant(
         "nothing is protected",
@@ -358,8 +358,7 @@ CORE = (
     Mutant(
         "a stop follows the price down",
         PROTECTION,
-        "    stop = trailed_stop(ladder, rung, rung.high) if ladder.plan.trail else rung.stop\n"
-        "    if not _needs_change",
+        "    stop = wanted_stop(ladder, rung)\n    if not _needs_change",
         "    stop = stop_at(ladder, rung, last)\n    if not _needs_change",
     ),
     Mutant(
@@ -384,8 +383,8 @@ CORE = (
         "a stop stays beside the exit it stood for",
         PROTECTION,
         "    if rung.gtt is not None and rung.gtt.live:\n        out.delete_gtt(rung.gtt)\n"
-        "    stop_orders.withdraw_stop_order(out, rung)\n    if offered_quantity",
-        "    if offered_quantity",
+        "    stop_orders.withdraw_stop_order(out, rung)\n    part = rung.part_exit",
+        "    part = rung.part_exit",
     ),
     Mutant(
         "a fired GTT without an order is waited for",
@@ -407,7 +406,7 @@ CORE = (
     ),
     Mutant(
         "an exit at a broker of LIMIT orders leaves at the market",
-        PROTECTION,
+        EXITS,
         "    if out.limit_only:\n        if last <= 0.0:",
         "    if False:\n        if last <= 0.0:",
     ),
@@ -510,7 +509,7 @@ CORE = (
     Mutant(
         "what an exit sells is written off, too",
         "compiled/trading/reports/corrections.py",
-        "if part <= 0 or rung.exit is not None:",
+        "if part <= 0 or rung.exit is not None or rung.part_exit is not None:",
         "if part <= 0:",
     ),
     Mutant(

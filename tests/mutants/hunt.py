@@ -1,10 +1,9 @@
 """Break the code on purpose, one promise at a time, and see that the proofs notice: `make mutants`.
 
-Each mutant (`tests/mutants/engine_mutants.py`, `core_mutants.py`, `promotion_mutants.py`,
-`attach_mutants.py`) is a
-copy of the tree with one or two lines changed. First the tests of the order path run against it,
-those of what is broken before the others, then simulated days and the crash points, until something
-fails. A mutant that survives is a missing test.
+Each mutant (`tests/mutants/engine_mutants.py`, `core_mutants.py`, `position_mutants.py`,
+`promotion_mutants.py`, `attach_mutants.py`) is a copy of the tree with one or two lines changed.
+First the tests of the order path run against it, those of what is broken before the others, then
+simulated days and the crash points, until something fails. One that survives is a missing test.
 """
 
 import os
@@ -19,6 +18,7 @@ from pathlib import Path
 from tests.mutants.attach_mutants import ATTACH
 from tests.mutants.core_mutants import CORE
 from tests.mutants.engine_mutants import BOOKS, ENGINE, Mutant
+from tests.mutants.position_mutants import POSITIONS
 from tests.mutants.promotion_mutants import PROMOTION
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,7 +29,7 @@ PARTS = (
 DAYS = 60
 PATIENCE_S = 1_800
 """A proof that takes longer decides nothing: the machine is busy, or the mutant has hung."""
-MUTANTS = (*ENGINE, *CORE, *PROMOTION, *ATTACH)
+MUTANTS = (*ENGINE, *CORE, *POSITIONS, *PROMOTION, *ATTACH)
 RESOLVES = "self.gateway.lookups.resolve(orders, triggers, began)"
 CONTROL = Mutant("nothing is broken", BOOKS, RESOLVES, RESOLVES)
 CORNERS, LIES = (
@@ -54,6 +54,8 @@ ACTS = "tests/engine/manual/test_strategy_acts.py"
 STOPS = "tests/compiled/trading/test_strategy_acts.py"
 DEPOSITORY = "tests/compiled/trading/test_depository.py"
 DRY, OWNER = "tests/compiled/trading/test_dry_run.py", "tests/compiled/trading/test_owner.py"
+BY_HAND = "tests/compiled/trading/test_position_acts.py"
+BY_HAND_AGAIN = "tests/engine/orders/test_position_acts_restart.py"
 PROMOTE = "tests/engine/promotion/test_promote_commands.py"
 EVALUATE = "tests/engine/promotion/test_evaluate_commands.py"
 ORDER_PATH = (
@@ -64,6 +66,11 @@ ORDER_PATH = (
     "tests/engine/manual",
 )
 NEAREST = {
+    "compiled/trading/exits/part_exits.py": [BY_HAND],
+    "compiled/trading/position_acts.py": [BY_HAND],
+    "engine/manual/position_desk.py": ["tests/engine/manual/test_position_desk.py"],
+    "engine/manual/break_even.py": ["tests/engine/manual/test_position_desk.py"],
+    "engine/orders/records.py": [BY_HAND_AGAIN],
     "compiled/market_data/tick_filter.py": ["tests/compiled/market_data/test_tick_filter.py"],
     "engine/config/addresses.py": ["tests/engine/config/test_address.py"],
     "engine/books/journal_rows.py": ["tests/engine/orders/test_kept_numbers.py"],
@@ -80,10 +87,11 @@ NEAREST = {
         LACKING,
         "tests/engine/reconcile/test_reconcile_choices.py",
     ],
-    "compiled/trading/reports/order_reports.py": [NUMBERS, LIES, CORNERS, DRY, OWNER],
+    "compiled/trading/reports/order_reports.py": [NUMBERS, LIES, CORNERS, DRY, OWNER, BY_HAND],
     "compiled/model/exchange_rules.py": ["tests/compiled/model/test_exchange_rules.py", BANDS],
     "compiled/trading/order_entry.py": [
         NUMBERS,
+        BY_HAND,
         DRY,
         MORNING,
         HOURS,
@@ -91,7 +99,10 @@ NEAREST = {
         "tests/compiled/trading/test_limit_only.py",
     ],
     "compiled/trading/reports/share_division.py": [DIVISIONS],
-    "compiled/trading/exit_escalation.py": ["tests/compiled/trading/test_escalation.py", BANDS],
+    "compiled/trading/exits/exit_escalation.py": [
+        "tests/compiled/trading/test_escalation.py",
+        BANDS,
+    ],
     "compiled/trading/stop_orders.py": [
         "tests/compiled/trading/test_resting_stops.py",
         BANDS,
@@ -107,6 +118,7 @@ NEAREST = {
     ],
     "compiled/trading/ladder.py": [
         BANDS,
+        BY_HAND,
         DEPOSITORY,
         "tests/compiled/trading/test_resting_stops.py",
     ],
@@ -116,11 +128,12 @@ NEAREST = {
         "tests/engine/orders/test_order_path_restart.py",
     ],
     "compiled/trading/order_store.py": [BACK_OFF],
-    "compiled/trading/ladder_book.py": [NUMBERS, DRY, LIES, CORNERS, LACKING],
-    "compiled/trading/desk_view.py": [NUMBERS, DRY, LIES, CORNERS, LACKING],
+    "compiled/trading/ladder_book.py": [NUMBERS, DRY, LIES, CORNERS, LACKING, BY_HAND],
+    "compiled/trading/desk_view.py": [NUMBERS, DRY, LIES, CORNERS, LACKING, BY_HAND],
     "compiled/trading/risk_gate.py": [
         "tests/compiled/trading/test_cheap_shares.py",
         NUMBERS,
+        BY_HAND,
         MORNING,
         HOURS,
         "tests/engine/day/test_warming.py",
@@ -134,8 +147,16 @@ NEAREST = {
     ],
     "compiled/trading/market_feed.py": [MORNING, BANDS],
     "compiled/accounting/charges.py": ["tests/compiled/accounting/test_notes.py", CORNERS],
-    "compiled/trading/protection.py": [LIES, BACK_OFF, HOURS, CORNERS, LACKING],
-    "compiled/trading/reports/gtt_reports.py": [LIES, BACK_OFF, CORNERS, LACKING, OWNER, DIVISIONS],
+    "compiled/trading/protection.py": [LIES, BACK_OFF, HOURS, CORNERS, LACKING, BY_HAND],
+    "compiled/trading/reports/gtt_reports.py": [
+        LIES,
+        BACK_OFF,
+        CORNERS,
+        LACKING,
+        OWNER,
+        DIVISIONS,
+        BY_HAND,
+    ],
     "engine/desk.py": ["tests/simulation/test_nights.py"],
     "engine/market/instrument_hours.py": [HOURS, "tests/engine/market/test_schedules.py"],
     "engine/system/private_files.py": [
@@ -184,7 +205,12 @@ NEAREST = {
     ],
     "engine/day/broker_reach.py": ["tests/engine/reconcile/test_reach.py"],
     "engine/orders/restore.py": ["tests/engine/orders/test_order_path_restart.py", CORNERS, LIES],
-    "compiled/trading/restart/": ["tests/engine/orders/test_order_path_restart.py", CORNERS, LIES],
+    "compiled/trading/restart/": [
+        "tests/engine/orders/test_order_path_restart.py",
+        BY_HAND_AGAIN,
+        CORNERS,
+        LIES,
+    ],
     "engine/books/share_register.py": ["tests/engine/orders/test_order_path_restart.py"],
     "engine/day/timekeeper.py": [CLOCKS],
     "engine/day/warm_up.py": ["tests/engine/day/test_warming.py"],

@@ -2,17 +2,29 @@
 
 A third word `lies` means the days of a network that lies, `disks` those of bad disks, `owner` those
 with the owner beside the desk, `moods` those of a moody broker, `acts` those on which strategies
-are stopped, started and changed; `stop` ends at the first that breaks.
+are stopped, started and changed; with `hands` a person also acts on the desk's positions. `stop`
+ends at the first that breaks.
 """
 
 import sys
 import time
 
-from tests.simulation import bad_disks, day, instructed, liar, moods, owner
+from tests.simulation import bad_disks, day, hands, instructed, liar, moods, owner
 from tests.simulation.day import Broken, Figures, lived
 from tests.simulation.story import tell
 
 KINDS = {"lies": liar, "disks": bad_disks, "owner": owner, "moods": moods, "acts": instructed}
+
+
+class Handled:
+    """Days of a kind with somebody who acts on the positions."""
+
+    def __init__(self, kind):
+        self._kind, self.live = kind, kind.live
+
+    def build(self, seed):
+        """Return the day of a seed, and the second its calm ends."""
+        return hands.build(seed, self._kind)
 
 
 def main(first, days, kind, *, stop):
@@ -45,4 +57,5 @@ def main(first, days, kind, *, stop):
 if __name__ == "__main__":
     first, days, *rest = [*sys.argv[1:], "1"][: max(2, len(sys.argv) - 1)]
     kind = next((KINDS[word] for word in rest if word in KINDS), day)
+    kind = Handled(kind) if "hands" in rest else kind
     sys.exit(bool(main(int(first), int(days), kind, stop="stop" in rest)))

@@ -65,6 +65,8 @@ class Checks:
         self.strange = set()
         """GTTs that are not the desk's."""
         self.shares = Shares(world, self)
+        self.hand_stops = {}
+        """Where the operator has asked for stops of rungs, by their number."""
         self.bare = set()
         """What was asked for by hand without a stop: symbol and shares."""
         self.base = {}
@@ -169,7 +171,7 @@ class Checks:
             excused = position.forgot or position.meddled
             if position.held < 0 and self.world.network.liar is None and not excused:
                 self._broken(f"rung {number} is oversold: {position.held}")
-            self._stops(position)
+            self._stops(position, self.hand_stops.get(number, ()))
             if not self._amiss(position):
                 position.bare_since = None
                 self._bare.pop(number, None)
@@ -336,8 +338,10 @@ class Checks:
                 f"exposure {exposure:.0f} with {order.ask.tag}, {most_exposure:.0f} allowed"
             )
 
-    def _stops(self, position):
+    def _stops(self, position, by_hand):
         """Stops only ever move in their position's favour: up for a long one, down for a short one.
+
+        Somebody at the desk may put one elsewhere, `by_hand`: exactly there.
 
         Where the price is beyond the stop and the exit was refused, a new stop can only stand
         beyond the price.
@@ -351,6 +355,8 @@ class Checks:
             if position.stood.get(name) == stop:
                 continue
             position.stood[name] = stop
+            if stop in by_hand:
+                position.stop = stop
             if job is not None and job.astray:
                 position.stop = (
                     stop  # an old change has come late: what the desk asked for is undone

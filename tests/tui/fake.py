@@ -510,6 +510,11 @@ class FakeDesk:
                 round(average * 1.035, 1) if rung != "P3" else 0.0,
                 quantity,
                 self.now - 40 * MINUTE,
+                4_210,
+                round(average * 1.0012, 1),
+                "CNC",
+                name,
+                token=1_000 + [each[0] for each in NAMES].index(name),
             ),
         )
 
@@ -537,6 +542,8 @@ class FakeDesk:
                     round(price * 1.004, 1),
                     armed,
                     armed,
+                    "CNC",
+                    tuple(f"{name}/P{number}" for number in (1, 2, 3)),
                 ),
             )
 

@@ -12,6 +12,7 @@ from engine.numbers import log_time
 from engine.operator_requests import CancelRequest, ExitRequest, refused
 from tests.tui.fake import FakeDesk
 from tui.app.app import PatangApp
+from tui.app.positions.act_dialog import ActDialog
 from tui.app.screens.action_palette import ActionPalette
 from tui.app.screens.chart_screen import ChartScreen
 from tui.app.screens.desk_layouts import ALL, PRESETS
@@ -86,7 +87,7 @@ async def test_the_kill_key_works_while_a_filter_is_typed(key):
 @pytest.mark.parametrize(
     ("opening", "kind"),
     [
-        ("x", QuestionDialog),
+        ("x", ActDialog),
         ("ctrl+p", ActionPalette),
         ("f1", HelpDialog),
         ("ctrl+q", QuestionDialog),
@@ -236,27 +237,31 @@ async def test_exiting_a_position_shows_symbol_quantity_and_price_and_submits_on
         await pilot.pause()
         text = "\n".join(screen_text(app))
         assert "SELL 100 INFY at about 1,624.55" in text
-        assert app.focused.id == "cancel"
-        await pilot.press("right", "enter")
+        # enter by mistake goes to the button, and no further
+        await pilot.press("enter")
+        await pilot.pause()
+        assert (app.focused.id, app.face.commands) == ("yes", [])
+        await pilot.press("enter", "enter")
         await pilot.pause()
         assert app.face.commands == [ExitRequest(1_002, "INFY")]
 
 
 async def test_a_command_is_pending_until_the_engine_answers():
     async with running() as (app, pilot):
-        await pilot.press("x")
+        app.screen.turn_to("orders")
+        await pilot.press("G", "k", "k", "x")
         await pilot.pause()
         await pilot.press("right", "enter")
         await settle(app, pilot)
-        assert "#1 exit RELIANCE: pending" in screen_text(app)[-1]
+        assert "#1 cancel BUY INFY: pending" in screen_text(app)[-1]
         app.face.outcomes[1] = refused("market closed")
         await settle(app, pilot)
-        assert "exit RELIANCE: refused: market closed" in screen_text(app)[-1]
+        assert "cancel BUY INFY: refused: market closed" in screen_text(app)[-1]
 
 
 async def test_cancelling_a_question_submits_nothing():
     async with running() as (app, pilot):
-        for answer in ("enter", "escape"):
+        for answer in ("tab", "escape"):
             await pilot.press("x")
             await pilot.pause()
             await pilot.press(answer)
@@ -264,15 +269,13 @@ async def test_cancelling_a_question_submits_nothing():
         assert app.face.commands == []
 
 
-async def test_a_position_whose_instrument_is_unknown_is_never_exited_as_token_nought():
+async def test_a_position_that_is_not_under_watch_is_left_by_its_own_token():
     face = FakeDesk()
-    row = face.board.positions.rows[0]._replace(symbol="GONE")
+    row = face.board.positions.rows[0]._replace(symbol="GONE", token=77)
     face.board.positions.put(row.key, row)
-    async with running(face) as (app, pilot):
-        await pilot.press("x")
-        await pilot.pause()
-        assert isinstance(app.screen, DeskScreen)
-        assert face.commands == []
+    async with running(face) as (_, pilot):
+        await pilot.press("x", "enter", "enter")
+        assert face.commands == [ExitRequest(77, "GONE")]
 
 
 async def test_cancelling_names_the_order_under_the_cursor():
@@ -487,7 +490,7 @@ async def test_many_alarms_ring_once_and_never_cover_header_kill_state_or_a_dial
         assert "S A N D B O X" in lines[0]
         assert "KILL SWITCH" in lines[2]
         assert "naked 0" in lines[4]
-        assert isinstance(app.screen, QuestionDialog)
+        assert isinstance(app.screen, ActDialog)
         box = app.screen.query_one("#box").region
         assert all("alarm" not in line[box.x : box.right] for line in lines[box.y : box.bottom])
         clock.now += 16 * SECOND
@@ -711,7 +714,7 @@ async def test_hidden_panes_are_not_pulled():
 
 
 async def test_a_remapped_key_moves_the_action_and_its_name_in_the_footer():
-    async with running(keymap={"freeze": "Q"}) as (app, pilot):
+    async with running(keymap={"freeze": "Q"}, size=(170, 40)) as (app, pilot):
         assert "Q freeze" in screen_text(app)[-1]
         await pilot.press("space")
         assert "FROZEN" not in screen_text(app)[0]
@@ -753,8 +756,9 @@ async def test_the_question_about_an_exit_follows_the_price_and_names_every_stra
         await settle(app, pilot)
         text = "\n".join(screen_text(app))
         assert "SELL 150 RELIANCE at about 1,412.35" in text
-        assert "momentum_ladder: 2 rungs, 100" in text
-        assert "moving_average_cross: 1 rung, 50" in text
+        assert "150 CNC at 1,412.35" in text
+        assert "momentum_ladder P3: 25 from 1,409.10" in text
+        assert "moving_average_cross P2: 50 from 1,404.60" in text
         for row in face.board.positions.rows[:3]:
             face.board.positions.put(row.key, row._replace(ltp=1500.0, pnl=1_000_00, leaving=12_34))
         await settle(app, pilot)
@@ -840,7 +844,7 @@ async def test_dialogs_are_made_once_and_begin_anew_each_time():
         assert len(seen) == 3
         await pilot.press("x")
         await pilot.pause()
-        assert app.focused.id == "cancel"
+        assert app.focused.id == "field-0"
         await pilot.press("escape", "ctrl+p")
         await pilot.pause()
         assert app.screen.query_one(Input).value == ""

@@ -12,6 +12,7 @@ from tui.app.app import PatangApp
 from tui.app.panes.orders_pane import OrdersTable
 from tui.app.panes.positions_pane import PositionsTable
 from tui.app.panes.watch.watch_table import WatchTable
+from tui.app.positions.tree_screen import TreeScreen
 from tui.app.screens.chart_screen import ChartScreen
 from tui.app.screens.depth_screen import DepthScreen
 from tui.app.screens.desk_screen import DeskScreen
@@ -41,6 +42,7 @@ OWNERS = (
     ResearchScreen,
     PictureTable,
     WatchTable,
+    TreeScreen,
 )
 
 

@@ -34,6 +34,7 @@ PLACES = {
     "list": ("1", ""),
     "watch": ("1", "watch"),
     "positions": ("1", "positions"),
+    "tree": ("1", "tree"),
     "orders": ("4", "blotter"),
     "blotter": ("4", "blotter"),
     "limits": ("6", "limits"),
@@ -99,7 +100,12 @@ class Walk:
         raise AssertionError(f"{run} was not run; last: {lines[-5:]}")
 
     def go(self, screen, pane):
-        """Go to a screen by its number, and to a pane by tab."""
+        """Go to a screen by its number, and to a pane by tab; to the tree from a position."""
+        if pane == "tree":
+            self.go(screen, "positions")
+            self.press("t")
+            self.ran("app.tree")
+            return
         self.press(screen)
         line = self.ran()
         for _ in range(12):

@@ -33,6 +33,7 @@ from tui.app.guided_tour import GuidedTour
 from tui.app.operator_actions import OperatorActions
 from tui.app.panes.events_pane import latest_events
 from tui.app.panes.orders_pane import ENDED, order_state
+from tui.app.positions.position_actions import PositionActions
 from tui.app.preflight import PreflightWatch
 from tui.app.replay_actions import ReplayActions
 from tui.app.research_port import ResearchPort
@@ -145,6 +146,7 @@ class PatangApp(App[None]):
         self._level = ""
         self.dialogs = DialogSet(self, lambda: self.face.board.header.mode, self.frame)
         self._operator = OperatorActions(self, face, self.dialogs)
+        self._positions = PositionActions(self, face, self.dialogs)
         self._replay = ReplayActions(self, self.dialogs)
         self.watching = WatchActions(self, face, self.dialogs)
         self._screens_made: dict[str, Any] = {}
@@ -400,6 +402,24 @@ class PatangApp(App[None]):
         seconds = int(timeout or SHOWN_S[severity])
         self._notices.add(text, _NOTICE_TONES[severity], self._clock(), seconds)
 
+    def follow(self, label: str, number: int) -> None:
+        """Show in the footer what becomes of a request that has been handed in."""
+        self._commands.await_answer(number, label)
+        self.frame()
+
+    def action_position(self, act: str) -> None:
+        """Open the dialog of an act on the position or ladder under the cursor."""
+        self._positions.open_act(act)
+
+    async def action_tree(self) -> None:
+        """Show what is behind the position or ladder under the cursor; in the tree, its trace."""
+        if await self._positions.trace_row():
+            return
+        symbol = self._positions.tree_symbol()
+        if symbol:
+            self._screen_of("tree").choose(symbol)
+            self.action_show("tree")
+
     def action_replay(self, act: str, way: int = 1) -> None:
         """Pause, step or move a past day that is played, forwards or backwards (-1)."""
         if self.face.replay is not None and not self.screen.is_modal:
@@ -415,10 +435,6 @@ class PatangApp(App[None]):
         replay, ts = self.face.replay, message.ts
         if replay is not None:
             self._replay.attempt(lambda: replay.go_to_time(ts))
-
-    def action_exit_position(self) -> None:
-        """Ask whether to exit every rung of the symbol under the cursor."""
-        self._operator.exit_position()
 
     def action_why(self) -> None:
         """Tell why the symbol under the cursor was bought today, or why not."""
@@ -639,6 +655,10 @@ class PatangApp(App[None]):
             from tui.app.screens.ops.ops_screen import OpsScreen  # noqa: PLC0415
 
             return OpsScreen(mode, self.face, self.tones, self.dialogs)
+        if name == "tree":
+            from tui.app.positions.tree_screen import TreeScreen  # noqa: PLC0415
+
+            return TreeScreen(mode, self.tones)
         from tui.app.screens.risk_screen import RiskScreen  # noqa: PLC0415
 
         return RiskScreen(mode, self.tones, self.dialogs)

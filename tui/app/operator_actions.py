@@ -6,13 +6,12 @@ from typing import Protocol, TypeVar
 
 from rich.text import Text
 
-from engine.board_rows import EXTERNAL, OrderRow, PositionRow
+from engine.board_rows import EXTERNAL, OrderRow
 from engine.errors import PatangError
-from engine.numbers import count, gain, price, rupees
+from engine.numbers import count, gain, price
 from engine.operator_requests import (
     CancelRequest,
     EngineRequest,
-    ExitRequest,
     ModifyRequest,
     PlaceRequest,
 )
@@ -52,35 +51,6 @@ class OperatorActions:
         self._bench = bench
         self._face = face
         self._dialogs = dialogs
-
-    def exit_position(self) -> None:
-        """Ask whether to exit every rung of the symbol under the cursor."""
-        row = self._bench.chosen(PositionRow)
-        if row is None:
-            return
-        symbol = row.symbol
-        rungs = self._symbol_rungs(symbol)
-        # an exit is of an instrument, and the positions name it by its symbol alone
-        token = next((r.token for r in self._face.board.watch.rows[:] if r.symbol == symbol), 0)
-        if not rungs or not token:
-            why = (
-                "is flat already"
-                if not rungs
-                else "is not under watch, so its instrument is not known here"
-            )
-            self._bench.warn(f"{symbol} {why}")
-            return
-        yes = _exit_side(rungs)
-        self._dialogs.ask_question(
-            f"Exit {symbol}?",
-            # made anew at each frame: prices and rungs go on while the question stands
-            lambda: exit_text(self._symbol_rungs(symbol), symbol),
-            yes,
-            lambda: self._bench.submit(f"exit {symbol}", ExitRequest(token, symbol)),
-        )
-
-    def _symbol_rungs(self, symbol: str) -> list[PositionRow]:
-        return [row for row in self._face.board.positions.rows[:] if row.symbol == symbol]
 
     def _own_working_order(self, act: str) -> OrderRow | None:
         """Return the order under the cursor, if it can be acted on; say why it cannot."""
@@ -234,33 +204,3 @@ class OperatorActions:
             + (f"{bare} NAKED: no stop at the broker\n" if bare else f"{kept}\n")
             + "Quitting stops the desk; it does not exit them."
         )
-
-
-def _exit_side(rungs: list[PositionRow]) -> str:
-    quantity = sum(row.quantity for row in rungs)
-    return f"{'SELL' if quantity > 0 else 'BUY'} {count(abs(quantity))}"
-
-
-def exit_text(rungs: list[PositionRow], symbol: str) -> str:
-    """Return the effect of an exit at the prices of now, in total and for each strategy."""
-    if not rungs:
-        return "It is flat already: nothing would leave."
-    last, quantity = rungs[-1].ltp, sum(row.quantity for row in rungs)
-    lines = [
-        f"{_exit_side(rungs)} {plain_text(symbol)} at about {price(last)}",
-        f"worth {price(abs(quantity) * last)} · P&L {gain(sum(row.pnl for row in rungs)).strip()}",
-        (
-            f"charges of the exit about {rupees(sum(row.leaving for row in rungs))}, not in that "
-            "P&L yet"
-        ),
-    ]
-    for name in dict.fromkeys(row.strategy for row in rungs):
-        own = [row for row in rungs if row.strategy == name]
-        held, pnl = (
-            count(sum(row.quantity for row in own)),
-            gain(sum(row.pnl for row in own)).strip(),
-        )
-        lines.append(
-            f"  {plain_text(name)}: {len(own)} rung{'s' if len(own) > 1 else ''}, {held} · {pnl}"
-        )
-    return "\n".join([*lines, "Its GTTs are deleted with it."])

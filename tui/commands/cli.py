@@ -446,6 +446,26 @@ app.command(
     help="Cancel a working order of the running desk.",
 )
 app.command(
+    "tui.commands.desk.position_commands:exit_position",
+    name="exit",
+    help="Leave a position of the running desk, or a part of it.",
+)
+app.command(
+    "tui.commands.desk.position_commands:protect",
+    name="protect",
+    help="Move the stop of a position, its target, or both.",
+)
+app.command(
+    "tui.commands.desk.position_commands:add",
+    name="add",
+    help="Add a rung to an open ladder, at the market.",
+)
+app.command(
+    "tui.commands.desk.position_commands:reverse",
+    name="reverse",
+    help="Leave a position, and enter the other side once it is flat.",
+)
+app.command(
     "tui.commands.bars.bars_commands:bars",
     name="bars",
     help="Bring bars in, and see what there is, what is missing and what is wrong.",

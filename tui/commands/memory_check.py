@@ -22,6 +22,8 @@ SPARING: Final = frozenset(
         "order",
         "modify",
         "cancel",
+        "exit",
+        "protect",
         "reconcile",
         "config",
         "completion",

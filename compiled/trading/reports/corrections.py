@@ -123,7 +123,7 @@ class BookCorrections:
             return
         for rung in self._rungs_short_first(market, event.product, event.side, event.cover):
             part = min(left, rung.quantity)
-            if part <= 0 or rung.exit is not None:
+            if part <= 0 or rung.exit is not None or rung.part_exit is not None:
                 continue
             left -= part
             ladder = self.state.owners[int(rung.ladder_id)]
@@ -182,7 +182,7 @@ class BookCorrections:
             for rung in reversed(ladder.rungs):
                 if rung.quantity <= 0:
                     continue
-                if rung.exit is not None:
+                if rung.exit is not None or rung.part_exit is not None:
                     leaving.append(rung)
                 elif rung.fired_earlier:
                     fired.append(rung)

@@ -25,7 +25,7 @@ from compiled.model.values import (
 )
 from compiled.trading.desk_state import DeskState
 from compiled.trading.desk_view import DeskView
-from compiled.trading.ladder import Rung, stop_leg
+from compiled.trading.ladder import Rung, stop_leg, target_differs
 from compiled.trading.ladder_book import LadderBook
 from compiled.trading.order_states import apply_update, move_status
 from compiled.trading.order_store import OrderStore
@@ -179,6 +179,13 @@ class GttReports:
         ladder = self.state.ladders.get(int(rung.ladder_id))
         if ladder is None:
             return
+        by_hand = rung.hand_stop > 0.0 or target_differs(ladder, rung, gtt)
+        if (by_hand or rung.part > 0) and not is_transient(event.outcome):
+            two = len(gtt.legs) == 2
+            target = gtt.legs[1 if ladder.sign > 0 else 0].trigger if two else 0.0
+            self.ladder_book.keep_stop(rung, stop_leg(ladder, gtt).trigger, target)
+            text = ladder.instrument.symbol + ": stop and shares stay as they are: " + event.reason
+            self.order_store.alert("warn", "stop_stays", text, gtt.token)
         if self.view.lacks_protection(ladder, rung, self.state.markets[int(gtt.token)].last):
             self._retry_protection(gtt, rung, event)
         # A stop that fills for the whole rung stays as it is; asking again for the same would be

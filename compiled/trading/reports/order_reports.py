@@ -146,7 +146,8 @@ class OrderReports:
             "warn", "order_lost", order.tag + " never reached the broker", order.token
         )
         rung = self.state.rungs.get(int(order.rung))
-        if order.purpose is OrderPurpose.ENTRY:
+        # The part that did not leave is under its stop again by then.
+        if order.purpose is OrderPurpose.ENTRY or order.reduces:
             order.unwanted = True
         elif rung is not None and order.purpose is OrderPurpose.EXIT and not self.state.flattening:
             # A lost exit gets its stop back and waits, except under a flatten, which must not wait
@@ -187,6 +188,10 @@ class OrderReports:
         if order.wanted is not None and order.live and not order.cancelling:
             self.order_store.modify_order(order, order.wanted)
         self.order_store.mark_changed(order)
+        rung = self.state.rungs.get(int(order.rung))
+        # A part that is to leave has waited for its stop to be smaller.
+        if rung is not None and rung.part > 0:
+            self.ladder_book.tend_ladder(self.state.owners[int(rung.ladder_id)])
 
     def _note_unchanged_stop_order(self, order: Order, outcome: RequestOutcome) -> None:
         """Take note that a stop order stays as it was.
@@ -194,11 +199,11 @@ class OrderReports:
         One too small for its rung is as good as refused.
         """
         rung = self.state.rungs.get(int(order.rung))
-        if (
-            rung is None
-            or rung.stop_order is not order
-            or order.quantity - order.traded >= rung.present
-        ):
+        if rung is None or rung.stop_order is not order:
+            return
+        if (rung.hand_stop > 0.0 or rung.part > 0) and not is_transient(outcome):
+            self.ladder_book.keep_stop(rung, rung.stop, rung.target)
+        if order.quantity - order.traded >= rung.present:
             return
         # A passing refusal says nothing about the stop itself.
         if not is_transient(outcome) and not self.has_unconfirmed_hours(order.token):
@@ -281,7 +286,8 @@ class OrderReports:
             self.state.dry_run_entries.append(order)
             level = "info"
         rung = self.state.rungs.get(int(order.rung))
-        if rung is not None and order.purpose is not OrderPurpose.ENTRY:
+        # The exit of a part is not repeated: what it has not sold stays, and the operator is told.
+        if rung is not None and order.purpose is not OrderPurpose.ENTRY and not order.reduces:
             tries: i64 = 1
             if not is_transient(outcome) and not self.has_unconfirmed_hours(order.token):
                 tries = self.ladder_book.count_refusal(rung, order)
@@ -340,7 +346,8 @@ class OrderReports:
             if order.status is OrderStatus.REJECTED and before is not OrderStatus.REJECTED:
                 self._handle_order_refusal(order, order.reason, RequestOutcome.REFUSED, 0)
             self._name_exit_reason(order, event.price)
-            if rung is None or stop_order_text(order) == stood or not order.live:
+            ours = rung is not None and order.trigger == rung.hand_stop
+            if rung is None or ours or stop_order_text(order) == stood or not order.live:
                 self._confirm_stop_order(order)
             else:
                 self._note_edited_stop_order(rung, order, trigger, stood)

@@ -11,10 +11,11 @@ from compiled.trading.ladder import LadderPlan, RungState
 
 @final
 class KeptRung:
-    """One rung as it was written last; `number` counts from 1."""
+    """One rung as it was written last; `number` counts from 1 in its ladder."""
 
     def __init__(
         self,
+        rung_id: i64,
         number: i64,
         state: RungState,
         stop: float,
@@ -23,6 +24,7 @@ class KeptRung:
         closed: i64,
         exit_reason: str,
     ) -> None:
+        self.rung_id = rung_id
         self.number = number
         self.state = state
         self.stop = stop

@@ -19,7 +19,12 @@ from compiled.trading.decision_log import DecisionLog
 from compiled.trading.desk_state import DRY_RUN, DeskState
 from compiled.trading.ladder import Ladder, Rung
 from compiled.trading.ladder_book import LadderBook
-from compiled.trading.order_states import is_correction, is_settled, join_chain
+from compiled.trading.order_states import (
+    is_correction,
+    is_settled,
+    join_chain,
+    outstanding_quantity,
+)
 from compiled.trading.order_store import OrderStore
 from compiled.trading.reports.order_reports import OrderReports
 from compiled.trading.reports.share_division import PositionDivisions, divided_price
@@ -83,10 +88,15 @@ class KernelRestore:
         ladder.closed = kept.closed
         ladder.leaving = kept.leaving
         ladder.reason = kept.reason
+        # A rung that was added by hand has a number of its own.
+        known: dict[int, int] = {}
+        for each in kept.rungs:
+            known[int(each.number)] = int(each.rung_id)
         number: i64 = 0
         for plan in kept.plan.rungs:
             number += 1
-            ladder.rungs.append(Rung(kept.ladder_id + number, kept.ladder_id, number, plan))
+            rung_id = i64(known.get(int(number), int(kept.ladder_id + number)))
+            ladder.rungs.append(Rung(rung_id, kept.ladder_id, number, plan))
         self.ladder_book.follow_ladder(ladder)
         for each in kept.rungs:
             rung = ladder.rungs[each.number - 1]
@@ -119,6 +129,10 @@ class KernelRestore:
                 rung.exit = None
             if rung.stop_order is not None and is_settled(rung.stop_order):
                 rung.stop_order = None
+            if rung.part_exit is not None:
+                rung.part = outstanding_quantity(rung.part_exit)
+                if rung.part == 0:
+                    rung.part_exit = None
             if rung.fired_earlier or (
                 rung.gtt is not None and rung.gtt.status is GttStatus.DISABLED
             ):
@@ -183,6 +197,9 @@ class KernelRestore:
             rung.entry = order
             if order.created >= self.records.day_start and not is_correction(order):
                 self.state.entry_count += 1
+        elif order.reduces:
+            if order.live or order.order_id:
+                rung.part_exit = order
         elif order.live or order.order_id:
             if order.purpose is OrderPurpose.PROTECT:
                 self._mark_stray(rung.stop_order)

@@ -1,9 +1,14 @@
 """The ladders: the stage of each rung, and the distance from price to nearest stop."""
 
 from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.binding import BindingType
 
 from engine.board_rows import Board, LadderRow
 from engine.numbers import price
+from tui.app.widgets.key_bindings import scope_bindings
+from tui.app.widgets.live_table import LiveTable
 from tui.app.widgets.pane_view import PaneCell, PaneColumn, View
 from tui.formats import meter_bar
 
@@ -23,7 +28,8 @@ class LaddersPaneView(View[LadderRow]):
     help = (
         "The ladders and their GTTs. P1 P2 P3: · not entered, ◔ entering, ● armed (its stop rests "
         "at the broker), "
-        "▲ triggered, ✓ closed. The bar is the way left to the nearest stop, full at 5 %."
+        "▲ triggered, ✓ closed. The bar is the way left to the nearest stop, full at 5 %. x, m, a, "
+        "R and t act on the ladder as they do on a position: all its rungs, unless one is chosen."
     )
     empty = "no ladder"
     columns = (
@@ -85,3 +91,9 @@ class LaddersPaneView(View[LadderRow]):
             PaneCell(str(len(rows)), "dim"),
             *([PaneCell(f"{fired} triggered", "notice")] if fired else []),
         ]
+
+
+class LaddersTable(LiveTable[LadderRow]):
+    """The ladders, with the keys of positions."""
+
+    BINDINGS: ClassVar[list[BindingType]] = list(scope_bindings("positions"))

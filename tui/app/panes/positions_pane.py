@@ -27,8 +27,8 @@ class PositionsPaneView(View[PositionRow]):
         "What is open, one line per rung. P&L is what it has made and would make at the last "
         "price, after "
         "the charges so far. The last column is the cover at "
-        "the broker: ● every share under a live stop, ◐ some, ○ none. x exits every rung of the "
-        "symbol, after asking."
+        "the broker: ● every share under a live stop, ◐ some, ○ none. x leaves the symbol or a "
+        "part of it, m moves its stop, a adds a rung, R turns it round, t shows what is behind it."
     )
     empty = "flat"
     columns = (
@@ -92,6 +92,6 @@ class PositionsPaneView(View[PositionRow]):
 
 
 class PositionsTable(LiveTable[PositionRow]):
-    """The positions, with their key to exit."""
+    """The positions, with their keys."""
 
     BINDINGS: ClassVar[list[BindingType]] = list(scope_bindings("positions"))

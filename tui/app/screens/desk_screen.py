@@ -13,7 +13,7 @@ from textual.widget import Widget
 
 from engine.config.watch_lists import EVERYTHING
 from tui.app.panes.events_pane import EventsPaneView
-from tui.app.panes.ladders_pane import LaddersPaneView
+from tui.app.panes.ladders_pane import LaddersPaneView, LaddersTable
 from tui.app.panes.orders_pane import OrdersPaneView, OrdersTable
 from tui.app.panes.positions_pane import PositionsPaneView, PositionsTable
 from tui.app.panes.risk_pane import RiskPaneView, exceeded_limits
@@ -132,7 +132,7 @@ class DeskScreen(PanedScreen):
             WatchTable(tones, book),
             LiveTable(RiskPaneView(), tones),
             PositionsTable(PositionsPaneView(), tones),
-            LiveTable(LaddersPaneView(), tones),
+            LaddersTable(LaddersPaneView(), tones),
             OrdersTable(OrdersPaneView(), tones),
             LiveTable(EventsPaneView(), tones),
         ]
@@ -163,8 +163,9 @@ class DeskScreen(PanedScreen):
 
     @property
     def scopes(self) -> set[str]:
-        """What every screen of panes has, and the keys of the arrangement."""
-        return {*super().scopes, "layout"}
+        """What every screen of panes has, the arrangement's keys, and positions' in ladders."""
+        own = {"positions"} if self._current == "ladders" else set[str]()
+        return {*super().scopes, "layout", *own}
 
     def draw(self, frame: ScreenFrame) -> None:
         """Show one frame."""

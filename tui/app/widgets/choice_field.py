@@ -36,6 +36,10 @@ class ChoiceField(Widget, can_focus=True):
         self._choices = choices
         self.value = choices[0]
 
+    def offer_choices(self, choices: Sequence[str]) -> None:
+        """Offer other choices from now on."""
+        self._choices = choices
+
     def show_choice(self, value: str, *, fixed: bool) -> None:
         """Show a choice; a fixed one cannot be changed."""
         self.value = value

@@ -40,7 +40,8 @@ def ladder(number, token, product, created):
         leaving=False,
         reason="",
     )
-    kept.rungs.append(KeptRung(1, RungState.OPEN, 97.0, 0.0, high=102.0, closed=0, exit_reason=""))
+    rung = KeptRung(number + 1, 1, RungState.OPEN, 97.0, 0.0, high=102.0, closed=0, exit_reason="")
+    kept.rungs.append(rung)
     return kept
 
 

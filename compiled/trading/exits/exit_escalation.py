@@ -9,9 +9,9 @@ orders only, an exit starts with the limit of the first step.
 
 from mypy_extensions import i64
 
-from compiled.model.exchange_rules import protected_limit
-from compiled.model.order_terms import OrderChange
-from compiled.model.values import SECOND, Order, OrderStatus, Side
+from compiled.model.exchange_rules import exceeds_freeze, protected_limit
+from compiled.model.order_terms import PLAIN, SLICED, OrderChange
+from compiled.model.values import SECOND, Order, OrderPurpose, OrderStatus, OrderType, Side
 from compiled.trading.ladder import Ladder, Rung, RungState
 from compiled.trading.order_states import is_settled, is_working
 from compiled.trading.order_store import OrderStore
@@ -23,12 +23,7 @@ def exit_done(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> bool:
     if order is None:
         return True
     if is_working(order):
-        # An exit may be several orders (slices, twins): each rests, and is moved, by itself.
-        each: Order | None = order
-        while each is not None:
-            if each.live and each.order_id and _has_rested(out, ladder, each):
-                _escalate_exit(out, ladder, rung, each, last)
-            each = each.sibling
+        move_resting(out, ladder, order, last, rung.leaving or rung.exit_reason == "stop")
         return False
     # Over, but with trades still to come: their shares would otherwise be sold again.
     if not is_settled(order):
@@ -42,6 +37,46 @@ def exit_done(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> bool:
     elif not rung.leaving:
         rung.exit_reason = ""
     return True
+
+
+def move_resting(out: OrderStore, ladder: Ladder, order: Order, last: float, wanted: bool) -> None:
+    """Move the limit of an exit that rests; one that is not `wanted` any more is taken back."""
+    # An exit may be several orders (slices, twins): each rests, and is moved, by itself.
+    each: Order | None = order
+    while each is not None:
+        if each.live and each.order_id and _has_rested(out, ladder, each):
+            _escalate_exit(out, ladder, each, last, wanted)
+        each = each.sibling
+
+
+def place_exit(
+    out: OrderStore, ladder: Ladder, rung: Rung, side: Side, quantity: i64, last: float
+) -> Order | None:
+    """Ask for an exit at the market, or with a limit that trades at once if the broker needs one.
+
+    Return None while there is no price to set that limit from.
+    """
+    kind = OrderType.MARKET
+    limit = 0.0
+    if out.limit_only:
+        if last <= 0.0:
+            return None
+        kind = OrderType.LIMIT
+        limit = escalated_limit(out, ladder, side, 1, last)
+    return out.place_order(
+        ladder.strategy,
+        ladder.instrument.token,
+        side=side,
+        quantity=quantity,
+        order_type=kind,
+        product=ladder.plan.product,
+        purpose=OrderPurpose.EXIT,
+        rung=rung.rung_id,
+        price=limit,
+        # The exchange refuses an order above the freeze quantity; the broker cuts one that asks for
+        # it.
+        terms=SLICED if exceeds_freeze(ladder.instrument, quantity) else PLAIN,
+    )
 
 
 def escalated_limit(out: OrderStore, ladder: Ladder, side: Side, steps: i64, last: float) -> float:
@@ -61,9 +96,10 @@ def _has_rested(out: OrderStore, ladder: Ladder, order: Order) -> bool:
     )
 
 
-def _escalate_exit(out: OrderStore, ladder: Ladder, rung: Rung, order: Order, last: float) -> None:
+def _escalate_exit(
+    out: OrderStore, ladder: Ladder, order: Order, last: float, wanted: bool
+) -> None:
     """Move an exit's limit further; one that rests at a target or after hours is taken back."""
-    wanted = rung.leaving or rung.exit_reason == "stop"
     taken = ladder.instrument.hours.takes_exits(out.now)
     if order.pending is not None or order.cancelling or out.now < order.retry_at:
         return

@@ -1,0 +1,1 @@
+"""Acts on a position from the screen, and the tree behind one."""
