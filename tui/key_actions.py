@@ -322,7 +322,7 @@ ACTIONS: Final = (
     KeyAction(
         "usual-layout",
         "usual layout",
-        keys="A",
+        keys="U",
         scope="layout",
         run="screen.usual_layout",
         help="Show every pane of the arrangement in its usual size.",

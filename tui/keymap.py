@@ -46,9 +46,9 @@ def _scopes_meet(a: KeyAction, b: KeyAction) -> bool:
     # the chart has no panes and no lists: there only the keys of anywhere are within reach
     if "chart" in {a.scope, b.scope}:
         return {a.scope, b.scope} <= {"chart", "anywhere", "replay"}
-    # the arrangement is the desk's, and of its panes two have keys of their own
+    # the arrangement is the desk's, and of its panes three have keys of their own
     if "layout" in {a.scope, b.scope}:
-        own = {"layout", "anywhere", "replay", "desk", "list", "positions", "orders"}
+        own = {"layout", "anywhere", "replay", "desk", "list", "watch", "positions", "orders"}
         return {a.scope, b.scope} <= own
     return not (a.scope != b.scope and {a.scope, b.scope} <= apart)
 

@@ -128,7 +128,7 @@ async def test_all_but_the_last_pane_can_be_hidden_and_one_key_brings_them_back(
             await pilot.press("H")
             await settle(app, pilot)
         assert len(shown(app)) == 1
-        await pilot.press("A")
+        await pilot.press("U")
         await settle(app, pilot)
         assert len(shown(app)) == 6
 

@@ -19,13 +19,17 @@ ESCAPE, ENTER = "\x1b", "\r"
 NAMED = {
     "escape": ESCAPE, "enter": ENTER, "tab": "\t", "shift+tab": "\x1b[Z", "slash": "/",
     "question_mark": "?", "colon": ":", "plus": "+", "minus": "-", "equals_sign": "=",
-    "left_parenthesis": "(", "right_parenthesis": ")",
     "shift+left": "\x1b[1;2D", "shift+right": "\x1b[1;2C",
     "left_square_bracket": "[", "right_square_bracket": "]", "up": "\x1b[A", "down": "\x1b[B",
     "left": "\x1b[D", "right": "\x1b[C", "home": "\x1b[H", "end": "\x1b[F",
     "pagedown": "\x1b[6~", "pageup": "\x1b[5~", "f1": "\x1bOP", "f12": "\x1b[24~",
     "space": " ", "comma": ",", "full_stop": ".", "semicolon": ";",
     "left_curly_bracket": "{", "right_curly_bracket": "}",
+    "less_than_sign": "<", "greater_than_sign": ">",
+    "left_parenthesis": "(", "right_parenthesis": ")",
+    "f3": "\x1bOR", "f5": "\x1b[15~", "f6": "\x1b[17~", "f7": "\x1b[18~", "f8": "\x1b[19~",
+    "f9": "\x1b[20~", "f10": "\x1b[21~", "ctrl+up": "\x1b[1;5A", "ctrl+down": "\x1b[1;5B",
+    "ctrl+right": "\x1b[1;5C", "ctrl+left": "\x1b[1;5D",
 }  # fmt: skip
 PLACES = {
     "anywhere": ("1", ""),
@@ -48,6 +52,7 @@ PLACES = {
     "chart": ("2", ""),
     "research": ("7", ""),
     "picture": ("7", "picture"),
+    "replay": ("1", ""),
 }
 """The screen, and the pane in it, in which a scope's keys are heard; "": the first pane."""
 PATIENCE_S = 60.0
@@ -62,13 +67,13 @@ def keys_as_bytes(name):
 class Walk:
     """A program in a terminal, and the log of what it did."""
 
-    def __init__(self, log):
+    def __init__(self, log, *kind):
         self.log, self.seen = log, 0
         self.master, slave = pty.openpty()
         ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         self.screen = b""
         self.process = subprocess.Popen(
-            [sys.executable, "-P", str(Path(__file__).with_name("walk.py")), str(log)],
+            [sys.executable, "-P", str(Path(__file__).with_name("walk.py")), str(log), *kind],
             stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
             env=os.environ | {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"},
         )  # fmt: skip
@@ -133,8 +138,9 @@ class Walk:
 
 
 @pytest.fixture
-def walk(tmp_path):
-    made = Walk(tmp_path / "actions")
+def walk(tmp_path, request):
+    scope = request.node.callspec.params.get("scope")
+    made = Walk(tmp_path / "actions", *(["replay"] if scope == "replay" else []))
     yield made
     made.close()
 

@@ -1,4 +1,4 @@
-"""The app on the fake desk that writes down every action it runs: `walk.py FILE`."""
+"""The app on the fake desk that writes down every action it runs: `walk.py FILE [replay]`."""
 
 import asyncio
 import sys
@@ -8,6 +8,7 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
 
 from tests.tui.fake import FakeDesk  # noqa: E402 - the path comes first
+from tests.tui.test_replay import FakeReplay  # noqa: E402 - the path comes first
 from tests.tui.test_research import FakeResearch  # noqa: E402 - the path comes first
 from tui.app.app import PatangApp  # noqa: E402 - the path comes first
 from tui.app.widgets.live_table import LiveTable  # noqa: E402 - the path comes first
@@ -42,7 +43,10 @@ class Walked(PatangApp):
 
 
 if __name__ == "__main__":
-    desk = FakeDesk()
+    past = sys.argv[2:] == ["replay"]
+    desk = FakeDesk("REPLAY" if past else "SANDBOX")
+    if past:
+        desk.replay = FakeReplay()
     desk.differ()
     desk.trade()
     app = Walked(desk, Path(sys.argv[1]))
