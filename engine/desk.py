@@ -860,6 +860,7 @@ class Desk:
         )
         reconciler.readers.append(watch.compare_holdings)
         loop.requests, loop.outcomes = self._requests, self._outcomes
+        loop.refusal = settings.refusal
         loop.margins = ports.margins
         loop.health.sources = self._health
         if ports.record is not None:

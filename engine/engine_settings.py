@@ -77,6 +77,8 @@ class EngineSettings:
     """How many times as fast as the machine's the desk's clock runs; 0.0: as fast as it can."""
     simulated: bool = False
     """Whether orders go to the core's own exchange."""
+    refusal: str = ""
+    """Why nothing is taken by hand; empty: it is."""
     jitter: int = 0
     """From which the waits before refused requests are drawn."""
     beat_s: float = 0.1

@@ -221,6 +221,8 @@ class DayLoop:
         self.requests: deque[NumberedRequest] = deque()
         self.outcomes: dict[int, OperatorOutcome] = {}
         """The outcomes of requests, by number."""
+        self.refusal = ""
+        """Why nothing is taken by hand; empty: it is."""
         self._author = OPERATOR
         """The author of the request that is being carried out."""
         self.changes: dict[str, day_limits.DayLimitChange] = {}
@@ -495,6 +497,10 @@ class DayLoop:
         self, number: int, request: EngineRequest, now: int
     ) -> OperatorOutcome | None:
         """Carry out a request and return its outcome, None where that comes later."""
+        # Here, behind every door: a screen's own refusal keeps no other terminal from asking.
+        if self.refusal and not isinstance(request, AcknowledgeRequest):
+            self._audit_request(request)
+            return refused(self.refusal)
         if isinstance(request, LimitRequest):
             return self._change_limit(request, now)
         self._audit_request(request)

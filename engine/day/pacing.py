@@ -9,7 +9,14 @@ from engine.day.broker_reach import BrokerReach
 from engine.day.day_loop import SESSION, DayLoop
 from engine.day.desk_clocks import SteppedClock
 from engine.day.overdue_positions import OverduePositions
-from engine.day.replay_control import NAP_S, InstantCounts, MinutePoint, ReplayControl, nap
+from engine.day.replay_control import (
+    DAY_OVER,
+    NAP_S,
+    InstantCounts,
+    MinutePoint,
+    ReplayControl,
+    nap,
+)
 from engine.ports import ExchangePacer, Feed, RecordedScript
 from engine.reconcile.reconciler import SOON
 
@@ -414,6 +421,7 @@ class LockstepDay:
         if control is None:
             return
         control.note_end()
+        loop.refusal = loop.refusal or DAY_OVER
         loop.publish(final=True)
         # Nothing is settled any more: the exchange has ended with its day.
         while control.stays and not loop.stopping:

@@ -10,6 +10,10 @@ from compiled.model.values import SECOND
 
 NAP_S: Final = 0.05
 """How long a held day waits, at most, before it looks again what is wanted of it."""
+WATCHED: Final = (
+    "a replay is watched, its orders are the strategies': patang practice trades the day by hand"
+)
+DAY_OVER: Final = "the day is over: its exchange takes nothing more"
 SLOWEST, FASTEST = 0.5, 64.0
 """Bounds of the paces that follow each other by the key; beyond them lies "as fast as it can"."""
 

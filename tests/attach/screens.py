@@ -57,6 +57,7 @@ class DeskPortOf:
         self._who = who
         self.board = desk.board
         self.spans = desk.spans
+        self.moment = desk.moment
         self.command_options = ("--config", "/x.toml")
 
     def submit(self, request) -> int:

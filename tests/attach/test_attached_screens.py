@@ -33,6 +33,7 @@ from tests.attach.screens import (
     viewer,
     wait_for,
 )
+from tests.tui.test_replay import DAY, FakeReplay
 from tui.app.desk_port import DeskPort
 from tui.app.remote_desk import RemoteDesk, port_members
 from tui.attach import desk_link, operator_passphrase, screen_server
@@ -141,6 +142,18 @@ def test_two_screens_see_all_that_one_desk_shows_and_follow_it(room, attach):
     assert first.spans == room.desk.spans
     assert [*first.command_options] == ["--config", "/x.toml"]
     assert [seat.role for seat in room.server.seats] == ["viewer", "operator"]
+
+
+def test_a_past_day_shows_its_moment_and_is_moved_by_its_own_screen_alone(room, attach):
+    assert (attach().replay, attach(operator()).moment) == (None, None)
+    room.desk.replay = FakeReplay()
+    for desk in (attach(), attach(operator())):
+        assert desk.moment == desk.replay.status() == DAY
+        assert "its own screen" in desk.replay.fault_of("10:42")
+        for act in (desk.replay.pause, lambda desk=desk: desk.replay.step(-1)):
+            with pytest.raises(OperatorError, match="its own screen"):
+                act()
+    assert room.desk.replay.asked == []
 
 
 def test_each_screen_has_the_book_and_the_bars_of_what_it_looks_at(room, attach):

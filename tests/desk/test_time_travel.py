@@ -7,11 +7,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as some
 
 from compiled.model.values import MINUTE, SECOND
-from engine.day.replay_control import ReplayControl, ReplayGoal, ReplayUnit
+from engine.day.replay_control import DAY_OVER, ReplayControl, ReplayGoal, ReplayUnit
 from engine.errors import ConfigError, OperatorError
-from engine.operator_requests import ExitRequest, PlaceRequest
+from engine.operator_requests import ExitRequest, LimitRequest, PlaceRequest
 from tests.desk.past_days import DAY, EAGER, MINUTES, OPEN, write_recording
 from tests.desk.support import wait_for
+from tui.run.opening import OpeningDesk
 from tui.run.recording_replay import recording_of
 from tui.run.replay.replaying_desk import ReplayingDesk
 from tui.run.session import RunPlan
@@ -185,6 +186,21 @@ def test_the_marks_of_a_day_are_its_fills_and_refusals_and_are_gone_to(watched):
     assert control.now == status.marks.fills[-2]
 
 
+def test_a_held_key_hops_from_where_the_day_is_going(watched):
+    desk, control, made = watched
+    deck = desk.replay
+    for _ in range(3):
+        deck.go_to("+2m")
+    settled(desk, control, made)
+    assert control.now // MINUTE * MINUTE == OPEN + 6 * MINUTE
+    for _ in range(3):
+        deck.go_to("-1m")
+    settled(desk, control, made)
+    assert control.now // MINUTE * MINUTE == OPEN + 3 * MINUTE
+    deck.go_to("-9h")
+    assert settled(desk, control, made)["position"] <= 1
+
+
 def test_a_text_that_names_no_moment_is_one_line(watched):
     deck = watched[0].replay
     for text in ("", "25:00", "10.42", "later", "+m", "-5"):
@@ -199,9 +215,17 @@ def test_what_is_asked_by_hand_of_a_watched_day_goes_nowhere(watched):
     desk, control, made = watched
     desk.replay.go_to("09:20")
     before = settled(desk, control, made)
-    number = desk.submit(ExitRequest(408065, "INFY"))
-    answer = desk.outcome(number)
-    assert (answer.ok, "patang practice" in answer.text) == (False, True)
+    # by its own screen, and by any other door to the desk
+    for door in (desk, made.desk, OpeningDesk(made, author="operator pts/1")):
+        for request in (
+            ExitRequest(408065, "INFY"),
+            PlaceRequest(symbol="INFY", side="BUY", quantity=1, stop=1.0),
+            LimitRequest("max_open", 1.0, "fewer"),
+        ):
+            number = door.submit(request)
+            wait_for(lambda door=door, number=number: door.outcome(number), "it is answered")
+            answer = door.outcome(number)
+            assert (answer.ok, "patang practice" in answer.text) == (False, True)
     assert moment(made, control) == before
 
 
@@ -231,6 +255,12 @@ def test_practice_takes_orders_and_does_not_go_back_but_to_the_start(past_day):
         settled(desk, control, made)
         [row] = desk.board.positions.rows
         assert (row.symbol, row.quantity) == ("INFY", 10)
+        desk.replay.go_to("end")
+        settled(desk, control, made)
+        # nothing would ever answer it: the exchange has ended with its day
+        number = desk.submit(ExitRequest(408065, "INFY"))
+        wait_for(lambda: desk.outcome(number) is not None, "it is answered")
+        assert desk.outcome(number).text == DAY_OVER
         for back in (lambda: desk.replay.step(-1), lambda: desk.replay.go_to("09:16")):
             with pytest.raises(OperatorError, match="begins the day anew"):
                 back()

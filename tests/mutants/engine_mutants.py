@@ -835,9 +835,9 @@ ENGINE = (
     ),
     Mutant(
         "a day that is only watched takes orders",
-        "tui/run/replay/replaying_desk.py",
-        "self._station.run.practice or isinstance(request, AcknowledgeRequest)",
-        "True",
+        "engine/desk.py",
+        "loop.refusal = settings.refusal",
+        'loop.refusal = ""',
     ),
     Mutant(
         "a practised day goes back with its orders",

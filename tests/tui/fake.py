@@ -86,6 +86,10 @@ class FakeDesk:
     standing = ScreenStanding()
     replay = None
 
+    @property
+    def moment(self):
+        return None if self.replay is None else self.replay.status()
+
     def __init__(self, mode="SANDBOX", symbols=20, seed=7):
         self.board = Board(mode)
         self.kills = []

@@ -71,6 +71,25 @@ def test_the_band_has_the_date_the_time_and_the_pace(width):
             assert ("practice" in text) == status.practice
 
 
+@pytest.mark.parametrize(
+    ("width", "note", "begins"),
+    [
+        (80, "", "       R E P L A Y   Mon 1 Jun 2026 10:42:17   paused · 4 ×   by the bar"),
+        (80, "one back: 12 %", "       R E P L A Y   Mon 1 Jun 2026 10:42:17   paused · 4 ×  "),
+        (80, "to 10:42:00: 12 % · VIEWER", "       R E P L A Y   Mon 1 Jun 2026 10:42:17  "),
+        (60, "back to 10:42:00: 12 %", " REPLAY Mon 1 Jun 2026 10:42:17  "),
+        (50, "back to 10:42:00: 12 %", " REPLAY  "),
+    ],
+)
+def test_a_note_beside_a_moment_leaves_whole_words_and_no_jump(width, note, begins):
+    text = mode_text("REPLAY", width, note, moment=moment_words(DAY)).plain
+    assert len(text) == width
+    if note:
+        assert text == begins.ljust(width - len(note) - 2) + f" {note} "
+    else:
+        assert text.rstrip() == begins
+
+
 def test_the_bar_is_bright_up_to_now_and_marks_what_there_was():
     marks = DayMarks(
         fills=(NINE + 60 * MINUTE, NINE + 60 * MINUTE, NINE + 300 * MINUTE),
@@ -159,10 +178,11 @@ async def test_a_moment_is_gone_to_by_a_dialog_a_command_and_a_click(face):
         ]
 
 
-async def test_today_has_no_bar_and_its_keys_do_nothing():
+async def test_today_has_no_bar_and_its_keys_say_why():
     async with running() as (app, pilot):
         await pilot.press("p", "less_than_sign", "f6")
         await settle(app, pilot)
+        assert any("for a day that is over: patang replay" in line for line in screen_text(app))
         assert not app.screen.query_one(SeekBar).display
         await pilot.press("colon", *"go 10:42", "enter")
         await settle(app, pilot)

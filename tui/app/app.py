@@ -281,7 +281,7 @@ class PatangApp(App[None]):
             status=self._commands.cell(self._clock()),
             notices=self._tour.lines(board.header.mode) + self._notices.shown,
             standing=self.face.standing.note,
-            replay=self.face.replay.status() if self.face.replay is not None else None,
+            replay=self.face.moment,
         )
 
     def tones(self) -> ToneStyles:
@@ -422,7 +422,11 @@ class PatangApp(App[None]):
 
     def action_replay(self, act: str, way: int = 1) -> None:
         """Pause, step or move a past day that is played, forwards or backwards (-1)."""
-        if self.face.replay is not None and not self.screen.is_modal:
+        if self.screen.is_modal:
+            return
+        if self.face.replay is None:
+            self.warn("that key is for a day that is over: patang replay")
+        else:
             self._replay.act(self.face.replay, act, way)
 
     def on_command_line_moment_named(self, message: "CommandLine.MomentNamed") -> None:

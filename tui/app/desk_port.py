@@ -72,6 +72,11 @@ class DeskPort(Protocol):
         """Return the hand on a past day that is played; None where the day is today."""
         ...
 
+    @property
+    def moment(self) -> ReplayStatus | None:
+        """Return the moment of a past day that is played; None where the day is today."""
+        ...
+
     def kill(self, flatten: bool, reason: str) -> None:
         """Set the kill switch at once, from any thread."""
         ...

@@ -175,9 +175,9 @@ class OperatorActions:
 
     def quit(self, leave: Callable[[], None]) -> None:
         """Leave; with open positions ask first, for the desk ends with its own screen."""
-        replay = self._face.replay
+        moment = self._face.moment
         # a past day that is only watched is there again tomorrow
-        watched = replay is not None and not replay.status().practice
+        watched = moment is not None and not moment.practice
         if self._face.standing.role or watched or not self._face.board.positions.rows:
             leave()
             return

@@ -9,11 +9,12 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, get_type_hints
+from typing import Any, Final, cast, get_type_hints
 
 from engine import errors
 from engine.board_rows import Board
 from engine.config.disk_places import watch_lists_file
+from engine.day.replay_status import ReplayStatus
 from engine.errors import OperatorError, PatangError
 from engine.operator_requests import EngineRequest, OperatorOutcome
 from store.listed_rows import time_stamp, write_rows
@@ -24,6 +25,8 @@ from tui.attach.screen_standing import REFUSED, ScreenStanding
 
 KILL_S: Final = 1.0
 """How long the kill key waits to hear that the switch holds; it goes on by itself."""
+ELSEWHERE: Final = "a past day is gone about in on its own screen"
+MOMENT: Final = "moment"
 UNAWAITED: Final = frozenset({"keep_command"})
 """Calls whose answer nobody reads."""
 
@@ -51,8 +54,14 @@ class RemoteDesk:
 
     @property
     def replay(self) -> ReplayPort | None:
-        """Return None: a past day is gone about in on its own screen."""
-        return None
+        """Return the hand on a past day, which from here can only be seen."""
+        return cast("ReplayPort", SeenReplay(self)) if self.moment is not None else None
+
+    @property
+    def moment(self) -> ReplayStatus | None:
+        """Return the moment of a past day that is played; None where the day is today."""
+        told = self.link.values.get(MOMENT)
+        return None if told is None else decode_raw(told, ReplayStatus | None)
 
     def kill(self, flatten: bool, reason: str) -> None:
         """Latch the kill switch as `patang kill` does, also where the desk hangs.
@@ -122,6 +131,32 @@ class RemoteDesk:
         return decode_raw(self.link.values[name], kind)
 
 
+class SeenReplay:
+    """A `ReplayPort` of a screen that shares its day with others: only its own one moves it."""
+
+    def __init__(self, desk: RemoteDesk) -> None:
+        self._desk = desk
+
+    def status(self) -> ReplayStatus:
+        """Return the moment, and what is marked on the day."""
+        moment = self._desk.moment
+        assert moment is not None, "without a day that is played there is no hand on it"
+        return moment
+
+    def fault_of(self, place: str) -> str:
+        """Return why a text names no moment: from here none does."""
+        del place
+        return ELSEWHERE
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        """Return an act of the port, whichever it is: from here it is refused."""
+
+        def refuse(*_: object) -> None:
+            raise OperatorError(ELSEWHERE)
+
+        return refuse
+
+
 def _raised_error(name: str, text: str) -> PatangError:
     kind = getattr(errors, name, None)
     if isinstance(kind, type) and issubclass(kind, PatangError):
@@ -160,7 +195,7 @@ def _carried_value(name: str) -> property:
 PORT_VALUES: Final = tuple(
     name
     for name, is_method in port_members().items()
-    if not is_method and name not in dir(RemoteDesk)
+    if not is_method and (name == MOMENT or name not in dir(RemoteDesk))
 )
 """Plain values of a desk's port that are told with its pictures."""
 for _name, _is_method in port_members().items():

@@ -25,6 +25,7 @@ from tui.run.session import DeskSession
 from tui.trace_text import trace_lines
 
 if TYPE_CHECKING:
+    from engine.day.replay_status import ReplayStatus
     from engine.desk import Desk
     from tui.run.replay.replay_deck import ReplayDeck
 
@@ -75,6 +76,12 @@ class OpeningDesk:
     def replay(self) -> "ReplayDeck | None":
         """Return the hand on a past day: here it is today."""
         return None
+
+    @property
+    def moment(self) -> "ReplayStatus | None":
+        """Return the moment of a past day that is played, before whichever screen it is."""
+        deck = self._station.deck
+        return deck.status() if deck is not None else None
 
     def begin(self) -> None:
         """Open the station; returns at once."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tui.run.credentials import Credentials
     from tui.run.recording_replay import RecordingReplay
     from tui.run.recordings import RecordedRun
+    from tui.run.replay.replay_deck import ReplayDeck
 
 OWN_EXCHANGE = ("sandbox", "replay")
 """Modes with orders to an exchange of our own; the others take the configured broker's market."""
@@ -108,6 +109,8 @@ class DeskSession:
         """What to undo at the end, last first."""
         self.access: Credentials | None = None
         """The account at the broker, where it was found out beforehand."""
+        self.deck: ReplayDeck | None = None
+        """What the watcher of a past day can do with it, where there is one."""
         self.rerun: RecordingReplay | None = None
         """The recording that is played, where it is one."""
         self.strategies: list[Strategy] = []

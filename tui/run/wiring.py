@@ -15,6 +15,7 @@ from engine.board_rows import RecordPlaces
 from engine.board_writer import BoardWriter
 from engine.config.risk_limits import configured_limits
 from engine.config.schema import DeskConfig
+from engine.day.replay_control import WATCHED
 from engine.day.warm_up import Stored
 from engine.desk import Desk, EnginePorts, EngineSettings
 from engine.errors import DataError, OperatorError, in_words
@@ -217,6 +218,8 @@ def wire_desk(station: DeskSession) -> Desk:
 
 def _farewell_text(station: DeskSession) -> str:
     """Return what an attached screen is told of the day at its end."""
+    if station.deck is not None and station.deck.moving is not None:
+        return "the day is played from its start"
     return f"P&L {gain(station.board.header.pnl).strip()}"
 
 
@@ -416,6 +419,7 @@ def _desk_settings(
         broker=station.broker_name,
         rules=rules,
         speed=speed,
+        refusal=WATCHED if station.run.control is not None and not station.run.practice else "",
         simulated=station.run.mode == "paper" or station.rerun is not None,
         limits=configured_limits(config.risk, config.feed.stale_after_s),
         spans=station.spans,

@@ -40,8 +40,10 @@ def mode_text(
     # the mode is the one thing that must never be cut out of sight
     line = words[:width].center(width)
     shown = f" {note} "[: max(width - len(name) - 2, 0)] if note else ""
+    if shown and moment:
+        line = _line_beside_note(line, name, [spaced, *said], width - len(shown))
     # a long note leaves it the left end
-    if shown and (width + len(words)) // 2 - len(MODES.get(mode, "")) > width - len(shown):
+    elif shown and (width + len(words)) // 2 - len(MODES.get(mode, "")) > width - len(shown):
         line = f" {name}".ljust(width)
     text = Text(line, no_wrap=True, end="")
     text.stylize("bold", 0, len(line) - len(line.lstrip()) + len(name) * 2)
@@ -49,6 +51,18 @@ def mode_text(
         text.truncate(width - len(shown))
         text.append(shown, Style(bold=True, reverse=True))
     return text
+
+
+def _line_beside_note(line: str, name: str, words: Sequence[str], room: int) -> str:
+    """Return the line of a past day so far as a note leaves it room, without half a word."""
+    begins = len(line) - len(line.lstrip())
+    # What is there stays where it is: only the last words go, at least the time stays.
+    for count in range(len(words), 1, -1):
+        kept = " " * begins + "   ".join(words[:count])
+        if len(kept) <= room:
+            return kept.ljust(len(line))
+    short = f" {name} {words[1]}"
+    return (short if len(short) <= room else f" {name}").ljust(len(line))
 
 
 class KillState(NamedTuple):

@@ -242,13 +242,18 @@ class ReplayDeck:
         control, goal = self._control, self.moving or self._control.goal
         if goal is not None and goal.ts >= 0:
             return goal.ts
+        # Played again, the control's own time is that of the way there.
+        if self.moving is not None:
+            return self._phases[0][1] if self.moving == START else self.shown_at
         position, ts = control.reached
         return ts if position == control.position else control.now
 
     def _time_of(self, text: str) -> int:
         if text[:1] in _HOP and text[-1:] in {"s", "m", "h"} and text[1:-1].isdecimal():
             seconds = int(text[1:-1]) * {"s": 1, "m": 60, "h": 3_600}[text[-1]]
-            return max(self._control.now + _HOP[text[0]] * seconds * SECOND, 0)
+            # From where it is going: a key that is held goes on with each stroke.
+            hopped = self._shown_time() + _HOP[text[0]] * seconds * SECOND
+            return min(max(hopped, self._phases[0][1]), self._ends)
         for form in ("%H:%M", "%H:%M:%S"):
             try:
                 clock = datetime.strptime(text, form).replace(tzinfo=INDIA)

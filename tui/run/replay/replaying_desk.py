@@ -11,12 +11,7 @@ from typing import TYPE_CHECKING, Final
 from compiled.model.values import MINUTE, SECOND
 from engine.day.replay_control import ReplayControl, ReplayGoal
 from engine.errors import NothingFound
-from engine.operator_requests import (
-    AcknowledgeRequest,
-    EngineRequest,
-    OperatorOutcome,
-    refused,
-)
+from engine.operator_requests import EngineRequest, OperatorOutcome, refused
 from store.desk_marks import openings
 from tui.run.opening import OpeningDesk
 from tui.run.recordings import RecordedRun, RecordedRunReader
@@ -29,9 +24,7 @@ if TYPE_CHECKING:
     from engine.config.schema import DeskConfig
     from engine.desk import Desk
 
-WATCHED: Final = (
-    "a replay is watched, its orders are the strategies': patang practice trades the day by hand"
-)
+MOVING: Final = "the day is on its way to another moment: ask again when it is there"
 _LOOK_S: Final = 0.02
 """Between two looks whether a day that is played again has come to its moment."""
 _NEAR: Final = 30 * MINUTE
@@ -73,7 +66,7 @@ class ReplayingDesk(OpeningDesk):
         if run.recording is not None and not run.practice:
             began = RecordedRunReader(run.recording).began
             journal = journal_of(station.configured, run.recording, began)
-        self._deck = ReplayDeck(
+        self._deck = station.deck = ReplayDeck(
             self._control,
             day,
             [(phase.name, phase.start) for phase in session.phases],
@@ -96,10 +89,8 @@ class ReplayingDesk(OpeningDesk):
         return self._deck
 
     def submit(self, request: EngineRequest) -> int:
-        """Pass a request on to a desk that is practised with; one that is watched takes none."""
-        if self._deck.moving is not None or not (
-            self._station.run.practice or isinstance(request, AcknowledgeRequest)
-        ):
+        """Pass a request on to the desk; while the day is played again, there is none to ask."""
+        if self._deck.moving is not None:
             self._refused -= 1
             return self._refused
         return super().submit(request)
@@ -107,7 +98,7 @@ class ReplayingDesk(OpeningDesk):
     def outcome(self, number: int) -> OperatorOutcome | None:
         """Return the outcome of a request, None while it is pending."""
         if number < -1_000_000:
-            return refused(WATCHED)
+            return refused(MOVING)
         return super().outcome(number)
 
     def look_at(self, token: int, span: int) -> None:
