@@ -15,7 +15,7 @@ from tui.app.widgets.theme import ToneStyles
 def lines_of(board, width=100):
     console = Console(width=width)
     with console.capture() as capture:
-        console.print(day_card(board, ToneStyles(variables("green-up"))))
+        console.print(day_card(board, ToneStyles(variables("dark"))))
     return [line.rstrip() for line in capture.get().splitlines() if line.strip()]
 
 

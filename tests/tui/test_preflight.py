@@ -32,7 +32,7 @@ def answer(*checks):
 def lines_of(checks):
     console = Console(width=70)
     with console.capture() as capture:
-        console.print(preflight_card(checks, ToneStyles(variables("green-up"))))
+        console.print(preflight_card(checks, ToneStyles(variables("dark"))))
     return [line.rstrip() for line in capture.get().splitlines()]
 
 

@@ -94,7 +94,7 @@ def test_the_ground_tells_sign_and_size_in_every_theme():
     assert heat_level(0.5, -2.0, 4.0) == "heat-up-1"
     assert heat_level(-1.0, -2.0, 4.0) == "heat-down-3"
     assert heat_level(0.0, 0.0, 0.0) == "heat-up-1"
-    for name in ("green-up", "red-up", "colour-blind"):
+    for name in ("dark", "light", "high-contrast", "colour-blind"):
         tones = ToneStyles(variables(name))
         grounds = {
             tones.style("", f"heat-{way}-{n}").bgcolor.name

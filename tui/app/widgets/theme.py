@@ -275,15 +275,6 @@ class ToneStyles:
                     surface, Color.parse(variables[way]), HEAT_STEP * level
                 )
         self._styles: dict[tuple[str, str], Style] = {}
-        self._heats = {
-            sign * level: Style(
-                color=variables["ink-strong" if level else "ink-dim"],
-                bgcolor=surface.blend(Color.parse(variables[name]), strength).hex,
-            )
-            for sign, name in ((1, "up"), (-1, "down"))
-            # no stronger: the ink on it has to be read
-            for level, strength in enumerate((0.0, 0.1, 0.2, 0.3, 0.42))
-        }
 
     @property
     def tones(self) -> Sequence[str]:
@@ -297,7 +288,9 @@ class ToneStyles:
 
     def heat(self, level: int) -> Style:
         """Return the style of a tile: -4 for the strongest fall to 4 for the strongest rise."""
-        return self._heats[level]
+        if not level:
+            return self.style("dim")
+        return self.style("", f"heat-{'up' if level > 0 else 'down'}-{abs(level)}")
 
     def ink(self, tone: str) -> Style:
         """Return the style of a tone on whatever is behind it."""
