@@ -683,6 +683,8 @@ class Board:
         self.focus = BoardFocus()
         self.lookers: tuple[BoardFocus, ...] = ()
         """What attached screens look at, `MOST_LOOKERS` at most; replaced as a whole."""
+        self.opening = ""
+        """What the desk does before its first turn: "reading history 8/20"."""
         self.heartbeat = 0
         """Monotonic ns of the engine loop's last turn."""
         self.pulses: BoardSection[PulseRow] = BoardSection()

@@ -70,6 +70,11 @@ class BoardWriter:
         self._check_thread()
         self.board.places = places
 
+    def set_opening(self, text: str) -> None:
+        """Show what the desk does before its first turn."""
+        self._check_thread()
+        self.board.opening = text
+
     def beat(self, at: int) -> None:
         """Show that the engine lives, at monotonic ns."""
         self._check_thread()

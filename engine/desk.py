@@ -73,6 +73,7 @@ from engine.market.instrument_hours import InstrumentHours
 from engine.market.instrument_search import FoundInstruments
 from engine.market.order_rules import OrderRules
 from engine.market.safeguards import TradingSafeguards
+from engine.numbers import counted
 from engine.operator_requests import EngineRequest, OperatorOutcome, ResumeRequest
 from engine.ops.health_sources import HealthSources
 from engine.orders.gateway import OrderGateway
@@ -476,6 +477,7 @@ class Desk:
         """
         ports, now = self.ports, self.ports.clock.now()
         broker, journal = ports.broker, ports.journal
+        self._writer.set_opening("asking the broker for the account")
         terms = self._take_terms()
         # Before anything else: a journal of another account would make its positions ours.
         check_account(journal, await self._read_patiently(broker.account))
@@ -489,7 +491,9 @@ class Desk:
             if self.settings.actions is not None
             else None
         )
+        self._writer.set_opening("reading the list of instruments")
         chosen, watched = await self._choose_watched()
+        self._writer.set_opening(f"reading prices of {counted(len(watched), 'instrument')}")
         fill_in_freezes(watched, OrderRules.load(), day)
         rules = TradingSafeguards.load()
         hours = InstrumentHours(ports.calendar, rules, await derivative_names(broker, rules, day))
@@ -559,6 +563,7 @@ class Desk:
         loop.watching = self._watch_instruments(loop)
         loop.kernel_view.hide(loop.watching.hidden)
         loop.gaps.tell_lacking()
+        self._writer.set_opening("comparing the books with the broker's")
         await self._reconcile_books(loop, None if known else day, actions)
         if limits.limit_only:
             self._log.add_event("alarm", "broker", LIMIT_ONLY)
@@ -651,11 +656,19 @@ class Desk:
             if ports.keep_past is not None:
                 ports.keep_past([bar for bar in read if bar.start < today])
 
+        def tell_progress() -> None:
+            cold = loop.warming.cold_count if loop.warming is not None else len(watched)
+            text = f"reading history {len(watched) - cold}/{len(watched)}"
+            self._writer.set_opening(text)
+
+        tell_progress()
+
         def take(each: Instrument, bars: list[Bar], read: list[Bar]) -> None:
             loop.kernel_view.put_bars(bars)
             keep(read)
             loop.gaps.check_history(bars, ports.clock.now(), [int(each.token)])
             loop.failures.record_new()
+            tell_progress()
 
         if ports.pacer is not None:
             bars = await read_history(

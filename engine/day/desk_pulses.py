@@ -17,6 +17,7 @@ from engine.market.calendar import ist_day
 from engine.market.session_table import CONTINUOUS
 from engine.numbers import count, countdown, counted, log_time, time_of_day
 from engine.ops.health_sources import HealthSources, PulseReading
+from engine.ops.watchdog import JOURNAL
 from engine.texts import first_names
 
 if TYPE_CHECKING:
@@ -265,7 +266,9 @@ def entry_pulses(loop: "DayLoop", now: int) -> Iterator[PulseReading]:
     """Judge what keeps the desk from trading: all it follows from stands before it."""
     yield _difference_pulse(loop)
     yield _strategy_pulse(loop)
-    why = "; ".join((*loop.differences, *loop.holds.values()))
+    # Fifty differences are no line to read: they have their own row, and their own screen.
+    differ = [counted(len(loop.differences), "difference")] if loop.differences else []
+    why = "; ".join((*differ, *loop.holds.values()))
     if why and loop.state == "read-only":
         mend = "Exits and protection still leave. Each cause has its own row here, or stands in 6."
         yield PulseReading("entries", f"held back: {why}", WRONG, mend)
@@ -326,7 +329,13 @@ def record_pulses(
     """Judge what is written down, and what was read in the morning."""
     # The worst of the day is no fault of now: TIMES keeps it.
     disk = loop.gateway.durable_journal.state
-    if disk.behind >= 0.5:
+    if JOURNAL in sources.machine.findings:
+        mend = (
+            "What is written now is lost with the process. Move the file back; or leave what is "
+            "open (ctrl+k), end the desk and restore a copy: patang reconcile adopts the rest."
+        )
+        yield PulseReading("journal", "its file is gone from the disk", WRONG, mend)
+    elif disk.behind >= 0.5:
         mend = (
             "Entries wait for the disk, exits and protection for a second at most. Something else "
             "uses it, or it fails: look at the machine (iotop, dmesg)."
@@ -367,7 +376,7 @@ def machine_pulses(loop: "DayLoop", sources: HealthSources, steady: int) -> Iter
     """Judge this machine; `steady` is monotonic ns."""
     yield _clock_pulse(loop, sources)
     machine = sources.machine
-    if machine.free:
+    if machine.free >= 0:
         free, least = machine.free // MB, sources.disk_mb
         text = f"{count(free)} MB free"
         mend = "Free some space: patang bars archive push, patang bars compact; old recordings."
@@ -413,8 +422,10 @@ def _clock_pulse(loop: "DayLoop", sources: HealthSources) -> PulseReading:
     if why := loop.holds.get(CLOCK, ""):
         return PulseReading(name, why, WRONG, "Set the machine's clock, and start the desk anew.")
     mend = "Its time service is not at work: chrony or systemd-timesyncd; patang doctor measures."
-    if {"clock", "crept"} & {*sources.machine.findings}:
-        return PulseReading(name, "the machine's has moved", ATTENTION, mend)
+    moved = sources.machine.moved / SECOND
+    if sources.clock_s and abs(moved) > sources.clock_s:
+        text = f"the machine's moved {moved:+.1f} s"
+        return PulseReading(name, text, ATTENTION, f"{mend} When it is right, start the desk anew.")
     offset = loop.timekeeper.offset if loop.timekeeper is not None else None
     if offset is None:
         return PulseReading(name, "not compared")

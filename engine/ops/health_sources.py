@@ -24,14 +24,16 @@ class PulseReading(NamedTuple):
 class MachineReading(NamedTuple):
     """The machine's state by its watchdog: bytes and counts, 0 where the system does not say."""
 
-    free: int = 0
-    """On the disk of the desk's folder."""
+    free: int = -1
+    """On the disk of the desk's folder, where 0 is a full one; -1: not known."""
     memory: int = 0
     threads: int = 0
     descriptors: int = 0
     most_descriptors: int = 0
     findings: tuple[str, ...] = ()
     """Names of what the watchdog has found and that still stands."""
+    moved: int = 0
+    """By how much the machine's clock has moved since the desk began, ns; ahead counts positive."""
 
 
 @dataclass(slots=True)
@@ -49,4 +51,5 @@ class HealthSources:
     """Returns when the session with the broker ends (ns UTC), 0 for never."""
     disk_mb: int = 0
     memory_mb: int = 0
+    clock_s: float = 0.0
     """Bounds of the watchdog, 0: none."""

@@ -1,8 +1,8 @@
 """The watchdog: a thread that notices failures the engine cannot notice itself.
 
-A stalled engine, a clock that jumps and a full disk latch the kill switch; a silent feed and
-growing memory are logged. Each is logged once, until it is well again. It reads the board and the
-machine, and never waits.
+A stalled engine, a clock that jumps, a full disk and a journal that was removed latch the kill
+switch; a silent feed and growing memory are logged. Each is logged once, until it is well again. It
+reads the board and the machine, and never waits.
 """
 
 import shutil
@@ -19,6 +19,7 @@ from engine.config.schema import WatchdogSettings as Bounds
 from engine.market.session_table import CONTINUOUS
 from engine.ops.health_sources import HealthSources, MachineReading
 from engine.ops.hung_strategies import HungStrategies
+from engine.ops.kept_files import KeptFiles
 from engine.orders.killswitch import HALT, KillSwitch
 from engine.ports import Failure
 
@@ -28,6 +29,8 @@ JOIN_S: Final = 2.0
 MB: Final = 1024 * 1024
 # In other states (opening, night) the loop may rest longer than `engine_s`.
 AWAKE: Final = frozenset({"running", "read-only", "by hand"})
+JOURNAL: Final = "journal"
+"""Name of the finding that the journal's files are gone."""
 
 
 def resident_bytes() -> int:
@@ -91,7 +94,7 @@ class Watchdog:
 
     `tell` takes one line for the operator, `failure` is called if it dies. `paced`: the exchange
     waits for the desk, so that neither heartbeat nor silence mean anything. Without an `engine` no
-    strategy is looked at. `wind` is called at every turn.
+    strategy is looked at. `wind` is called at every turn. `journal` are the files of the journal.
     """
 
     def __init__(
@@ -108,8 +111,10 @@ class Watchdog:
         engine: WatchedEngine | None = None,
         wind: Callable[[], None] = lambda: None,
         health: HealthSources | None = None,
+        journal: Sequence[Path] = (),
     ) -> None:
         self._health = health
+        self._journal = KeptFiles(journal)
         self._turns = 0
         self._bounds = bounds
         self._board = board
@@ -120,7 +125,7 @@ class Watchdog:
         self._paced = paced
         self._sources = sources or MachineSources()
         # The difference of the two clocks changes only when somebody sets the machine's.
-        self._offset = self._began = self._sources.wall() - self._sources.monotonic()
+        self._offset = self._began = self._first = self._sources.wall() - self._sources.monotonic()
         self._engine = engine
         self._wind = wind
         self._hung = HungStrategies(bounds.engine_s)
@@ -167,7 +172,9 @@ class Watchdog:
         if health is None:
             return
         health.beats["watchdog"] = self._sources.monotonic()
-        machine = health.machine._replace(findings=findings)
+        # Not since the last jump: a machine that has jumped is wrong until its clock is set back.
+        moved = 0 if self._paced else self._offset - self._first
+        machine = health.machine._replace(findings=findings, moved=moved)
         # Once a second: the list of descriptors is a walk over a folder.
         if self._turns % 4 == 0:
             used, most = open_descriptors()
@@ -178,12 +185,17 @@ class Watchdog:
                 descriptors=used,
                 most_descriptors=most,
                 findings=findings,
+                moved=moved,
             )
         self._turns += 1
         health.machine = machine
 
     def _free_bytes(self) -> int:
-        return shutil.disk_usage(self._folder).free
+        # A folder that is gone is told of by its journal: the watchdog has to outlive it.
+        try:
+            return shutil.disk_usage(self._folder).free
+        except OSError:
+            return -1
 
     def _current_findings(self) -> Iterator[WatchdogFinding]:
         bounds, header = self._bounds, self._board.header
@@ -226,6 +238,7 @@ class Watchdog:
                 )
         yield from self._clock_findings()
         yield from self._disk_findings()
+        yield from self._journal_findings()
         yield from self._memory_findings()
 
     def _clock_findings(self) -> Iterator[WatchdogFinding]:
@@ -258,12 +271,22 @@ class Watchdog:
     def _disk_findings(self) -> Iterator[WatchdogFinding]:
         # Before the disk is full: a journal that cannot commit holds every order back.
         free = self._free_bytes() // MB
-        if free < self._bounds.disk_mb:
+        if 0 <= free < self._bounds.disk_mb:
             yield WatchdogFinding(
                 "disk",
                 f"{free} MB are left where {self._folder} is, below {self._bounds.disk_mb}: free "
                 f"some "
                 "space, then resume",
+                halts=True,
+            )
+
+    def _journal_findings(self) -> Iterator[WatchdogFinding]:
+        if lost := self._journal.lost_names():
+            yield WatchdogFinding(
+                JOURNAL,
+                f"{' and '.join(lost)} in {self._folder} was removed under the running desk: what "
+                f"is written goes nowhere. Move it back, or leave what is open, end the desk and "
+                f"restore a copy",
                 halts=True,
             )
 

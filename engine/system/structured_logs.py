@@ -31,12 +31,15 @@ DISK_S: Final = 1.0
 class DeskLogFile(io.TextIOBase):
     """A log file whose writers never wait for the disk, and never fail for it.
 
-    Lines it does not take are lost.
+    Lines it does not take are lost. One that is removed or moved away begins anew.
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__()
+        self._path = path
         self.file = path.open("ab", buffering=0)
+        self.has_last_words = False
+        """Whether the interpreter's last words go to it."""
         self._lines: queue.Queue[str | threading.Event] = queue.Queue(WAITING)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._write_lines, name="log", daemon=True)
@@ -78,7 +81,16 @@ class DeskLogFile(io.TextIOBase):
 
     def _write_line(self, line: str) -> None:
         with contextlib.suppress(OSError):
+            if not self._path.exists():
+                self._begin_anew()
             self.file.write(line.encode(errors="backslashreplace"))
+
+    def _begin_anew(self) -> None:
+        gone, self.file = self.file, self._path.open("ab", buffering=0)
+        # Before the old one is closed, whose number another file may get.
+        if self.has_last_words:
+            faulthandler.enable(self.file)
+        gone.close()
 
 
 def open_log(path: Path) -> DeskLogFile:
@@ -96,6 +108,7 @@ def open_log(path: Path) -> DeskLogFile:
     ours.handlers, ours.propagate = [logging.StreamHandler(log)], False
     # The interpreter's last words go past the thread: it may be the one that has crashed.
     faulthandler.enable(log.file)
+    log.has_last_words = True
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

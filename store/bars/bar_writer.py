@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import final
 
 from compiled.model.values import Bar
-from engine.board_rows import WRONG
+from engine.board_rows import ATTENTION, WRONG
 from engine.errors import DataError, OperatorError
 from engine.ops.health_sources import PulseReading
 from engine.ports import BarStore, Failure
@@ -80,12 +80,14 @@ class BarWriter:
         """Return how the keeping of bars stands; never waits."""
         # Read without the lock: a figure of a moment ago is as good.
         waiting, name = len(self._waiting) + len(self._refused), f"bars kept ({self._version})"
+        if self._refused and self._failed:
+            lost = f", {self._lost:,} lost" if self._lost else ""
+            mend = "They wait and are tried again each minute: free the disk, mend [store]."
+            return PulseReading(name, f"{waiting:,} wait{lost}", WRONG, mend)
+        # The disk takes them again: nothing is wrong any more, and something is left to do.
         if self._lost:
             mend = "patang bars gaps names them; patang bars download reads them again."
-            return PulseReading(name, f"{self._lost:,} lost", WRONG, mend)
-        if self._refused and self._failed:
-            mend = "They wait and are tried again each minute: free the disk, mend [store]."
-            return PulseReading(name, f"{waiting:,} wait", WRONG, mend)
+            return PulseReading(name, f"{self._lost:,} lost", ATTENTION, mend)
         return PulseReading(name, f"{self._stored:,} written")
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ from brokers.sandbox.api import admin_key
 from compiled.trading.strategy import Strategy
 from engine.board_rows import Board
 from engine.config.schema import WatchdogSettings as Bounds
+from engine.ops.health_sources import HealthSources
 from engine.ops.watchdog import MachineSources, Watchdog, resident_bytes
 from engine.orders.killswitch import KillSwitch
 from tests.desk.support import wait_for
@@ -193,3 +194,70 @@ def test_a_watchdog_that_dies_is_heard_of(tmp_path):
     wait_for(lambda: heard, "the failure is reported")
     dog.close()
     assert (heard[0][0], type(heard[0][1])) == ("watchdog", ZeroDivisionError)
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_journal_that_is_removed_under_the_desk_halts_and_is_told_once(tmp_path, replaced):
+    kill, told, health = KillSwitch(tmp_path / "KILL"), [], HealthSources()
+    journal = tmp_path / "desk.db"
+    journal.write_bytes(b"rows")
+    dog = Watchdog(
+        Bounds(disk_mb=0),
+        Board("LIVE"),
+        kill,
+        tmp_path,
+        told.append,
+        pytest.fail,
+        health=health,
+        # SQLite makes its log with the first change.
+        journal=(journal, tmp_path / "desk.db-wal"),
+    )
+    dog.check_once()
+    assert (told, health.machine.findings) == ([], ())
+    (tmp_path / "desk.db-wal").write_bytes(b"log")
+    dog.check_once()
+    assert (told, health.machine.findings) == ([], ())
+    journal.rename(tmp_path / "away")
+    if replaced:
+        journal.write_bytes(b"rows")
+    dog.check_once()
+    dog.check_once()
+    assert (kill.latched, health.machine.findings) == (True, ("journal",))
+    assert [text.partition(" was ")[0] for text in told] == [f"desk.db in {tmp_path}"]
+    (tmp_path / "away").replace(journal)
+    dog.check_once()
+    assert health.machine.findings == ()
+
+
+def test_a_folder_that_is_gone_does_not_end_the_watchdog_and_a_full_disk_is_no_unknown_one(
+    tmp_path, monkeypatch
+):
+    kill, told, health = KillSwitch(tmp_path / "KILL"), [], HealthSources()
+    folder = tmp_path / "state"
+    dog = Watchdog(Bounds(), Board("LIVE"), kill, folder, told.append, pytest.fail, health=health)
+    dog.check_once()
+    assert (health.machine.free, told) == (-1, [])
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 0}))
+    for _ in range(4):
+        dog.check_once()
+    assert (health.machine.free, health.machine.findings) == (0, ("disk",))
+    assert kill.latched
+
+
+def test_how_far_the_machines_clock_has_moved_is_known_until_it_is_set_back(tmp_path):
+    machine, health = Machine(), HealthSources()
+    sources = MachineSources(lambda: machine.time, lambda: machine.running, lambda: 0)
+    dog = Watchdog(
+        Bounds(disk_mb=0),
+        Board("LIVE"),
+        KillSwitch(tmp_path / "KILL"),
+        tmp_path,
+        [].append,
+        pytest.fail,
+        sources=sources,
+        health=health,
+    )
+    for jump, moved in ((0.0, 0), (5.0, 5 * SECOND), (0.0, 5 * SECOND), (-5.0, 0)):
+        machine.pass_(0.25, jump)
+        dog.check_once()
+        assert health.machine.moved == moved

@@ -5,6 +5,7 @@ import pytest
 from brokers.sandbox.faults import Fault
 from engine.board_rows import ATTENTION, GOOD, WRONG, FailureRow
 from engine.live_pulses import live_pulses
+from engine.ops.health_sources import MachineReading
 from tests.asking import asked
 from tests.simulation.moody import Moody
 
@@ -167,3 +168,52 @@ def test_a_strategy_that_has_failed_is_wrong_until_it_is_looked_at(world):
     desk._writer.keep(desk.board.failures, set())
     world.run(24.0)
     assert states(world) == {}
+
+
+MB = 1_048_576
+WELL = MachineReading(
+    free=5_000 * MB, memory=100 * MB, threads=12, descriptors=60, most_descriptors=1_024
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "reading", "state", "figure"),
+    [
+        ("disk space", {"free": 0}, WRONG, "0 MB free"),
+        ("disk space", {"free": 99 * MB}, WRONG, "99 MB free"),
+        ("disk space", {"free": 150 * MB}, ATTENTION, "150 MB free"),
+        ("memory", {"memory": 1_900 * MB}, WRONG, "1,900 MB of 2,000"),
+        ("memory", {"memory": 1_700 * MB}, ATTENTION, "1,700 MB of 2,000"),
+        ("descriptors", {"descriptors": 1_000}, WRONG, "1,000 open of 1,024"),
+        ("threads", {"threads": 190}, WRONG, "190 of 200"),
+        ("clock", {"moved": 5 * SECOND}, ATTENTION, "the machine's moved +5.0 s"),
+        ("clock", {"moved": -3 * SECOND}, ATTENTION, "the machine's moved -3.0 s"),
+        ("journal", {"findings": ("journal",)}, WRONG, "its file is gone from the disk"),
+    ],
+)
+def test_each_fault_of_the_machine_is_a_row_and_none_when_it_is_healed(
+    world, name, reading, state, figure
+):
+    health = world.process.desk._health
+    health.disk_mb, health.memory_mb, health.clock_s = 100, 2_000, 2.0
+    for machine, expected in (
+        (WELL, {}),
+        (WELL._replace(**reading), {name: (state, figure)}),
+        (WELL, {}),
+    ):
+        health.machine = machine
+        world.run(world.loop.seconds + 1.5)
+        found = {row.name: (row.state, row.figure) for row in ill(world).values()}
+        assert found == expected
+
+
+def test_a_thread_that_turns_no_more_is_wrong_until_it_does(world):
+    health = world.process.desk._health
+    for name in ("watchdog", "control"):
+        health.beats[name] = world.process.board.heartbeat - 6 * SECOND
+        world.run(world.loop.seconds + 1.5)
+        assert states(world) == {name: WRONG}
+        assert ill(world)[name].figure.startswith("silent for ")
+        health.beats[name] = world.process.board.heartbeat + 60 * SECOND
+        world.run(world.loop.seconds + 1.5)
+        assert states(world) == {}

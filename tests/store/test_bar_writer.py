@@ -140,3 +140,17 @@ async def test_what_becomes_of_the_bars_is_told_while_it_lasts(ear):
     assert shelf.wrote.wait(10)
     writer.close()
     assert (writer.health().state, writer.health().figure) == ("good", "2 written")
+
+
+async def test_bars_that_were_lost_are_something_to_do_and_no_fault_that_goes_on(ear):
+    shelf = Shelf(OperatorError("the disk is full"))
+    writer = BarWriter(shelf, SYMBOLS, ear, seconds=0.001, capacity=2)
+    writer.offer(bars(1, 2, 3))
+    await until(
+        lambda: (writer.health().state, writer.health().figure) == ("wrong", "2 wait, 1 lost")
+    )
+    shelf.error = None
+    assert shelf.wrote.wait(10)
+    await until(lambda: (writer.health().state, writer.health().figure) == ("attention", "1 lost"))
+    with pytest.raises(OperatorError, match="1 bars could not be stored"):
+        writer.close()

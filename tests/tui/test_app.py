@@ -6,7 +6,7 @@ import pytest
 from textual.events import MouseScrollUp
 from textual.widgets import Button, Input
 
-from engine.board_rows import FormingBar, PositionRow
+from engine.board_rows import Board, FormingBar, PositionRow
 from engine.errors import OperatorError
 from engine.numbers import log_time
 from engine.operator_requests import CancelRequest, ExitRequest, refused
@@ -63,6 +63,23 @@ def screen_text(app):
 async def settle(app, pilot):
     app.frame()
     await pilot.pause()
+
+
+async def test_a_desk_that_opens_says_how_far_it_is_and_claims_nothing_that_it_does_not_know():
+    face = FakeDesk()
+    face.board = Board("LIVE")
+    async with running(face) as (app, pilot):
+        text = "\n".join(screen_text(app))
+        assert text.count("the desk is opening") == 6
+        face.board.opening = "reading history 8/20"
+        await settle(app, pilot)
+        text = "\n".join(screen_text(app))
+        assert text.count("reading history 8/20") == 1
+        assert "flat" not in text
+        face.board.header = face.board.header._replace(state="running")
+        await settle(app, pilot)
+        text = "\n".join(screen_text(app))
+        assert ("opening" in text, "no instrument under watch" in text) == (False, True)
 
 
 @pytest.mark.parametrize("key", ["ctrl+k", "f12"])

@@ -30,6 +30,7 @@ from engine.system import structured_logs
 from store.bars.bar_writer import CAPACITY, WARM_UP, BarWriter
 from store.bars.parquet_bars import ParquetBars
 from store.bars.waiting_bars import WaitingBars
+from store.database_integrity import log_of
 from store.recordings.feed_writer import GB, FeedWriter, RecordingBounds
 from store.sqlite_journal import SqliteJournal
 from strategies.replaced_models import paper_charges
@@ -113,7 +114,10 @@ def wire_desk(station: DeskSession) -> Desk:
     journal = SqliteJournal(station.database, station.fail)
     station.closers.append(journal.close)
     lockstep = exchange.pacer is not None
-    health = HealthSources(disk_mb=config.watchdog.disk_mb, memory_mb=config.watchdog.memory_mb)
+    bounds = config.watchdog
+    health = HealthSources(
+        disk_mb=bounds.disk_mb, memory_mb=bounds.memory_mb, clock_s=bounds.clock_s
+    )
     store, version = _bar_store(station, exchange)
     recorded = rerun.market if rerun is not None else None
     # a day in lockstep comes again from its seed: there is nothing to record
@@ -206,6 +210,7 @@ def wire_desk(station: DeskSession) -> Desk:
         engine=desk,
         wind=frozen.wind,
         health=health,
+        journal=(station.database, log_of(station.database)),
     )
     station.closers.append(watchdog.close)
     # before the first turn, which would find the desk halted

@@ -67,3 +67,19 @@ def test_a_log_is_begun_anew_when_it_is_large_and_the_one_before_is_kept(tmp_pat
     structured_logs.open_log(path).end()
     assert path.read_text() == ""
     assert path.with_name("patang.log.1").read_text() == "eleven bytes\n"
+
+
+def test_a_log_that_is_removed_begins_anew_and_loses_nothing_after_it(tmp_path):
+    path = tmp_path / "log"
+    log = DeskLogFile(path)
+    log.write("before\n")
+    log.wait_until_written()
+    path.unlink()
+    log.write("after\n")
+    log.wait_until_written()
+    assert path.read_text() == "after\n"
+    # By a rotation that moves it away, too.
+    path.rename(tmp_path / "log.1")
+    log.write("later\n")
+    log.end()
+    assert [path.read_text(), (tmp_path / "log.1").read_text()] == ["later\n", "after\n"]

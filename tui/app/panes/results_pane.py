@@ -19,6 +19,7 @@ _METER: Final = 6
 class ResultsPaneView(View[ResultRow]):
     """Every result; `marked` is the key of the one that others are compared with."""
 
+    of_desk = False
     name = "results"
     title = "RESEARCH"
     help = (
@@ -158,6 +159,7 @@ def _figure_cell(
 class TabTableView(View[TabRow]):
     """A tab that is a table, whatever it is of."""
 
+    of_desk = False
     name = "result"
     help = (
         "A tab of the result under the cursor of the list: { and } take the next. Enter charts a "

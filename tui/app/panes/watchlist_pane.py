@@ -145,6 +145,10 @@ class WatchlistPaneView(View[WatchRow]):
         # the parts far apart: a change of one must not make up for that of another
         return board.watch.version + (self._book.version << 80) + (held << 40)
 
+    def opening_text(self, board: Board) -> str:
+        """Return how far the desk has come: nothing looks dead for seconds."""
+        return board.opening or super().opening_text(board)
+
     def rows(self, board: Board) -> Sequence[WatchRow]:
         """Return the instruments as the engine listed them, or those of the list that is shown."""
         held: dict[str, dict[str, None]] = {}

@@ -110,6 +110,8 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         self._tones_of = tones
         self._tones: ToneStyles | None = None
         self._version = -1
+        self._told = ""
+        """What an empty list said last."""
         self._board: Board | None = None
         self._now = 0
         self._frame = 0
@@ -152,6 +154,18 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         ]
         if dirty:
             self.refresh(*dirty)
+        if not self._rows and self._empty_text != self._told:
+            self._told = self._empty_text
+            self.refresh()
+
+    @property
+    def _empty_text(self) -> str:
+        if self.wanted:
+            return "nothing matches"
+        board = self._board
+        if board is not None and board.header.state == "starting":
+            return self.view.opening_text(board)
+        return self.view.empty
 
     def _take_board(self, board: Board, frame: int) -> bool:
         """Take the rows of a frame; return whether any may be another."""
@@ -251,6 +265,7 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
 
     def _take_rows(self, rows: Sequence[Row]) -> None:
         at_end = self.cursor >= len(self._rows) - 1
+        at_start = self.cursor == 0
         self._all = rows
         if self.wanted:
             rows = [row for row in rows if meets_filter(self.wanted, self.view.search_text(row))]
@@ -274,6 +289,8 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
             or len(rows) != len(before)
             or any(a[0] != b[0] for a, b in zip(before, rows, strict=True))
         ):
+            if self.view.leads and at_start and self._order is None:
+                self._key = rows[0][0] if rows else None
             self._resettle_cursor(follow=self.view.follows and at_end)
 
     def _in_order(self, rows: Sequence[Row], order: SortOrder) -> Sequence[Row]:
@@ -426,7 +443,7 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
                 )
             return self._row_strip(self._tones, place, width)
         if line == 0:
-            text = "nothing matches" if self.wanted else self.view.empty
+            text = self._empty_text
             return Strip(
                 [Segment(fit_text(f" {text}", width, right=False), self._tones.style("faint"))],
                 width,

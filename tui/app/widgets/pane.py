@@ -73,7 +73,12 @@ class Pane(Vertical):
         # held still for reading: the engine goes on, and the light of the focus with it
         if not frozen:
             self.table.pull(board, frame)
-        summary = self.table.view.summary(board) if not frozen else [PaneCell("frozen", "notice")]
+        view = self.table.view
+        # A count of what nobody has read yet would be a lie.
+        known = not view.of_desk or board.header.state != "starting"
+        summary = view.summary(board) if known else []
+        if frozen:
+            summary = [PaneCell("frozen", "notice")]
         table, shown = self.table, len(self.table.rows)
         if table.wanted:
             hits = f"/{table.wanted} {shown} of {table.total}"

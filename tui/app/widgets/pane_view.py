@@ -59,7 +59,19 @@ class View(Generic[Row]):
     columns: tuple[PaneColumn, ...] = ()
     follows = False
     """Whether the end matters: the view stays at the last row until the cursor leaves it."""
+    leads = False
+    """Whether the beginning matters: the view stays at the first row until the cursor leaves it."""
+    of_desk = True
+    """Whether it knows nothing before the desk has opened."""
     empty = "nothing yet"
+
+    def opening_text(self, board: Board) -> str:
+        """Return what stands in place of `empty` while the desk is opening.
+
+        Nothing is known then: "flat" would be a lie.
+        """
+        del board
+        return "the desk is opening" if self.of_desk else self.empty
 
     def version(self, board: Board) -> int:
         """Return a number that changes whenever any row does."""

@@ -20,6 +20,7 @@ PictureRow = tuple[object, ...]
 class PictureView(View[PictureRow]):
     """A view that draws itself; `changes` grows whenever it would look otherwise."""
 
+    of_desk = False
     changes = 0
 
     def version(self, board: Board) -> int:

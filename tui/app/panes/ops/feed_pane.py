@@ -22,6 +22,7 @@ class FeedPaneView(View[FeedRow]):
         "habit, late by the exchange's stamps, cold while its history is read, lost without a "
         "link. Minutes without a bar that were the feed's fault, and those read afterwards."
     )
+    leads = True
     empty = "no instrument yet"
     columns = (
         PaneColumn("symbol", 10, 14, right=False, names="symbol"),

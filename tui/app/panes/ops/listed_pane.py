@@ -21,6 +21,8 @@ class ListedRow(NamedTuple):
 class ListedPaneView(View[ListedRow]):
     """Rows that somebody else brings; until then `empty` says how."""
 
+    of_desk = False
+
     def __init__(
         self, name: str, title: str, help: str, columns: tuple[PaneColumn, ...], empty: str
     ) -> None:

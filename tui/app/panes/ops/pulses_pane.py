@@ -23,6 +23,7 @@ class PulsesPaneView(View[PulseRow]):
         "first, with since when and what to do; enter shows it whole. What is over goes back to "
         "its place. The same as `patang status`."
     )
+    leads = True
     empty = "the desk is opening"
     columns = (
         PaneColumn("", 1, right=False),

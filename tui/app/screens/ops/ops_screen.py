@@ -204,8 +204,11 @@ class OpsScreen(PanedScreen):
             fresh = await asyncio.to_thread(read_log, Path(path), self._log_read)
         except OSError as error:
             self._log.show_lines([LogLine(0, 0, "warn", f"{path}: {error.strerror}", path)])
+            self._log_read = 0
             return
         if fresh:
+            # Another file by the same name begins at its own beginning.
+            lines = lines if lines and fresh[0].number > lines[-1].number else []
             # The last byte that is known: what follows it is new.
             self._log_read = fresh[-1].number + 1
             self._log.show_lines([*lines, *fresh][-LINES_KEPT:])
