@@ -32,7 +32,7 @@ class PositionActs:
         if rung is None or ladder is None:
             event.fault = "it is flat already"
             return
-        event.fault = self._part_fault(ladder, rung, event.quantity)
+        event.fault = self.part_fault(ladder, rung, event.quantity)
         if event.fault:
             return
         # As a whole exit it is repeated until it has left; a part goes once.
@@ -68,7 +68,7 @@ class PositionActs:
     def _ladder_of(self, rung: Rung | None) -> Ladder | None:
         return None if rung is None else self.state.ladders.get(int(rung.ladder_id))
 
-    def _part_fault(self, ladder: Ladder, rung: Rung, quantity: i64) -> str:
+    def part_fault(self, ladder: Ladder, rung: Rung, quantity: i64) -> str:
         """Return why so many shares of a rung cannot leave now, or ""."""
         fault = _held_fault(rung)
         if fault:

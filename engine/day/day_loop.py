@@ -513,6 +513,10 @@ class DayLoop:
                 token = self.order_desk.find_token(request.token, request.symbol)
                 if not token:
                     return refused(f"{request.symbol} is not watched by this desk")
+                market = self.kernel.state.markets.get(token)
+                if market is None or not market.ladders:
+                    return refused(f"{request.symbol or token} is neither held nor being entered")
+                self.position_desk.withdraw_reversals(token)
                 act = OperatorInstruction(now, OperatorAct.EXIT, token=token, reason="operator")
                 self.inbox.append(act)
                 return self._add_waiting(done("leaving"))

@@ -30,7 +30,9 @@ def exit_charges(kernel: Kernel, ladder: Ladder, rung: Rung, price: float) -> in
 
 
 def break_even(kernel: Kernel, ladder: Ladder, rung: Rung) -> float:
-    """Return the price (rupees, on the grid) at which a rung is left without a loss; 0.0: unknown.
+    """Return the price (rupees, on the grid) at which a rung is left without a loss.
+
+    0.0: unknown, or decided already by what has left of it.
 
     Its charges so far and those of the exit are paid by then.
     """
@@ -44,4 +46,8 @@ def break_even(kernel: Kernel, ladder: Ladder, rung: Rung) -> float:
     for _ in range(ROUNDS):
         charges = int(rung.charges) + exit_charges(kernel, ladder, rung, price)
         price = (paid + sign * charges) / 100.0 / quantity
+        # What has left has brought in more than all of it has cost (short: cost more than it has
+        # brought in): no price of the rest decides it any more.
+        if price <= 0.0:
+            return 0.0
     return max(ladder.instrument.snap(price, sign), 0.0)

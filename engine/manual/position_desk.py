@@ -62,12 +62,16 @@ class HeldRung(NamedTuple):
 
 @dataclass(slots=True)
 class PendingReversal:
-    """A position that leaves, and the order to enter once it is flat; `until` in ns."""
+    """A position that leaves, and the order to enter once it is flat; `until` in ns.
+
+    Once `withdrawn` says why, nothing is entered.
+    """
 
     number: int
     token: int
     ticket: PlaceRequest
     until: int
+    withdrawn: str = ""
 
 
 class PositionDesk:
@@ -89,22 +93,21 @@ class PositionDesk:
             parts = self._divide_part(held, request)
         except ValueError as error:
             return refused(str(error)), []
-        commands: list[KernelCommand] = []
-        left = 0
+        symbol = held[0].ladder.instrument.symbol
+        # All are checked before the first leaves: what is refused has sold nothing.
         for each, quantity in parts:
-            event = PartExit(now, each.rung.rung_id, quantity)
-            commands += self._kernel.handle(event)
-            if event.fault:
-                # The first one tells; after that some of it leaves already.
-                text = f"{each.name} of {held[0].ladder.instrument.symbol}: {event.fault}"
-                return refused(f"{text}; {left} are leaving" if left else text), commands
-            left += quantity
+            acts = self._kernel.position_acts
+            if fault := acts.part_fault(each.ladder, each.rung, quantity):
+                return refused(f"{each.name} of {symbol}: {fault}"), []
+        commands: list[KernelCommand] = []
+        for each, quantity in parts:
+            commands += self._kernel.handle(PartExit(now, each.rung.rung_id, quantity))
+        left = sum(quantity for _, quantity in parts)
         total = sum(int(each.rung.quantity) for each in held)
         names = ", ".join(
             each.name if quantity == each.rung.quantity else f"{quantity} of {each.name}"
             for each, quantity in parts
         )
-        symbol = held[0].ladder.instrument.symbol
         kept = f"; the stop of the other {total - left} stays" if total > left else ""
         return done(f"leaving {left} of {total} {symbol} ({names}){kept}"), commands
 
@@ -113,6 +116,8 @@ class PositionDesk:
     ) -> list[tuple[HeldRung, int]]:
         """Return how many shares of which rung leave; raise `ValueError` where they cannot."""
         symbol = held[0].ladder.instrument.symbol
+        if request.quantity and request.part:
+            raise ValueError("shares or a percentage: one of them")
         if len({each.ladder.side for each in held}) > 1:
             raise ValueError(f"{symbol} is held long and short: name a rung")
         free = [each for each in held if not each.rung.leaving and each.rung.exit is None]
@@ -174,7 +179,13 @@ class PositionDesk:
             away = 1.0 - float(ladder.sign) * request.percent / 100.0
             return ladder.instrument.snap(last * away, -ladder.sign)
         if request.break_even:
-            return break_even(self._kernel, ladder, held.rung)
+            even = break_even(self._kernel, ladder, held.rung)
+            if even <= 0.0:
+                raise ValueError(
+                    f"{held.name} of {request.symbol} has no break-even: what has left of it "
+                    "outweighs all that stays"
+                )
+            return even
         return request.price
 
     # a rung more
@@ -222,6 +233,9 @@ class PositionDesk:
             token, ticket = self._opposite_ticket(request)
         except ValueError as error:
             return refused(str(error)), []
+        # Each would enter by itself, and the other side would be twice as large as was held.
+        if any(each.token == token and not each.withdrawn for each in self._reversals):
+            return refused(f"{request.symbol} is being reversed already"), []
         # Before anything leaves: a position that cannot be turned is not to be lost on the way.
         verdict, outcome = self._orders.entry_reason(ticket)
         if verdict is not RefusalReason.OK and verdict not in FREED:
@@ -232,6 +246,12 @@ class PositionDesk:
         self._reversals.append(PendingReversal(number, token, ticket, now + LEAVES_WITHIN))
         return None, commands
 
+    def withdraw_reversals(self, token: int) -> None:
+        """Let nothing be entered for an instrument that is left by hand: the last word counts."""
+        for each in self._reversals:
+            if each.token == token:
+                each.withdrawn = "everything was left by hand"
+
     def due_reversals(self, now: int) -> tuple[list[PendingReversal], dict[int, OperatorOutcome]]:
         """Return the reversals that are flat by now, and the outcomes of those that are given up.
 
@@ -241,7 +261,14 @@ class PositionDesk:
             return [], {}
         flat, given_up, waiting = list[PendingReversal](), dict[int, OperatorOutcome](), []
         for each in self._reversals:
-            if not self._kernel.state.markets[each.token].ladders:
+            # A halt counts though it is lifted before the position has left.
+            if self._kernel.state.halted:
+                each.withdrawn = each.withdrawn or "the desk was halted meanwhile"
+            if each.withdrawn:
+                given_up[each.number] = refused(
+                    f"{each.ticket.symbol}: {each.withdrawn}, its other side is not entered"
+                )
+            elif not self._kernel.state.markets[each.token].ladders:
                 flat.append(each)
             elif now >= each.until:
                 given_up[each.number] = refused(

@@ -8,7 +8,7 @@ from engine.config.schema import DeskConfig
 from engine.day.replay_control import MinutePoint, ReplayControl
 from engine.errors import DataError, NothingFound
 from engine.market.charges import load_rate_table
-from engine.operator_requests import ExitRequest, PlaceRequest
+from engine.operator_requests import ExitRequest, PlaceRequest, ReverseRequest
 from store.desk_marks import EndedTrade
 from strategies import load_config
 from tests.desk.past_days import DAY, EAGER, OPEN, SHARES, write_recording
@@ -132,18 +132,28 @@ def test_a_day_by_hand_is_scored_against_the_strategies_of_the_configuration(
                 lambda: control.goal is None and desk.board.header.now >= control.now, "it is there"
             )
 
-        def ask(request):
-            number = desk.submit(request)
+        def answer(number):
             wait_for(lambda: desk.outcome(number), "it is answered")
-            assert desk.outcome(number).ok
+            return desk.outcome(number)
+
+        def ask(request):
+            assert answer(desk.submit(request)).ok
 
         wait_for(lambda: desk.board.header.now, "the day is there")
         go("09:16")
-        ask(PlaceRequest(symbol="INFY", side="BUY", quantity=10, stop=5.0))
+        leave = ExitRequest(SHARES["INFY"], "INFY")
+        assert str(answer(desk.submit(leave))) == (
+            "refused: INFY is neither held nor being entered"
+        )
+        ask(PlaceRequest(symbol="INFY", side="BUY", quantity=10, product="MIS", stop=5.0))
         go("09:20")
         bought.extend(desk.board.positions.rows)
-        ask(ExitRequest(SHARES["INFY"], "INFY"))
+        # Who turns a position, thinks better of it and just leaves, is flat in the end.
+        turned = desk.submit(ReverseRequest(symbol="INFY"))
+        ask(leave)
         go("09:24")
+        assert "everything was left by hand" in str(answer(turned))
+        assert not desk.board.positions.rows
         desk.stop()
         return desk.wait()
 
@@ -152,7 +162,7 @@ def test_a_day_by_hand_is_scored_against_the_strategies_of_the_configuration(
     [session] = kept_sessions(tmp_path / "state/patang/practice.jsonl")
     [row] = bought
     assert (row.symbol, row.quantity) == ("INFY", 10)
-    assert (session.own.orders, session.own.trades) == (2, 1)
+    assert (session.own.orders, session.own.trades) == (3, 1)
     # one trade, flat at the end: all there is to the day
     assert session.own.net == session.own.best == session.own.worst
     assert session.own.charges > 0

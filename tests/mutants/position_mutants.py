@@ -192,4 +192,28 @@ POSITIONS = (
         "charges = int(rung.charges) + exit_charges(kernel, ladder, rung, price)",
         "charges = int(rung.charges)",
     ),
+    Mutant(
+        "a rest that its sold part has paid for ends the desk",
+        EVEN,
+        "        if price <= 0.0:\n            return 0.0\n",
+        "",
+    ),
+    Mutant(
+        "a position is reversed twice",
+        DESK,
+        "if any(each.token == token and not each.withdrawn for each in self._reversals):",
+        "if False:",
+    ),
+    Mutant(
+        "a position that was left by hand is entered the other way",
+        DESK,
+        "            if each.token == token:\n                each.withdrawn",
+        "            if False:\n                each.withdrawn",
+    ),
+    Mutant(
+        "a halt that was lifted again lets the other side enter",
+        DESK,
+        "if self._kernel.state.halted:",
+        "if False:",
+    ),
 )

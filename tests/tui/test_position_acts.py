@@ -4,6 +4,7 @@ import pytest
 from textual.widgets import Button
 
 from engine.board_rows import FillMark, GttRow, LadderRow, OrderRow, PositionRow
+from engine.errors import OperatorError
 from engine.operator_requests import (
     AddRungRequest,
     ExitRequest,
@@ -15,11 +16,19 @@ from engine.operator_requests import (
 from tests.tui.fake import MINUTE, START, FakeDesk
 from tests.tui.test_app import running, screen_text, settle
 from tui.app.positions.act_dialog import ActDialog
-from tui.app.positions.position_forms import ActError, AddForm, ExitForm, ReverseForm, StopForm
+from tui.app.positions.position_forms import (
+    ALL,
+    ActError,
+    AddForm,
+    ExitForm,
+    ReverseForm,
+    StopForm,
+)
 from tui.app.positions.tree_pane import TreePaneView, tree_rows
 from tui.app.positions.tree_screen import TreeScreen
 from tui.app.screens.desk_screen import DeskScreen
 from tui.app.screens.modal_dialogs import HelpDialog
+from tui.commands.desk.position_commands import exit_position
 
 
 def text_of(app):
@@ -225,6 +234,23 @@ def test_a_short_position_is_bought_back():
     face.board.positions.put(row.key, row._replace(quantity=-30, product="MIS"))
     assert ExitForm(face.board, "TITAN", row.key).lines([""], "")[0].startswith("BUY 30 TITAN")
     assert ReverseForm(face.board, "TITAN", row.key).verb(["", ""], "") == "Exit, then BUY 30"
+
+
+def test_what_is_held_long_and_short_is_not_flat_though_its_sum_is():
+    face = FakeDesk()
+    row = next(each for each in face.board.positions.rows[:] if each.symbol == "TITAN")
+    face.board.positions.put("T2", row._replace(key="T2", quantity=-row.quantity, product="MIS"))
+    form = ExitForm(face.board, "TITAN", row.key)
+    both = 2 * abs(row.quantity)
+    assert form.verb([""], "") == f"Exit {both} of {both}"
+    assert form.lines([""], "")[0].startswith(f"SELL and BUY {both} TITAN")
+    assert form.request([""], ALL) == ExitRequest(row.token, "TITAN")
+
+
+def test_an_exit_of_nothing_is_not_an_exit_of_everything():
+    for words in ({"quantity": 0}, {"part": 0.0}, {"part": float("nan")}, {"quantity": -1}):
+        with pytest.raises(OperatorError, match=r"nothing to leave; without --\w+ everything"):
+            exit_position("INFY", **words)
 
 
 # the tree

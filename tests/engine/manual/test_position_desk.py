@@ -74,9 +74,22 @@ def test_one_rung_leaves_by_its_number_or_its_place(hand):
     )
 
 
+def test_nothing_leaves_where_one_of_the_rungs_cannot(hand):
+    hand.add()
+    # The rung added last is free, the one below it is busy with a part of its own.
+    hand.leave(rung="P1", quantity=10)
+    assert hand.leave(quantity=70) == (
+        "refused: script P1 of CANBK: a part of it is leaving already"
+    )
+    assert hand.commands == []
+    first, second = hand.scene.kernel.state.ladders.values().__iter__().__next__().rungs
+    assert (first.part, second.part, second.leaving) == (10, 0, False)
+
+
 @pytest.mark.parametrize(
     ("what", "why"),
     [
+        ({"quantity": 10, "part": 5.0}, "refused: shares or a percentage: one of them"),
         ({"quantity": 101}, "refused: 101 CANBK cannot leave: 100 are held"),
         ({"part": 0.5}, "refused: 0.5 % of 100 CANBK is less than 1"),
         ({"rung": "P7"}, "refused: CANBK has no one rung P7: there are 2 (script P1)"),
@@ -209,7 +222,79 @@ def test_a_full_desk_reverses_since_the_exit_makes_room():
     assert reverse(hand) is None
 
 
+def leave_intraday(hand):
+    """Let the intraday position leave, down to its last share."""
+    scene = hand.scene
+    stop = scene.rung.stop_order
+    scene.answer(stop.intent, ACCEPTED, "G1", RequestVerb.CANCEL)
+    scene.book("G1", OrderStatus.CANCELLED, quantity=100, side=Side.SELL)
+    scene.fill(scene.exits()[-1], "X1")
+
+
+def test_a_reversal_asked_for_twice_enters_the_other_side_once():
+    hand = intraday()
+    assert reverse(hand) is None
+    assert str(reverse(hand)) == "refused: CANBK is being reversed already"
+    assert hand.commands == []
+    leave_intraday(hand)
+    flat, given_up = hand.desk.due_reversals(hand.scene.now)
+    assert (len(flat), given_up) == (1, {})
+
+
+def test_an_exit_by_hand_takes_a_reversal_back():
+    hand = intraday()
+    reverse(hand)
+    hand.desk.withdraw_reversals(CANBK + 1)
+    hand.desk.withdraw_reversals(CANBK)
+    # Who turns it once more means it: the newest word counts.
+    assert reverse(hand) is None
+    flat, given_up = hand.desk.due_reversals(hand.scene.now)
+    assert flat == []
+    assert str(given_up[7]) == (
+        "refused: CANBK: everything was left by hand, its other side is not entered"
+    )
+    leave_intraday(hand)
+    assert len(hand.desk.due_reversals(hand.scene.now)[0]) == 1
+
+
+def test_a_halt_takes_a_reversal_back_even_where_it_is_lifted_before_the_position_has_left():
+    hand = intraday()
+    reverse(hand)
+    hand.scene.kernel.state.halted = True
+    _, given_up = hand.desk.due_reversals(hand.scene.now)
+    assert str(given_up[7]) == (
+        "refused: CANBK: the desk was halted meanwhile, its other side is not entered"
+    )
+    hand.scene.kernel.state.halted = False
+    leave_intraday(hand)
+    assert hand.desk.due_reversals(hand.scene.now) == ([], {})
+
+
 # the break-even
+
+
+def test_a_rest_that_the_sold_part_has_paid_for_has_no_break_even(hand):
+    scene = hand.scene
+    scene.seconds(5)
+    hand.leave(quantity=99)
+    found = scene.answer(scene.rung.gtt.intent, ACCEPTED, "7", RequestVerb.MODIFY)
+    scene.fill(only(found, PlaceOrder).order, "X1", price=102.0)
+    assert scene.rung.quantity == 1
+    # 99 × ₹102 have come in for 100 × ₹100: the last share may fall to nothing.
+    assert hand.stop(break_even=True) == (
+        "refused: script P1 of CANBK has no break-even: what has left of it outweighs all that "
+        "stays"
+    )
+
+
+def test_a_short_rest_that_has_lost_more_than_it_can_make_has_no_break_even_either():
+    hand = intraday(side=Side.SELL)
+    scene = hand.scene
+    rung = scene.rung
+    ladder = scene.kernel.state.owners[rung.ladder_id]
+    # 100 sold at ₹100, 99 of them bought back at ₹102.
+    rung.sold, rung.sold_value = 99, 99 * 102_00
+    assert break_even(scene.kernel, ladder, rung) == 0.0
 
 
 def dear_rates():

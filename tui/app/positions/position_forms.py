@@ -169,15 +169,16 @@ class ExitForm(ActForm):
         found = super().lines(texts, scope)
         if not rows:
             return found
-        total = sum(row.quantity for row in rows)
+        total = _shares_of(rows)
         try:
-            leaves = self._leaving_shares(texts[0], abs(total))
+            leaves = self._leaving_shares(texts[0], total)
         except ActError:
-            leaves = abs(total)
+            leaves = total
         last = rows[-1].ltp
-        cost = int(sum(row.leaving for row in rows) * leaves / max(abs(total), 1))
-        kept = "its GTTs go, too" if leaves == abs(total) else "the rest stays under its stop"
-        side = "SELL" if total > 0 else "BUY"
+        cost = int(sum(row.leaving for row in rows) * leaves / max(total, 1))
+        kept = "its GTTs go, too" if leaves == total else "the rest stays under its stop"
+        sides = dict.fromkeys("SELL" if row.quantity > 0 else "BUY" for row in rows)
+        side = " and ".join(sides)
         leaving = f"{side} {count(leaves)} {plain_text(self.symbol)} at about {price(last)}"
         return [
             f"{leaving}, worth {price(leaves * last)}",
@@ -187,7 +188,7 @@ class ExitForm(ActForm):
 
     def verb(self, texts: Sequence[str], scope: str) -> str:
         """Return how many of how many leave."""
-        held = abs(sum(row.quantity for row in self.rows(scope)))
+        held = _shares_of(self.rows(scope))
         try:
             return f"Exit {count(self._leaving_shares(texts[0], held))} of {count(held)}"
         except ActError:
@@ -196,7 +197,7 @@ class ExitForm(ActForm):
     def request(self, texts: Sequence[str], scope: str) -> EngineRequest:
         """Return the exit; the shares of a part are of the newest rungs."""
         rows = self.rows(scope)
-        held = abs(sum(row.quantity for row in rows))
+        held = _shares_of(rows)
         if not held:
             raise ActError(f"{self.symbol} is flat already")
         leaves = self._leaving_shares(texts[0], held)
@@ -421,6 +422,11 @@ FORMS: Final[dict[str, type[ActForm]]] = {
     "add": AddForm,
     "reverse": ReverseForm,
 }
+
+
+def _shares_of(rows: Sequence[PositionRow]) -> int:
+    """Return the shares of rungs, long and short together: they leave one by one."""
+    return sum(abs(row.quantity) for row in rows)
 
 
 def _typed_figure(name: str, text: str) -> float:

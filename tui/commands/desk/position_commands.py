@@ -24,15 +24,23 @@ STOP = Parameter(
 def exit_position(
     symbol: Annotated[str, SYMBOL],
     *,
-    quantity: Annotated[int, Parameter(help="Shares, the newest rungs first; 0: all.")] = 0,
-    part: Annotated[float, Parameter(help="Percent of the shares instead, as 50.")] = 0.0,
+    quantity: Annotated[
+        int | None, Parameter(help="Shares, the newest rungs first; without it, all.")
+    ] = None,
+    part: Annotated[float | None, Parameter(help="Percent of the shares instead, as 50.")] = None,
     rung: Annotated[str, RUNG] = "",
     mode: Annotated[Mode | None, DESK] = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
     """Leave a position of the running desk at the market, or a part of it."""
-    wanted = ExitRequest(symbol=symbol, quantity=quantity, part=part, rung=rung)
+    # A figure that came out as nothing must not leave everything.
+    for name, figure in (("quantity", quantity), ("part", part)):
+        if figure is not None and not figure > 0:
+            raise OperatorError(
+                f"--{name} {figure:g}: nothing to leave; without --{name} everything leaves"
+            )
+    wanted = ExitRequest(symbol=symbol, quantity=quantity or 0, part=part or 0.0, rung=rung)
     return order_requests.ask_desk(config, mode or "", wanted, as_json=as_json)
 
 
