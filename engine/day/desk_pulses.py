@@ -140,7 +140,7 @@ def market_pulses(loop: "DayLoop", now: int) -> Iterator[PulseReading]:
         mend = "It goes on by itself; no strategy enters these before."
         yield PulseReading("history", f"reading {total - cold}/{total}", ATTENTION, mend)
     else:
-        yield PulseReading("history", f"of {count(len(loop.kernel.state.markets))} read")
+        yield PulseReading("history", f"of {count(len(loop.kernel.state.markets))} instruments")
     yield _letters_pulse(loop, now)
 
 

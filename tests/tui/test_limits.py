@@ -93,7 +93,7 @@ async def enter(pilot, app, down, value, reason):
     """Go to a limit on screen 6, press e, and answer."""
     await pilot.press("6")
     await settle(app, pilot)
-    await pilot.press("tab", "g", *["j"] * down, "m")
+    await pilot.press("g", *["j"] * down, "m")
     await settle(app, pilot)
     assert isinstance(app.screen, EntryDialog)
     await pilot.press(*value, "tab", *reason.replace(" ", "_"), "enter")

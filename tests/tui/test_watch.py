@@ -301,17 +301,6 @@ async def test_three_keys_show_all_orders_of_a_symbol(screen):
     assert blotter.wanted == "hdfcbank"
 
 
-async def test_five_keys_place_a_limit_order_from_the_book(screen):
-    keys = ["3", "j", "B"]
-    await screen.press(*keys)
-    ticket = screen.app.screen
-    assert ticket._form.symbol == "RELIANCE"
-    price = float(ticket._form.price)
-    assert price == screen.face.board.depth.rows[1].price if screen.face.board.depth.rows else price
-    # what is left to type is how many and the stop; enter goes to the button, and sends
-    assert len(keys) + 2 <= 5
-
-
 # price alerts
 
 

@@ -57,10 +57,20 @@ class RiskScreen(PanedScreen):
             "risk-panes",
         )
         self._dialogs = dialogs
+        self._comes_up = True
+
+    def on_screen_resume(self) -> None:
+        """Begin where there is something to do."""
+        self._comes_up = True
 
     def draw(self, frame: ScreenFrame) -> None:
         """Show one frame; differences have room only while there are some."""
-        self._panes.set_class(not frame.board.differences.rows, "-agreed")
+        agreed = not frame.board.differences.rows
+        self._panes.set_class(agreed, "-agreed")
+        # An empty list would take the first keys of whoever comes to change a limit.
+        if self._comes_up and agreed and self._current == "differences":
+            self.turn_to("limits")
+        self._comes_up = False
         super().draw(frame)
 
     @property
