@@ -12,12 +12,13 @@ from engine.numbers import log_time
 from engine.operator_requests import CancelRequest, ExitRequest, refused
 from tests.tui.fake import FakeDesk
 from tui.app.app import PatangApp
+from tui.app.guide.key_help import KeyHelp
 from tui.app.positions.act_dialog import ActDialog
 from tui.app.screens.action_palette import ActionPalette
 from tui.app.screens.chart_screen import ChartScreen
 from tui.app.screens.desk_layouts import ALL, PRESETS
 from tui.app.screens.desk_screen import DeskScreen
-from tui.app.screens.modal_dialogs import HelpDialog, QuestionDialog
+from tui.app.screens.modal_dialogs import QuestionDialog
 from tui.app.widgets.chart_canvas import ChartCanvas
 from tui.app.widgets.pane_grid import pane_rows
 from tui.app.widgets.status_bands import KillBand, ModeBand
@@ -106,7 +107,7 @@ async def test_the_kill_key_works_while_a_filter_is_typed(key):
     [
         ("x", ActDialog),
         ("ctrl+p", ActionPalette),
-        ("f1", HelpDialog),
+        ("f1", KeyHelp),
         ("ctrl+q", QuestionDialog),
     ],
 )

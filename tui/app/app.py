@@ -723,10 +723,15 @@ class PatangApp(App[None]):
     def action_help(self) -> None:
         """Explain the focused pane and list every key."""
         from tui.app.guide.help_text import help_text  # noqa: PLC0415 - not before the first paint
+        from tui.app.guide.key_help import KeyHelp  # noqa: PLC0415
 
-        if not self.screen.is_modal:
-            view = self.screen.current.table.view if isinstance(self.screen, PanedScreen) else None
-            self.dialogs.explain(*help_text(view, self._active_scopes, self.keymap, self.tones()))
+        if self.screen.is_modal:
+            return
+        view = self.screen.current.table.view if isinstance(self.screen, PanedScreen) else None
+        near = view, self._active_scopes, self.keymap, self.tones()
+        page = self.dialogs.modal(KeyHelp)
+        page.prepare(help_text(*near)[0], lambda typed: help_text(*near, typed)[1])
+        self.dialogs.open_dialog(page, lambda _: None)
 
     @property
     def keymap(self) -> Mapping[str, str]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from rich.text import Text
+from textual import events
 from textual.widget import Widget
 
 from engine.texts import plain_text
@@ -20,17 +21,30 @@ def footer_keys(scopes: set[str], keymap: Mapping[str, str]) -> list[KeyAction]:
     ]
 
 
-def footer_line(shown: list[KeyAction], status: PaneCell, width: int, tones: ToneStyles) -> Text:
-    """Return the footer: keys from the left as far as they fit, the status at the right end."""
+def footer_spots(
+    shown: list[KeyAction], status: PaneCell, width: int
+) -> list[tuple[int, KeyAction]]:
+    """Return the actions that fit on the footer, each with the column where it begins."""
     words = plain_text(status.text)
     # what became of the last command matters more than a reminder of keys
     room = width - (len(words) + 3 if words else 1)
-    text = Text(" ", no_wrap=True, end="")
+    spots, at = [], 1
     for action in shown:
-        cap = key_caps(action.keys.partition(",")[0])
+        size = len(key_caps(action.keys.partition(",")[0])) + len(action.verb) + 3
         # they come in order of their weight: what follows would be no shorter loss
-        if len(text) + len(cap) + len(action.verb) + 3 > room:
+        if at + size > room:
             break
+        spots.append((at, action))
+        at += size
+    return spots
+
+
+def footer_line(shown: list[KeyAction], status: PaneCell, width: int, tones: ToneStyles) -> Text:
+    """Return the footer: keys from the left as far as they fit, the status at the right end."""
+    words = plain_text(status.text)
+    text = Text(" ", no_wrap=True, end="")
+    for _, action in footer_spots(shown, status, width):
+        cap = key_caps(action.keys.partition(",")[0])
         text.append(cap, tones.ink("danger" if action.fixed else "focus"))
         text.append(f" {action.verb}  ", tones.ink("dim"))
     if words:
@@ -45,7 +59,7 @@ def footer_line(shown: list[KeyAction], status: PaneCell, width: int, tones: Ton
 
 
 class KeyFooter(Widget):
-    """The footer, one line."""
+    """The footer, one line; a click on a key runs it."""
 
     ALLOW_SELECT = False
     DEFAULT_CSS = "KeyFooter { dock: bottom; width: 100%; height: 1; background: $panel; }"
@@ -65,3 +79,19 @@ class KeyFooter(Widget):
     def render(self) -> Text:
         """Render the footer."""
         return footer_line(self._keys, self._status, self.size.width, self._tones())
+
+    def spots(self) -> list[tuple[int, KeyAction]]:
+        """Return the actions in sight, each with the column where it begins."""
+        return footer_spots(self._keys, self._status, self.size.width)
+
+    async def on_click(self, event: events.Click) -> None:
+        """Run the key under the pointer."""
+        # the second press of the kill key flattens: half of a double click is none
+        if event.chain > 1:
+            return
+        for left, action in self.spots():
+            words = len(key_caps(action.keys.partition(",")[0])) + 1 + len(action.verb)
+            if left <= event.x < left + words:
+                target = self.screen.focused or self.screen
+                await self.app.run_action(action.run, default_namespace=target)
+                return

@@ -1,0 +1,75 @@
+"""Help, palette, jump mode: what leads about the screen."""
+
+import pytest
+from textual.widgets import Input
+
+from tests.tui.test_app import running, screen_text, settle
+from tui.app.guide.help_text import matching_actions
+from tui.app.guide.key_help import KeyHelp
+from tui.app.widgets.key_footer import KeyFooter
+from tui.key_actions import BY_ID, key_caps
+
+
+@pytest.mark.parametrize(
+    ("typed", "ids"),
+    [
+        ("f12", {"kill"}),
+        ("^q", {"quit"}),
+        ("patang attach nowhere", set()),
+        ("FLATTENS position", {"kill"}),
+        ("order sell SYMBOL", {"sell"}),
+    ],
+)
+def test_help_finds_a_key_by_its_name_and_the_rest_by_words(typed, ids):
+    assert {action.id for action in matching_actions(typed, {})} == ids
+
+
+def test_help_tells_a_capital_from_a_small_letter_and_knows_changed_keys():
+    assert {action.id for action in matching_actions("P", {})} == {"preflight"}
+    assert "preflight" not in {action.id for action in matching_actions("p", {})}
+    assert {action.id for action in matching_actions("f4", {"preflight": "f4"})} == {"preflight"}
+
+
+async def test_help_is_read_at_80_by_24_and_filters_as_one_types():
+    async with running(size=(80, 24)) as (app, pilot):
+        await pilot.press("question_mark")
+        await settle(app, pilot)
+        assert isinstance(app.screen, KeyHelp)
+        lines = screen_text(app)
+        first = next(n for n, line in enumerate(lines) if "In positions, ladders" in line)
+        # the keys of the pane with the focus come first, a line each, on the first page
+        assert first <= 4
+        assert sum(line.strip() != "" for line in lines[first:]) >= 18
+        await pilot.press(*"cancelled protection")
+        await settle(app, pilot)
+        text = "\n".join(screen_text(app))
+        assert "^k f12" in text
+        assert "$ patang kill [--flatten]" in text
+        assert "In positions, ladders" not in text
+        app.screen.query_one(Input).value = "zzz[red]"
+        await settle(app, pilot)
+        assert "nothing matches zzz[red]" in "\n".join(screen_text(app))
+        await pilot.press("escape")
+        await settle(app, pilot)
+        assert not app.screen.is_modal
+        await pilot.press("f1")
+        await settle(app, pilot)
+        # it begins anew
+        assert app.screen.query_one(Input).value == ""
+
+
+async def test_a_click_on_a_footer_key_runs_it_and_a_double_click_never_flattens():
+    async with running(size=(200, 40)) as (app, pilot):
+        footer = app.screen.query_one(KeyFooter)
+        spots = {action.id: left for left, action in footer.spots()}
+        text = screen_text(app)[footer.region.y]
+        for action in (BY_ID["kill"], BY_ID["zoom"]):
+            assert text[spots[action.id] :].startswith(f"{key_caps(action.keys.split(',')[0])} ")
+        await pilot.click(footer, offset=(spots["zoom"], 0))
+        await settle(app, pilot)
+        assert not app.screen.panes["watch"].display
+        await pilot.click(footer, offset=(spots["kill"], 0), times=2)
+        await settle(app, pilot)
+        assert app.face.kills == [(False, "operator")]
+        # between two keys there is nothing to run
+        await pilot.click(footer, offset=(0, 0))
