@@ -104,8 +104,12 @@ class PriceAlerts:
         market = next((each for each in markets if each.instrument.symbol == wanted.symbol), None)
         if market is None:
             return refused(f"{wanted.symbol} is not under watch: add it first")
+        # A level of 1496.6000000000001 would not be reached by the price that it is shown as.
+        wanted = structs.replace(wanted, level=round(wanted.level, 4))
         if wanted.way != "change" and wanted.level <= 0.0:
             return refused("an alert needs a price above 0")
+        if not wanted.level:
+            return refused("an alert needs a change of more than nothing")
         if wanted.way == "change" and not market.instrument.close:
             return refused(f"{wanted.symbol} has no previous close that a change could count from")
         if is_reached(wanted, market):

@@ -16,6 +16,8 @@ NEAREST: Final = 3
 _COMPARED: Final = 2_000
 """Symbols that a mistyped one is held against, letter by letter: that takes its time."""
 _KINDS: Final = {"EQ": 0, "INDEX": 1, "FUT": 2}
+_SIDES: Final = frozenset({"ce", "pe", "fut"})
+"""Kinds that are asked for after a name, and whose letters stand in many names."""
 _OPTION: Final = re.compile(r"(.+?)(\d{2}(?:[A-Z]{3}|[1-9OND]\d{2}))(\d+(?:\.\d+)?)(CE|PE)")
 
 
@@ -82,9 +84,12 @@ class InstrumentSearch:
         found: Sequence[int] = range(len(self._rows))
         # A word at a time over what the one before has left: the first goes over tens of thousands
         # of short texts, which takes milliseconds, and the others over a few.
-        for word in words:
+        for turn, word in enumerate(words):
             texts = self._texts
             hits = [at for at in found if word in texts[at]]
+            # "reliance ce" asks for calls: every name that has these letters would hide them.
+            if turn and word in _SIDES:
+                hits = [at for at in hits if self._rows[at].kind.lower() == word] or hits
             found = hits or self._with_letters(word, found)
         return FoundInstruments(
             len(found), tuple(self._rows[at] for at in self._closest_first(words[0], found)[:most])

@@ -62,6 +62,16 @@ def test_it_fires_once_where_its_price_is_reached(way, level, short_of, at, word
     assert (desk.board.alarms, desk.board.alerts.rows[0].at) == ({}, at)
 
 
+def test_a_level_that_was_reckoned_with_is_the_price_that_it_is_shown_as():
+    desk = Alerted()
+    # As 1496.2 + 0.4 comes out: a hair above the price that is meant.
+    assert desk.ask("above", 103.00000000000003).text == "alert 1: CANBK at 103.00 or above"
+    desk.tick(103.0)
+    assert desk.said == [("alert", "CANBK is at 103.00 or above: last 103.00")]
+    for way in ("below", "change"):
+        assert not desk.ask(way, 0.00001).ok, "nothing is left of it"
+
+
 def test_it_outlives_the_desk_and_is_removed_for_good():
     first = Alerted()
     first.ask("above", 103.0)

@@ -52,3 +52,20 @@ def test_an_option_is_its_underlying_expiry_strike_and_side():
 
 def test_the_nearest_names_of_a_mistyped_one():
     assert SEARCH.nearest("INFYY")[0] == "INFY"
+
+
+def test_a_kind_after_a_name_is_that_kind_and_no_letters_of_the_name():
+    names = ("RELIANCE", "RELIANCE26NOVFUT", "RELIANCE26NOV1500CE", "RELIANCE26NOV1500PE")
+    kinds = ("EQ", "FUT", "CE", "PE")
+    search = InstrumentSearch(
+        Instrument(n, "NFO", name, 0.05, kind=kind, name="RELIANCE")
+        for n, (name, kind) in enumerate(zip(names, kinds, strict=True), 1)
+    )
+    for text, found in (
+        ("reliance ce", ["RELIANCE26NOV1500CE"]),
+        ("rel 1500 pe", ["RELIANCE26NOV1500PE"]),
+        ("rel fut", ["RELIANCE26NOVFUT"]),
+        # At the beginning it is the beginning of a name: CEAT.
+        ("ce", [*names[:2], "RELIANCE26NOV1500CE", "RELIANCE26NOV1500PE"]),
+    ):
+        assert [row.symbol for row in search.find(text).rows] == found
