@@ -73,7 +73,9 @@ def beside_a_screen(port: int, seconds: int, packets: int) -> None:
 
     from tests.tui.fake import FakeDesk
     from tui.app.app import PatangApp
+    from tui.app.screen_runner import HANDOVER_S
 
+    sys.setswitchinterval(HANDOVER_S)
     face, told = FakeDesk(symbols=live_path.INSTRUMENTS), []
     # What is waited for counts here: the interpreter's lock is what a screen takes away.
     live_path.time.thread_time_ns = time.perf_counter_ns

@@ -100,13 +100,18 @@ def test_the_same_key_may_serve_two_panes():
     assert check_keymap({"exit": "Q", "cancel": "Q"})
 
 
-def test_the_app_imports_no_broker_no_store_and_no_chart():
+@pytest.mark.parametrize(
+    ("module", "unwanted"),
+    [
+        ("tui.app.app", {"brokers", "store", "plotext", "numpy", "pyarrow", "duckdb"}),
+        # what stands between the command and the first picture of a run
+        ("tui.app.screen_runner", {"plotext", "numpy", "pyarrow", "duckdb", "aiohttp"}),
+    ],
+)
+def test_before_the_first_picture_nothing_heavy_is_imported(module, unwanted):
     code = (
-        "import sys, tui.app.app\n"
-        "bad = [m for m in sys.modules if m.split('.')[0] in "
-        "{'brokers', 'store', 'plotext', 'pandas', 'numpy', 'pyarrow', "
-        "'duckdb', 'kiteconnect'}]\n"
-        "print(bad)"
+        f"import sys, {module}\n"
+        f"print([m for m in sys.modules if m.split('.')[0] in {unwanted | {'kiteconnect'}}])"
     )
     run = subprocess.run(
         [sys.executable, "-c", code],

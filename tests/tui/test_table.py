@@ -1,6 +1,7 @@
 """The live table: it repaints what changed, flashes it, and nothing else."""
 
 import contextlib
+from typing import ClassVar
 
 import pytest
 
@@ -175,3 +176,53 @@ async def test_a_frame_that_comes_before_its_resize_event_is_drawn():
         assert "RELIANCE" in fresh.render_line(1).text
         fresh.pull(app.face.board, 2)
         await pilot.pause()
+
+
+class CountedRow(WatchRow):
+    """An instrument that notes whoever looks at its names or its state."""
+
+    looked: ClassVar[set[int]] = set()
+
+    def _note(self):
+        self.looked.add(tuple.__getitem__(self, 0))
+
+    def __getitem__(self, at):
+        self._note()
+        return super().__getitem__(at)
+
+    @property
+    def symbol(self):
+        self._note()
+        return tuple.__getitem__(self, 1)
+
+    @property
+    def stale(self):
+        self._note()
+        return tuple.__getitem__(self, WatchRow._fields.index("stale"))
+
+
+async def test_a_frame_looks_at_rows_in_sight_alone_however_many_there_are():
+    async with watching(symbols=9_000) as (app, _pilot, table):
+        rows = app.face.board.watch.rows
+        for place in range(0, len(rows), 10):
+            row = CountedRow(*rows[place])._replace(ltp=place + 1.0)
+            app.face.board.watch.put(row.token, row)
+        CountedRow.looked.clear()
+        app.frame()
+        in_sight = range(0, table.size.height - 1, 10)
+        assert CountedRow.looked == {rows[place].token for place in in_sight}
+        assert table.rows[8_990].ltp == 8_991.0
+
+
+async def test_of_very_many_a_new_one_and_a_group_are_seen_at_once():
+    async with watching(symbols=600) as (app, _pilot, table):
+        row = app.face.board.watch.rows[0]
+        app.face.board.watch.put(1, row._replace(token=1, symbol="A-NAME-OF-MANY"))
+        app.frame()
+        assert table.rows[-1].symbol == "A-NAME-OF-MANY"
+        assert table._columns[0].width == len("A-NAME-OF-MANY")
+        tick(app, 5, 77.0)
+        app.frame()
+        table._book.turn_group()
+        app.frame()
+        assert table._headings

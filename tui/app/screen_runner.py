@@ -2,6 +2,8 @@
 
 import os
 import signal
+import sys
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -14,11 +16,13 @@ from tui.app.screen_memory import keep_quietly, own_memory
 from tui.run.forced_ending import ForcedEnding
 from tui.run.launch import detach_streams, handling_signals, run_after_screen, run_detached
 from tui.run.opening import OpeningDesk
-from tui.run.replay.replaying_desk import ReplayingDesk
 from tui.run.session import DeskSession
 
 WELCOMED: Final = "welcomed"
 """A file in the user's state folder: he has read the welcome."""
+
+HANDOVER_S: Final = 0.000_5
+"""How long the engine waits for the interpreter while the screen draws: Python's own is 5 ms."""
 
 if TYPE_CHECKING:
     from engine.desk import Desk
@@ -36,8 +40,7 @@ def run_screen(station: DeskSession, ending: ForcedEnding) -> "Desk":
             loop.call_soon_threadsafe(app.exit)
 
     ui, welcomed = station.config.ui, own_state_folder(os.environ) / WELCOMED
-    kind = OpeningDesk if station.run.control is None else ReplayingDesk
-    opening = kind(station, failed)
+    opening = _opening_of(station, failed)
     memory = own_memory(os.environ)
     app = PatangApp(
         opening,
@@ -49,6 +52,8 @@ def run_screen(station: DeskSession, ending: ForcedEnding) -> "Desk":
         preflight=True,
         on_welcome=None if welcomed.exists() else partial(_keep_mark, welcomed),
     )
+    # a tick that comes while a frame is drawn leads to its command without waiting for the frame
+    sys.setswitchinterval(HANDOVER_S)
     with handling_signals(station, ending, opening.stop, leave) as caught:
         app.run()
         keep_quietly(memory)
@@ -68,6 +73,14 @@ def run_screen(station: DeskSession, ending: ForcedEnding) -> "Desk":
         elif signal.SIGHUP in caught:
             run_detached(desk)
     return desk
+
+
+def _opening_of(station: DeskSession, failed: Callable[[], None]) -> OpeningDesk:
+    if station.run.control is None:
+        return OpeningDesk(station, failed)
+    from tui.run.replay.replaying_desk import ReplayingDesk  # noqa: PLC0415  0.2 s, for a past day alone
+
+    return ReplayingDesk(station, failed)
 
 
 def _keep_mark(file: Path) -> None:

@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Final
 
 from compiled.model.values import SECOND
@@ -9,7 +10,7 @@ from engine.board_rows import Board, WatchRow
 from engine.config.watch_lists import EVERYTHING
 from engine.numbers import age, compact, percent_move, price
 from tui.app.panes.watch.watch_book import WatchBook
-from tui.app.widgets.pane_view import PaneCell, PaneColumn, View
+from tui.app.widgets.pane_view import FEW, PaneCell, PaneColumn, View
 from tui.formats import sparkline
 
 _KINDS: Final = {
@@ -122,6 +123,9 @@ class WatchlistPaneView(View[WatchRow]):
         self._book = book or WatchBook()
         self._chosen: tuple[str, ...] = ()
         self._makers: tuple[Cell, ...] = ()
+        self._counted: tuple[object, ...] = ()
+        self._stale = 0
+        """Instruments that are stale, as of `_counted`."""
         self._held: dict[str, str] = {}
         """Symbol → the strategies that hold it."""
         self._choose_columns(USUAL)
@@ -194,11 +198,21 @@ class WatchlistPaneView(View[WatchRow]):
             [make(row, now, width) for make, width in zip(self._makers, widths, strict=True)]
         )
 
+    def _count_stale(self, board: Board) -> int:
+        """Return how many instruments are stale; of very many as of the last second."""
+        rows = board.watch.rows
+        # a walk over thousands at each frame would be most of what the frame costs
+        moment = board.watch.version if len(rows) <= FEW else board.header.now // SECOND
+        at = board, len(rows), moment
+        if at != self._counted:
+            self._counted, self._stale = at, sum(map(attrgetter("stale"), rows))
+        return self._stale
+
     def summary(self, board: Board) -> list[PaneCell]:
         """Name the list, and count instruments, stale ones and price alerts."""
         book, rows = self._book, board.watch.rows
         shown = book.current
-        stale = sum(row.stale for row in rows)
+        stale = self._count_stale(board)
         waiting = sum(not row.fired for row in board.alerts.rows[:])
         count = len(rows) if shown is None else len(shown.symbols)
         parts = [PaneCell(str(count), "dim")]

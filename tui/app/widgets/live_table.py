@@ -17,6 +17,7 @@ from engine.board_rows import Board
 from engine.texts import plain_text
 from tui.app.widgets.key_bindings import scope_bindings
 from tui.app.widgets.pane_view import (
+    FEW,
     ColumnSlot,
     PaneCell,
     Row,
@@ -115,6 +116,8 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         self._board: Board | None = None
         self._now = 0
         self._frame = 0
+        self._source: Sequence[Row] = ()
+        """The board's own list of them: while it is this one, each row keeps its place and key."""
         self._all: Sequence[Row] = ()
         self._rows: Sequence[Row] = ()
         self._order: SortOrder | None = None
@@ -181,8 +184,17 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         if version == self._version and board is self._board and not due:
             return False
         self._board, self._version = board, version
+        source = self.view.rows(board)
         # a copy: the engine's thread goes on with its own list
-        self._take_rows(self.view.rows(board)[:])
+        rows = source[:]
+        kept = source is self._source and len(rows) == len(self._all) > FEW
+        self._source = source
+        plain = not self.wanted and self._order is None and not self._headings
+        if kept and plain and not self.view.groups(rows):
+            # of so many none has come, gone or moved: only those in sight are looked at
+            self._all = self._rows = rows
+        else:
+            self._take_rows(rows)
         return True
 
     @property

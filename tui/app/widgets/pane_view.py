@@ -9,6 +9,9 @@ from engine.board_rows import Board
 from engine.market.instrument_search import option_name
 from engine.texts import plain_text
 
+FEW: Final = 500
+"""Rows that may all be gone over at each frame."""
+
 Row = TypeVar("Row", bound=tuple[object, ...])
 
 
