@@ -238,8 +238,9 @@ def run(*, quick: bool = False) -> dict[str, object]:
         "`patang attach` at a pseudo-terminal that answers, beside a desk that moves its whole "
         "board ten times a second: the share of a core of the screen's process, what it sends, and "
         "what the thread that serves it costs the desk. Keys on the clock, from the byte typed to "
-        "the byte shown. The day is `patang demo`; the live path is that of the feed, on the "
-        "clock, in the process of a screen.",
+        "the byte shown. First pictures are of programs whose bytecode is there, as after an "
+        "installation. The day is `patang demo`; the live path is that of the feed, on the clock, "
+        "in the process of a screen.",
         [
             table("Rows that change", costs),
             table("From a key to its picture, 9,000 instruments", keys),
