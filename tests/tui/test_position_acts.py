@@ -247,6 +247,14 @@ def test_what_is_held_long_and_short_is_not_flat_though_its_sum_is():
     assert form.request([""], ALL) == ExitRequest(row.token, "TITAN")
 
 
+def test_a_zero_in_the_shares_is_neither_a_rung_nor_a_reversal():
+    face = intraday(FakeDesk())
+    row = face.board.positions.rows[0]
+    for form in (AddForm, ReverseForm):
+        with pytest.raises(ActError, match="shares: 0 is no whole number of shares"):
+            form(face.board, row.symbol, row.key).request(["0", ""], ALL)
+
+
 def test_an_exit_of_nothing_is_not_an_exit_of_everything():
     for words in ({"quantity": 0}, {"part": 0.0}, {"part": float("nan")}, {"quantity": -1}):
         with pytest.raises(OperatorError, match=r"nothing to leave; without --\w+ everything"):

@@ -90,10 +90,10 @@ def test_silent_visitors_keep_neither_the_kill_file_nor_others_waiting(door, kil
 
 
 KNOWN = (
-    "exit, cancel, preview, order, modify, limit, reconcile, acknowledge, stop-strategy, "
-    "start-strategy, set-parameters, watch, unwatch, alert, drop-alert, attach, kill, resume, "
-    "status, limits, differences, "
-    "strategies, search, watched, alerts, outcome"
+    "exit, protect, add, reverse, cancel, preview, order, modify, limit, reconcile, "
+    "acknowledge, stop-strategy, start-strategy, set-parameters, watch, unwatch, alert, "
+    "drop-alert, attach, kill, resume, status, limits, differences, strategies, search, "
+    "watched, alerts, outcome"
 )
 
 

@@ -444,7 +444,8 @@ def _typed_figure(name: str, text: str) -> float:
 
 def _typed_shares(text: str) -> int:
     value = _typed_figure("shares", text)
-    if value != int(value):
+    # Only an empty field means as many as usual: a 0 must not become a whole rung.
+    if text and (value != int(value) or value < 1):
         raise ActError(f"shares: {text} is no whole number of shares")
     return int(value)
 
