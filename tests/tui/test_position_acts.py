@@ -247,6 +247,19 @@ def test_what_is_held_long_and_short_is_not_flat_though_its_sum_is():
     assert form.request([""], ALL) == ExitRequest(row.token, "TITAN")
 
 
+async def test_the_button_says_all_of_what_it_does_at_the_smallest_size():
+    face = intraday(FakeDesk())
+    for keys, words in (
+        (("a", "2", "0"), "Add 20 at the market"),
+        (("m", "b"), "Stop to break-even"),
+        (("R", "1", "2", "5", "0"), "Exit, then SELL 1250"),
+    ):
+        async with running(face, size=(80, 24)) as (app, pilot):
+            await pilot.press(*keys)
+            await settle(app, pilot)
+            assert words in text_of(app)
+
+
 def test_a_zero_in_the_shares_is_neither_a_rung_nor_a_reversal():
     face = intraday(FakeDesk())
     row = face.board.positions.rows[0]

@@ -72,7 +72,7 @@ class ActDialog(ModalDialog[SentAct | None]):
         #hint {{ color: $ink-faint; margin-left: 2; width: 1fr; height: 1; }}
         #answer {{ margin: 1 0; height: 1; color: $ink-dim; }}
         #answer.-refused {{ color: $danger; height: auto; }}
-        #yes {{ color: $ink-strong; min-width: 18; }}
+        #yes {{ color: $ink-strong; min-width: 26; }}
         &.-low #box {{ padding: 0 2; margin-top: 1; }}
         &.-low #body, &.-low #answer {{ margin: 0; }}
     }}
