@@ -1,12 +1,14 @@
 """Marks of a desk's day out of its journal: fills, refusals, alarms, gaps, and its trades."""
 
 import sqlite3
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from engine.day.opening import RAN
 from engine.day.replay_status import DayMarks
+from engine.errors import NothingFound
 from engine.market.calendar import DAY, midnight
 from store.database_integrity import open_for_reading
 
@@ -62,6 +64,16 @@ def ended_trades(database: Path, day: date) -> list[EndedTrade]:
     bounds = midnight(day), midnight(day) + DAY
     with open_for_reading(database) as db:
         return [_ended_trade(row) for row in db.execute(_TRADES, bounds)]
+
+
+def chosen_trade(trades: Sequence[EndedTrade], which: str) -> EndedTrade:
+    """Return the trade that lost most ("worst") or earned most ("best").
+
+    Raise `NothingFound` where none is over.
+    """
+    if not trades:
+        raise NothingFound("no trade of this day is over yet")
+    return (min if which == "worst" else max)(trades, key=lambda trade: trade.pnl)
 
 
 def _ended_trade(row: sqlite3.Row | tuple[object, ...]) -> EndedTrade:

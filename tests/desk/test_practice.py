@@ -9,6 +9,8 @@ from engine.day.replay_control import MinutePoint, ReplayControl
 from engine.errors import DataError, NothingFound
 from engine.market.charges import load_rate_table
 from engine.operator_requests import ExitRequest, PlaceRequest, ReverseRequest
+from engine.numbers import gain, rupees
+from engine.operator_requests import ExitRequest, PlaceRequest
 from store.desk_marks import EndedTrade
 from strategies import load_config
 from tests.desk.past_days import DAY, EAGER, OPEN, SHARES, write_recording
@@ -119,7 +121,7 @@ def test_a_day_by_hand_is_scored_against_the_strategies_of_the_configuration(
     assert isinstance(config, DeskConfig)
     run = recording_of(config, write_recording(tmp_path / "state/patang/sandbox/recordings"))
     control = ReplayControl(paused=True, stays=True)
-    bought = []
+    bought, shown = [], []
 
     def trade(station, ending):
         del ending
@@ -154,6 +156,7 @@ def test_a_day_by_hand_is_scored_against_the_strategies_of_the_configuration(
         go("09:24")
         assert "everything was left by hand" in str(answer(turned))
         assert not desk.board.positions.rows
+        shown.extend(desk.replay.score())
         desk.stop()
         return desk.wait()
 
@@ -169,4 +172,12 @@ def test_a_day_by_hand_is_scored_against_the_strategies_of_the_configuration(
     assert OPEN + 9 * MINUTE <= session.left < OPEN + 9 * MINUTE + SECOND
     assert session.strategies.orders > 2
     assert (session.symbol, session.held.orders, session.restarts) == ("INFY", 2, 0)
+    # what stood on the screen, before it was left
+    told = dict(shown)
+    assert [*told] == ["drawdown", "holding", "compared"]
+    assert told["drawdown"].startswith(f"{rupees(session.own.drawdown)}, something held ")
+    assert told["holding"].startswith(f"{gain(session.held.net).strip()} with all the cash in INFY")
+    assert told["holding"].endswith(
+        f": {gain(session.own.net - session.held.net).strip()} against it"
+    )
     assert card_text(session) in capsys.readouterr().out

@@ -1,17 +1,21 @@
 """A past day is gone through in any order, and each moment is the one it was."""
 
 import json
+from datetime import date
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as some
 
 from compiled.model.values import MINUTE, SECOND
 from engine.day.replay_control import DAY_OVER, ReplayControl, ReplayGoal, ReplayUnit
-from engine.errors import ConfigError, OperatorError
+from engine.errors import ConfigError, NothingFound, OperatorError
+from engine.numbers import time_of_day
 from engine.operator_requests import ExitRequest, LimitRequest, PlaceRequest
-from tests.desk.past_days import DAY, EAGER, MINUTES, OPEN, write_recording
+from store.desk_marks import ended_trades
+from tests.desk.past_days import CLOSE, DAY, EAGER, MINUTES, OPEN, write_recording
 from tests.desk.support import wait_for
+from tui.commands.replay.strategies_day import trade_time
 from tui.run.opening import OpeningDesk
 from tui.run.recording_replay import recording_of
 from tui.run.replay.replaying_desk import ReplayingDesk
@@ -24,9 +28,8 @@ def past_day(station, tmp_path):
     """Make stations on the recording, each with a control."""
     file = write_recording(tmp_path / "state" / "patang" / "sandbox" / "recordings")
 
-    def make(control, home="", **plan):
-        # two desks of one mode need two homes
-        text = f'{EAGER}[desk]\nstate_dir = "{home}"\n' if home else EAGER
+    def make(control, home="", more="", **plan):
+        text = EAGER + more + (f'[desk]\nstate_dir = "{home}"\n' if home else "")
         made = station(RunPlan(), text)
         run = recording_of(made.configured, file)
         return station(
@@ -58,17 +61,26 @@ def moment(made, control):
 
 @pytest.fixture
 def played(past_day, tmp_path):
-    """Return moments as they are when the day is played on to them, by position or time."""
-    known = {}
+    """Return moments by their position, as the day comes to them when it is only played on.
 
-    def at(goal):
-        if goal not in known:
-            control = ReplayControl(paused=True, goal=goal)
-            made = past_day(control, home=str(tmp_path / "other"))
-            open_desk(made).done.wait()
-            known[goal] = moment(made, control)
-            made.close()
-        return known[goal]
+    Asked for in ascending order they cost one playing.
+    """
+    control = ReplayControl(paused=True, stays=True)
+    # two desks of one mode need two homes
+    made = past_day(control, home=str(tmp_path / "other"))
+    open_desk(made)
+
+    def at(position, over=False):
+        assert position >= control.position, "it only goes on"
+        if over:
+            control.goal = ReplayGoal(ts=CLOSE)
+        elif position > control.position:
+            control.goal = ReplayGoal(position=position)
+        wait_for(lambda: made.desk.opened and control.goal is None, "it is there")
+        # the picture of the moment it holds at: the next beat of a time that stands still
+        beat = made.board.heartbeat
+        wait_for(lambda: made.board.heartbeat != beat, "it holds")
+        return moment(made, control)
 
     return at
 
@@ -103,6 +115,13 @@ def settled(desk, control, made):
     return moment(made, control)
 
 
+CLOSE_RUNG = """cooldown_s = 0
+[[strategy.momentum_ladder.rung]]
+trigger_percent = 0.0
+stop_percent = 0.35
+target_percent = 0.35
+"""
+"""A rung so close to its end that trades are over within minutes."""
 MOVES = some.lists(
     some.one_of(
         some.tuples(some.just("to"), some.integers(0, MINUTES * 60)),
@@ -115,33 +134,37 @@ MOVES = some.lists(
 )
 
 
-# A sequence of moves is not made smaller: each attempt would play the day again.
-@settings(
-    max_examples=6,
-    deadline=None,
-    phases=[Phase.generate],
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-@given(moves=MOVES)
-def test_however_a_moment_is_reached_it_is_the_moment_of_playing_on_to_it(watched, played, moves):
+def test_however_a_moment_is_reached_it_is_the_moment_of_playing_on_to_it(watched, played):
     desk, control, made = watched
-    deck = desk.replay
-    for name, way in moves:
-        try:
-            if name == "to":
-                deck.go_to_time(OPEN + way * SECOND)
-            elif name == "step":
-                deck.step(way)
-            elif name == "unit":
-                for _ in range(way):
-                    deck.choose_unit()
-            else:
-                deck.go_next(ReplayUnit(name), way)
-        except OperatorError:
-            # nothing lies on that side: it stays where it is
-            continue
-        found = settled(desk, control, made)
-        assert found == played(ReplayGoal(position=found["position"]))
+    deck, reached = desk.replay, {}
+
+    # A sequence of moves is not made smaller: each attempt would play the day again.
+    @settings(max_examples=6, deadline=None, phases=[Phase.generate])
+    @given(moves=MOVES)
+    def go_about(moves):
+        for name, way in moves:
+            try:
+                if name == "to":
+                    deck.go_to_time(OPEN + way * SECOND)
+                elif name == "step":
+                    deck.step(way)
+                elif name == "unit":
+                    for _ in range(way):
+                        deck.choose_unit()
+                else:
+                    deck.go_next(ReplayUnit(name), way)
+            except OperatorError:
+                # nothing lies on that side: it stays where it is
+                continue
+            found = settled(desk, control, made)
+            # the last instant, and the same one when the day is over
+            key = found["position"], control.over
+            assert reached.setdefault(key, found) == found
+
+    go_about()
+    assert len(reached) > 3
+    for key in sorted(reached):
+        assert reached[key] == played(*key)
 
 
 def test_a_day_is_stepped_through_by_ticks_bars_decisions_and_orders_there_and_back(watched):
@@ -237,7 +260,7 @@ def test_a_kill_of_a_watched_day_holds_until_one_goes_back(watched, played):
     wait_for(lambda: desk.board.header.kill == "halt", "it is halted")
     desk.replay.go_to("09:18")
     found = settled(desk, control, made)
-    assert found == played(ReplayGoal(position=found["position"]))
+    assert found == played(found["position"])
     assert made.kill.latch is None
 
 
@@ -270,6 +293,22 @@ def test_practice_takes_orders_and_does_not_go_back_but_to_the_start(past_day):
     finally:
         desk.stop()
         desk.wait()
+
+
+def test_a_day_is_begun_at_the_entry_of_its_worst_or_best_trade(past_day, capsys):
+    made = past_day(ReplayControl(paused=True, goal=ReplayGoal(ts=CLOSE)), more=CLOSE_RUNG)
+    open_desk(made).done.wait()
+    trades = ended_trades(made.database, date.fromisoformat(DAY))
+    # one desk a folder: it makes room for the day that is played to find the trade
+    made.close()
+    pnls = [trade.pnl for trade in trades]
+    assert min(pnls) < max(pnls)
+    for which, pnl in (("worst", min(pnls)), ("best", max(pnls))):
+        at = trade_time(made.configured, made.run, which)
+        assert at == time_of_day(trades[pnls.index(pnl)].entered)
+        assert f"to find its {which} trade" in capsys.readouterr().err
+    with pytest.raises(NothingFound, match="no trade"):
+        trade_time(past_day(ReplayControl()).configured, made.run, "worst")
 
 
 def test_headless_a_day_ends_at_the_moment_and_tells_its_state(patang, tmp_path):

@@ -55,6 +55,18 @@ def test_a_quiet_day_says_that_it_was_one():
     ]
 
 
+def test_a_practised_day_has_its_score_behind_its_result():
+    console = Console(width=78)
+    score = [("drawdown", "521.81, something held 30% of the time"), ("holding", "▲ 9.00 [b]")]
+    with console.capture() as capture:
+        console.print(day_card(Board("REPLAY"), ToneStyles(variables("dark")), score))
+    lines = [line.rstrip() for line in capture.get().splitlines() if line.strip()]
+    assert lines[1:3] == [
+        "drawdown    521.81, something held 30% of the time",
+        "holding     ▲ 9.00 [b]",
+    ]
+
+
 def test_shares_that_are_protected_in_part_are_named_so():
     face = FakeDesk()
     row = face.board.positions.rows[0]

@@ -43,6 +43,9 @@ class FakeReplay:
     def status(self):
         return self.shown
 
+    def score(self):
+        return [("drawdown", "521.81")]
+
     def fault_of(self, place):
         return "go x: expected HH:MM" if place == "x" else ""
 

@@ -502,9 +502,11 @@ class PatangApp(App[None]):
 
         if self.screen.is_modal:
             return
-        board = self.face.board
+        board, replay = self.face.board, self.face.replay
+        score = replay.score() if replay is not None else ()
         self.dialogs.explain(
-            card_title(board), day_card(board, self.tones(), low=self.size.height < LOW)
+            card_title(board),
+            day_card(board, self.tones(), score, low=self.size.height < LOW),
         )
         for row in board.failures.rows[:]:
             self.face.submit(AcknowledgeRequest(row.strategy))

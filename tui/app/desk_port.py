@@ -22,6 +22,10 @@ class ReplayPort(Protocol):
         """Return the moment, and what is marked on the day."""
         ...
 
+    def score(self) -> Sequence[tuple[str, str]]:
+        """Return what a practised day comes to so far, by name; nothing where it is watched."""
+        ...
+
     def pause(self) -> None:
         """Hold the day still, or let it go on."""
         ...

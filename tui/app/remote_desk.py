@@ -143,6 +143,10 @@ class SeenReplay:
         assert moment is not None, "without a day that is played there is no hand on it"
         return moment
 
+    def score(self) -> Sequence[tuple[str, str]]:
+        """Return nothing: whoever practises has the score."""
+        return ()
+
     def fault_of(self, place: str) -> str:
         """Return why a text names no moment: from here none does."""
         del place

@@ -4,7 +4,7 @@ import contextlib
 import os
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -111,6 +111,8 @@ class DeskSession:
         """The account at the broker, where it was found out beforehand."""
         self.deck: ReplayDeck | None = None
         """What the watcher of a past day can do with it, where there is one."""
+        self.score: Callable[[], Sequence[tuple[str, str]]] = tuple
+        """What a practised day comes to so far: names and texts."""
         self.rerun: RecordingReplay | None = None
         """The recording that is played, where it is one."""
         self.strategies: list[Strategy] = []

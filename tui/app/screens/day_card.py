@@ -24,13 +24,19 @@ def card_title(board: Board) -> str:
     return f"{when} · {day_name(board.header.now)}".rstrip(" ·")
 
 
-def day_card(board: Board, tones: ToneStyles, *, low: bool = False) -> Group:
-    """Return the card as the board is now; `low` leaves out the blank lines."""
+def day_card(
+    board: Board, tones: ToneStyles, score: Sequence[tuple[str, str]] = (), *, low: bool = False
+) -> Group:
+    """Return the card as the board is now, with what a practised day has of a score.
+
+    `low` leaves out the blank lines.
+    """
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(ratio=1)
     for name, rows in (
         ("P&L", _profit_line(board, tones)),
+        *((name, [Text(plain_text(text), tones.ink(""))]) for name, text in score),
         ("strategies", _strategy_lines(board, tones)),
         ("trades", _trade_lines(board, tones)),
         ("stays open", _open_lines(board, tones)),

@@ -38,14 +38,18 @@ def practise(
     """
     from tui.commands.replay.past_day import past_day, watched, without_database
     from tui.commands.replay.practice_run import run_practice
+    from tui.commands.replay.strategies_day import TRADES, trade_time
     from tui.run.configured import configuration
 
     screen = wanted_screen(no_ui=False)
     if screen is None:
         raise ConfigError("practice needs a terminal: it is traded on the screen")
     values = configuration(config)
+    found = past_day(values, path, day=date, symbols=symbols, until="")
+    if at in TRADES:
+        at = trade_time(without_database(values), found, at)
     plan = watched(
-        past_day(values, path, day=date, symbols=symbols, until=""),
+        found,
         speed=speed_of(speed),
         at=at,
         paused=paused,

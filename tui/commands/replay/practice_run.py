@@ -3,6 +3,7 @@
 import sys
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 import msgspec
 
@@ -10,10 +11,10 @@ from compiled.accounting.charges import ChargeRates, rates_key
 from compiled.model.values import Product
 from engine.board_rows import OTHERS
 from engine.config.schema import DeskConfig
-from engine.day.replay_control import ReplayControl, ReplayGoal
+from engine.day.replay_control import ReplayControl
 from engine.exit_codes import DONE, KILLED
 from engine.indian_time import INDIA
-from engine.numbers import time_of_day
+from engine.numbers import gain, rupees, time_of_day
 from engine.texts import plain_text
 from store.desk_marks import ended_trades
 from tui.commands.replay.past_day import day_of
@@ -26,10 +27,9 @@ from tui.commands.replay.score_card import (
     holding_result,
     trading_result,
 )
+from tui.commands.replay.strategies_day import played_day
 from tui.run.launch import ScreenRunner, run_session
-from tui.run.run_records import remove_run
 from tui.run.session import DeskSession, RunPlan
-from tui.run.wiring import open_desk
 
 
 def run_practice(
@@ -39,6 +39,7 @@ def run_practice(
     control = plan.control
     assert control is not None, "a practised day has a control"
     station = DeskSession(config, replace(plan, by_hand=not beside))
+    station.score = partial(score_lines, station, control)
     code = run_session(station, screen, as_json=False)
     if code not in {DONE, KILLED} or not control.curve:
         return code
@@ -47,6 +48,24 @@ def run_practice(
     keep_session(practice_file(config), session)
     print_card(session, as_json=as_json)
     return DONE
+
+
+def score_lines(station: DeskSession, control: ReplayControl) -> list[tuple[str, str]]:
+    """Return what a practised day comes to while it is on the screen, by name.
+
+    The strategies' part is missing: theirs is another desk, in the place of this one.
+    """
+    curve = control.curve[:]
+    if not curve:
+        return []
+    own = trading_result(DayTotals(station.board.header.pnl, 0, 0), curve, ())
+    held = _holding_result(station, control)
+    worth = f"{gain(held.net).strip()} with all the cash in {control.yardstick or 'nothing'}"
+    return [
+        ("drawdown", f"{rupees(own.drawdown)}, something held {own.exposed:.0%} of the time"),
+        ("holding", f"{worth}: {gain(own.net - held.net).strip()} against it"),
+        ("compared", "^q leaves; then the strategies play the same day"),
+    ]
 
 
 def scored_session(
@@ -73,26 +92,14 @@ def scored_session(
             (row.net for row in station.board.strategies.rows if row.name == OTHERS), own.net
         ),
         strategies=strategies_result(config, plan, control.now),
-        held=holding_result(
-            control.curve,
-            int(str(station.desk.facts()["start_cash"])),
-            yardstick_rates(station, control.yardstick),
-        ),
+        held=_holding_result(station, control),
     )
 
 
 def strategies_result(config: DeskConfig, plan: RunPlan, until: int) -> TradingResult:
     """Return what the configured strategies make of a day up to a moment (ns UTC)."""
-    control = ReplayControl(paused=True, goal=ReplayGoal(ts=until))
-    station = DeskSession(config, replace(plan, control=control, practice=False))
-    try:
-        open_desk(station).done.wait()
-    finally:
-        station.close()
-    found = result_of(station, control)
-    # it was for the comparison alone: commands that show the last run are to find the practice
-    remove_run(station.database)
-    return found
+    with played_day(config, plan, until) as (station, control):
+        return result_of(station, control)
 
 
 def result_of(station: DeskSession, control: ReplayControl) -> TradingResult:
@@ -101,6 +108,14 @@ def result_of(station: DeskSession, control: ReplayControl) -> TradingResult:
     totals = DayTotals(*(int(str(facts[name])) for name in ("net", "charges", "orders")))
     trades = ended_trades(station.database, day_of(station.run))
     return trading_result(totals, control.curve, trades)
+
+
+def _holding_result(station: DeskSession, control: ReplayControl) -> TradingResult:
+    return holding_result(
+        control.curve[:],
+        int(str(station.desk.facts()["start_cash"])),
+        yardstick_rates(station, control.yardstick),
+    )
 
 
 def yardstick_rates(station: DeskSession, symbol: str) -> ChargeRates | None:

@@ -21,7 +21,10 @@ DayPath = Annotated[
 At = Annotated[
     str,
     Parameter(
-        help="The time, HH:MM or HH:MM:SS, to which it is played at once; headless it ends there."
+        help=(
+            "The time, HH:MM or HH:MM:SS, to which it is played at once; headless it ends there. "
+            "worst, best: the entry of that trade."
+        )
     ),
 ]
 Paused = Annotated[bool, Parameter(negative="", help="Hold it still where it begins.")]
@@ -64,6 +67,7 @@ def replay(
     state then is printed. Several days run one after the other.
     """
     from tui.commands.replay.past_day import past_day, watched, without_database
+    from tui.commands.replay.strategies_day import TRADES, trade_time
     from tui.run.configured import configuration
     from tui.run.launch import launch, launch_days, recorded_days
     from tui.run.recording_replay import recording_of
@@ -83,6 +87,8 @@ def replay(
     if paused and screen is None:
         raise ConfigError("--paused needs the screen, where p lets it go on")
     found = past_day(values, path, day=date, symbols=symbols, until="" if date else until)
+    if at in TRADES:
+        at = trade_time(without_database(values), found, at)
     # a day of bars ends where its exchange does: --to is where it is left
     leaves = at or (until if date else "")
     plan = watched(

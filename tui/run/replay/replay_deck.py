@@ -19,7 +19,7 @@ from engine.errors import ConfigError, OperatorError
 from engine.indian_time import INDIA
 from engine.market.calendar import midnight
 from engine.numbers import time_of_day
-from store.desk_marks import EndedTrade, desk_marks, ended_trades
+from store.desk_marks import EndedTrade, chosen_trade, desk_marks, ended_trades
 
 ONWARD: Final = "practice goes on only; :go start begins the day anew"
 _NAMED: Final = ("start", "end", "worst", "best")
@@ -40,6 +40,7 @@ class ReplayDeck:
         play_again: Callable[[ReplayGoal], None],
         journal: Path | None,
         own_journal: Callable[[], Path | None],
+        score: Callable[[], Sequence[tuple[str, str]]],
         practice: bool,
         by_hand: bool,
     ) -> None:
@@ -50,6 +51,7 @@ class ReplayDeck:
         self._play_again = play_again
         self._journal = journal
         self._own_journal = own_journal
+        self._score = score
         self._practice = practice
         self._by_hand = by_hand
         self._unit = ReplayUnit.BAR
@@ -105,6 +107,10 @@ class ReplayDeck:
             part = max(control.now - begins, 0) * 100 // (goal.ts - begins)
             return f"{text}: {min(part, 100)} %"
         return text
+
+    def score(self) -> Sequence[tuple[str, str]]:
+        """Return what a practised day comes to so far, by name; nothing on its way to the start."""
+        return self._score() if self.moving is None else ()
 
     # what the watcher wants
 
@@ -268,6 +274,4 @@ class ReplayDeck:
     def _chosen_trade(self, which: str) -> EndedTrade:
         journal = self._journal or self._own_journal()
         found = ended_trades(journal, self._day) if journal is not None else []
-        if not found:
-            raise OperatorError("no trade of this day is over yet")
-        return (min if which == "worst" else max)(found, key=lambda trade: trade.pnl)
+        return chosen_trade(found, which)

@@ -31,11 +31,9 @@ _NEAR: Final = 30 * MINUTE
 """How long before its recording a desk may have opened its journal."""
 
 
-def journal_of(config: "DeskConfig", run: RecordedRun, began: int) -> Path | None:
-    """Return the journal of the desk that made a recording, None where it is not here.
-
-    `began` (ns UTC) is when the recording begins.
-    """
+def journal_of(config: "DeskConfig", run: RecordedRun) -> Path | None:
+    """Return the journal of the desk that made a recording, None where it is not here."""
+    began = RecordedRunReader(run).began
     found = [
         (began - opened, path)
         for path in databases_of(config, run.mode)
@@ -64,8 +62,7 @@ class ReplayingDesk(OpeningDesk):
             raise NothingFound(f"{day} was no trading day")
         journal = None
         if run.recording is not None and not run.practice:
-            began = RecordedRunReader(run.recording).began
-            journal = journal_of(station.configured, run.recording, began)
+            journal = journal_of(station.configured, run.recording)
         self._deck = station.deck = ReplayDeck(
             self._control,
             day,
@@ -74,6 +71,7 @@ class ReplayingDesk(OpeningDesk):
             play_again=self._play_again,
             journal=journal,
             own_journal=lambda: getattr(station, "database", None),
+            score=station.score,
             practice=run.practice,
             by_hand=run.by_hand,
         )
