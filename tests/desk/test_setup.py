@@ -122,6 +122,17 @@ def test_whoever_leaves_has_changed_nothing(place, monkeypatch, doctor, capsys, 
     assert not doctor.seen
 
 
+def test_ctrl_c_says_that_nothing_was_written(place, monkeypatch, doctor, capsys):
+    def leave():
+        raise KeyboardInterrupt
+
+    typed(monkeypatch)
+    monkeypatch.setattr("sys.stdin.readline", leave)
+    assert run_command(["setup", "sandbox"]) == 2
+    assert capsys.readouterr().err.endswith("\npatang: nothing was written: it was left\n")
+    assert not doctor.seen
+
+
 def test_without_a_terminal_answers_are_said_beforehand(place, doctor, capsys, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO())
     assert run_command(["setup", "sandbox"]) == 2

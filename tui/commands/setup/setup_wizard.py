@@ -259,7 +259,12 @@ def _is_agreed(question: str) -> bool:
 def _ask_line(question: str) -> str:
     sys.stderr.write(plain_text(question) + " " * question.endswith(" "))
     sys.stderr.flush()
-    line = sys.stdin.readline()
+    try:
+        line = sys.stdin.readline()
+    except KeyboardInterrupt:
+        # Whoever leaves has to know what became of the answers; the rest of it ends in silence.
+        sys.stderr.write("\n")
+        raise OperatorError("nothing was written: it was left") from None
     # The end of the input is no answer, and must not pass for an empty line.
     if not line:
         raise OperatorError("nothing was written: the answers ended")
