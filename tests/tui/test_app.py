@@ -167,15 +167,22 @@ async def test_the_band_goes_when_the_switch_is_unlatched():
         assert not app.screen.query_one(KillBand).display
 
 
-async def test_a_kill_that_raises_is_said_and_the_app_goes_on():
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError("disk full"), "OSError('disk full')"),
+        (OperatorError("the disk does not take it"), "the disk does not take it"),
+    ],
+)
+async def test_a_kill_that_raises_is_said_and_the_app_goes_on(error, told):
     class Broken(FakeDesk):
         def kill(self, flatten, reason):
-            raise OSError("disk full")
+            raise error
 
     async with running(Broken()) as (app, pilot):
         await pilot.press("ctrl+k")
         await settle(app, pilot)
-        assert "KILL FAILED" in screen_text(app)[-1]
+        assert f"KILL FAILED: {told}" in screen_text(app)[-1]
         assert app.bells == 1
         assert not app.screen.query_one(KillBand).display
 

@@ -339,8 +339,10 @@ class PatangApp(App[None]):
             self.face.kill(flatten, "operator")
         except Exception as error:  # noqa: BLE001 - a UI action: the operator must read that it failed
             self.bell()
-            self._show_outcome(f"KILL FAILED: {error!r}", done=False)
-            self.notify(repr(error), title="KILL FAILED", severity="error", timeout=60)
+            # what was foreseen is a sentence; of anything else its kind says most
+            why = str(error) if isinstance(error, PatangError) else repr(error)
+            self._show_outcome(f"KILL FAILED: {why}", done=False)
+            self.notify(why, title="KILL FAILED", severity="error", timeout=60)
         else:
             self._pressed, self._reason = "flatten" if flatten else "halt", "operator"
             self._frozen = False
