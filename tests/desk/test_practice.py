@@ -8,9 +8,8 @@ from engine.config.schema import DeskConfig
 from engine.day.replay_control import MinutePoint, ReplayControl
 from engine.errors import DataError, NothingFound
 from engine.market.charges import load_rate_table
-from engine.operator_requests import ExitRequest, PlaceRequest, ReverseRequest
 from engine.numbers import gain, rupees
-from engine.operator_requests import ExitRequest, PlaceRequest
+from engine.operator_requests import ExitRequest, PlaceRequest, ReverseRequest
 from store.desk_marks import EndedTrade
 from strategies import load_config
 from tests.desk.past_days import DAY, EAGER, OPEN, SHARES, write_recording
