@@ -6,8 +6,12 @@ from textual.widgets import Input
 from tests.tui.test_app import running, screen_text, settle
 from tui.app.guide.help_text import matching_actions
 from tui.app.guide.key_help import KeyHelp
+from tui.app.guide.palette_choices import palette_choices
+from tui.app.screens.chart_screen import ChartScreen
+from tui.app.screens.orders_screen import OrdersScreen
 from tui.app.widgets.key_footer import KeyFooter
-from tui.key_actions import BY_ID, key_caps
+from tui.commands.run_commands import wanted_screen
+from tui.key_actions import ACTIONS, BY_ID, key_caps
 
 
 @pytest.mark.parametrize(
@@ -73,3 +77,51 @@ async def test_a_click_on_a_footer_key_runs_it_and_a_double_click_never_flattens
         assert app.face.kills == [(False, "operator")]
         # between two keys there is nothing to run
         await pilot.click(footer, offset=(0, 0))
+
+
+def test_every_action_but_those_of_a_past_day_is_in_the_palette():
+    found = {(each.words, each.keys) for each in palette_choices({"anywhere"}, {}, ())}
+    for action in ACTIONS:
+        if action.scope != "replay" and action.id not in {"palette", "down", "up"}:
+            assert (action.verb, key_caps(action.keys)) in found, action.id
+
+
+async def test_the_palette_says_what_matches_nothing_and_builds_nothing_when_opened_again():
+    async with running(size=(80, 24)) as (app, pilot):
+        await pilot.press("ctrl+p")
+        await settle(app, pilot)
+        made = [id(widget) for widget in app.screen.query("*")]
+        await pilot.press(*"zzqq")
+        await settle(app, pilot)
+        assert "nothing matches zzqq" in "\n".join(screen_text(app))
+        await pilot.press("escape")
+        await settle(app, pilot)
+        await pilot.press("ctrl+p")
+        await settle(app, pilot)
+        assert [id(widget) for widget in app.screen.query("*")] == made
+        assert "nothing matches" not in "\n".join(screen_text(app))
+
+
+async def test_the_palette_goes_to_the_screen_of_an_action_and_runs_it_there():
+    async with running() as (app, pilot):
+        app.action_run_at_home("span")
+        for _ in range(3):
+            await settle(app, pilot)
+        assert isinstance(app.screen, ChartScreen)
+        # what changes the desk waits for its key: the row was not in sight
+        app.action_run_at_home("cancel")
+        for _ in range(3):
+            await settle(app, pilot)
+        assert isinstance(app.screen, OrdersScreen)
+        assert app.screen.current.table.view.name == "blotter"
+        assert "cancel:" in "\n".join(screen_text(app))
+        assert app.face.commands == []
+
+
+def test_a_dumb_terminal_is_told_that_there_is_no_screen(monkeypatch, capsys):
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    assert wanted_screen(no_ui=False) is None
+    assert "no screen on a dumb terminal" in capsys.readouterr().err
+    assert wanted_screen(no_ui=True) is None
+    assert capsys.readouterr().err == ""

@@ -183,3 +183,13 @@ def test_sixteen_and_256_colours_are_told_in_their_own_codes():
         piece = painter.next_piece()
         assert code in piece
         assert "38;2" not in piece
+
+
+def test_a_terminal_without_utf_8_is_sent_ascii_of_the_same_width():
+    painter, glass = ScreenPainter(None, in_ascii=True), Glass(WIDTH, HEIGHT)
+    text = "▲ ₹1,387.60 × 2 · é 日本 ▁█ ⣿ ✓ \u2800|".ljust(WIDTH - 2)
+    update = whole([[(text, None)]] + [[(" " * WIDTH, None)] for _ in range(HEIGHT - 1)])
+    painter.take_update(update)
+    sent = "".join(drain(painter, glass))
+    assert sent.isascii()
+    assert "^ R1,387.60 x 2 . e ???? _# : +  |" in sent

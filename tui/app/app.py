@@ -25,7 +25,6 @@ from compiled.model.values import SECOND
 from engine.board_rows import EXTERNAL, Board, EventRow
 from engine.errors import PatangError
 from engine.operator_requests import AcknowledgeRequest, EngineRequest
-from engine.texts import plain_text
 from tui.app.command_status import CommandStatus
 from tui.app.desk_port import DeskPort
 from tui.app.guide.screen_looks import DARK, ScreenLooks, recalled_looks, remember_looks
@@ -53,7 +52,7 @@ from tui.app.widgets.seek_bar import SeekBar
 from tui.app.widgets.status_bands import KillState
 from tui.app.widgets.theme import DENSITIES, ToneStyles, make_theme
 from tui.attach.screen_standing import REFUSED
-from tui.key_actions import ACTIONS, BY_ID, key_caps, keys_of
+from tui.key_actions import ACTIONS, BY_ID, KeyAction, key_caps, keys_of
 from tui.keymap import check_keymap
 
 if TYPE_CHECKING:
@@ -788,18 +787,33 @@ class PatangApp(App[None]):
         self.dialogs.open_dialog(palette, self._run_choice)
 
     def palette_choices(self) -> list[PaletteChoice]:
-        """Return what can be done where the focus is: every action, and a chart of every symbol."""
-        acts = [
-            PaletteChoice(
-                action.verb, key_caps(keys_of(action, self.keymap)), action.help, action.run
-            )
-            for action in ACTIONS
-            if action.scope in self._active_scopes and action.id not in {"palette", "down", "up"}
-        ]
-        names = [plain_text(row.symbol) for row in self.face.board.watch.rows[:]]
-        return acts + [
-            PaletteChoice(name, "", f"Chart {name}.", f"app.chart({name!r})") for name in names
-        ]
+        """Return every action, those out of reach behind the others, and a chart of each symbol."""
+        from tui.app.guide.palette_choices import palette_choices  # noqa: PLC0415 - not before the first paint
+
+        symbols = [row.symbol for row in self.face.board.watch.rows[:]]
+        return palette_choices(self._active_scopes, self.keymap, symbols)
+
+    def action_run_at_home(self, name: str) -> None:
+        """Go to the screen and the pane an action belongs to, and run it there."""
+        from tui.app.guide.palette_choices import PLACES  # noqa: PLC0415 - not before the first paint
+
+        action = BY_ID[name]
+        place = PLACES[action.scope]
+        self.action_show(place.screen)
+        self.call_after_refresh(self._arrive, action, place.pane)
+
+    async def _arrive(self, action: KeyAction, pane: str) -> None:
+        screen = self.screen
+        if pane and isinstance(screen, PanedScreen):
+            screen.turn_to(pane)
+        self.frame()
+        # it would act on a row that was not in sight when it was chosen
+        if action.acts:
+            cap = key_caps(keys_of(action, self.keymap))
+            self.notify(f"{cap} {action.verb}: {action.help}")
+            self.frame()
+        else:
+            self.call_after_refresh(self._run_palette_action, action.run)
 
     def _run_choice(self, run: str | None) -> None:
         if run is not None:

@@ -14,6 +14,7 @@ from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
 
 from engine.texts import plain_text
+from tui.app.ascii_letters import ascii_text
 
 PIECE: Final = 4_096
 """Bytes after which a frame is broken off by default; the rest stays due."""
@@ -42,11 +43,12 @@ class ScreenPainter:
 
     `take_update` changes what it ought to show and costs no bytes; `next_piece` returns the bytes
     for some of what differs. A frame that is never asked for is one that was dropped: the next
-    `next_piece` goes straight to the latest.
+    `next_piece` goes straight to the latest. `in_ascii`: the terminal takes nothing else.
     """
 
-    def __init__(self, colours: ColorSystem | None) -> None:
+    def __init__(self, colours: ColorSystem | None, *, in_ascii: bool = False) -> None:
         self._colours = colours
+        self._in_ascii = in_ascii
         self._pens: list[Pen] = [("", "", "")]
         self._numbers: dict[Style | None, int] = {None: 0}
         self._wanted: list[list[Cell]] = []
@@ -114,6 +116,8 @@ class ScreenPainter:
                         self._style_number(style),
                         text if text.isprintable() else _visible_text(text),
                     )
+                    if self._in_ascii:
+                        shown = ascii_text(shown)
                     cells += (
                         [(c, number) for c in shown]
                         if shown.isascii()

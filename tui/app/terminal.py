@@ -1,9 +1,11 @@
 """Textual's driver for a terminal that is slow, stalls, sends rubbish or goes away."""
 
+import codecs
 import contextlib
 import os
 import selectors
 import signal
+import sys
 import termios
 import threading
 import time
@@ -198,7 +200,14 @@ class TerminalDriver(LinuxDriver):
         self._output = TerminalOutput(self._file)
         self._file: Any = self._output
         self._line: LineWriter | None = None
-        self._painter = ScreenPainter(self._app.console._color_system)  # noqa: SLF001 - its name alone is public
+        # the locale's word, unless Python was told to speak UTF-8 whatever that says
+        in_ascii = (
+            codecs.lookup(sys.__stderr__.encoding).name != "utf-8" if sys.__stderr__ else False
+        )
+        self._painter = ScreenPainter(
+            self._app.console._color_system,  # noqa: SLF001 - its name alone is public
+            in_ascii=in_ascii,
+        )
         self._echo = TerminalEcho()
         self._leaving = False
 

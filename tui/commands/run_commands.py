@@ -1,5 +1,7 @@
 """Commands that begin a desk on its market, or on a simulated one."""
 
+import os
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -91,7 +93,12 @@ def wanted_screen(*, no_ui: bool) -> "ScreenRunner | None":
     from tui.run.launch import has_screen
 
     # a pipe or a cron job gets the headless desk without having to ask for it
-    return None if no_ui or not has_screen() else _run_screen
+    if no_ui or not has_screen():
+        # somebody sits there, and would wait for the screen
+        if not no_ui and sys.stdin.isatty() and os.environ.get("TERM", "dumb") == "dumb":
+            sys.stderr.write("patang: no screen on a dumb terminal (TERM): none is drawn\n")
+        return None
+    return _run_screen
 
 
 def _run_screen(station: "DeskSession", ending: "ForcedEnding") -> "Desk":

@@ -1,6 +1,6 @@
 """The command palette, below the bands.
 
-Every action in reach with its keys, every symbol under watch.
+Every action with its keys, grey where it belongs to another screen, every symbol under watch.
 """
 
 from collections.abc import Sequence
@@ -29,6 +29,8 @@ class PaletteChoice(NamedTuple):
     keys: str
     help: str
     run: str
+    place: str = ""
+    """The screen it belongs to, where that is another one."""
 
 
 def closeness(typed: str, words: str) -> int:
@@ -53,14 +55,17 @@ def closeness(typed: str, words: str) -> int:
 def matching_choices(choices: Sequence[PaletteChoice], typed: str) -> list[PaletteChoice]:
     """Return the choices that match the typed text, the closest first.
 
-    A word of the help counts least.
+    Words of the help and the place count least.
     """
     ranked = [(closeness(typed, choice.words), choice) for choice in choices]
     # stable: equals stay in the order of the table
     found = [choice for rank, choice in sorted(ranked, key=lambda each: -each[0]) if rank]
-    wanted = typed.lower().strip()
+    wanted = typed.lower().split()
     return found + [
-        choice for rank, choice in ranked if not rank and wanted and wanted in choice.help.lower()
+        choice
+        for rank, choice in ranked
+        if not rank
+        and all(word in f"{choice.words} {choice.help} {choice.place}".lower() for word in wanted)
     ]
 
 
@@ -75,6 +80,7 @@ class ChoiceList(Widget):
         self.tones: ToneStyles | None = None
         self.shown: list[PaletteChoice] = []
         self.cursor = 0
+        self.typed = ""
 
     def show_choices(self, shown: list[PaletteChoice], cursor: int) -> None:
         """Show these, with the cursor on one of them."""
@@ -93,15 +99,20 @@ class ChoiceList(Widget):
             line = Text(
                 "▎" if number == self.cursor else " ", tones.ink("focus"), no_wrap=True, end=""
             )
-            line.append(plain_text(choice.words).ljust(_WORDS), tones.ink("strong"))
-            line.append(choice.keys.ljust(_KEYS), tones.ink("focus"))
+            far = bool(choice.place)
+            line.append(
+                plain_text(choice.words).ljust(_WORDS), tones.ink("dim" if far else "strong")
+            )
+            line.append(choice.keys.ljust(_KEYS), tones.ink("dim" if far else "focus"))
+            if far:
+                line.append(f"on {choice.place} · ", tones.ink("title"))
             line.append(choice.help, tones.ink("" if number == self.cursor else "dim"))
             line.truncate(width, overflow="ellipsis")
             lines.append(line)
         return (
             Text("\n", end="").join(lines)
             if lines
-            else Text(" nothing of that name", tones.ink("dim"), end="")
+            else Text(f" nothing matches {plain_text(self.typed)}", tones.ink("dim"), end="")
         )
 
 
@@ -149,6 +160,7 @@ class ActionPalette(ModalDialog[str | None]):
         self._show_matches("")
 
     def _show_matches(self, typed: str) -> None:
+        self._list.typed = typed.strip()
         self._list.show_choices(matching_choices(self._choices, typed), 0)
 
     @on(Input.Changed)
