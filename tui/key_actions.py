@@ -244,6 +244,14 @@ ACTIONS: Final = (
         footer=24,
     ),
     KeyAction(
+        "jump",
+        "jump",
+        keys="ctrl+o",
+        scope="anywhere",
+        run="app.jump",
+        help="Put a letter over every pane, tab and key of the footer; its press goes there.",
+    ),
+    KeyAction(
         "looks",
         "looks",
         keys="c",

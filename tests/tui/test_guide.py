@@ -5,6 +5,7 @@ from textual.widgets import Input
 
 from tests.tui.test_app import running, screen_text, settle
 from tui.app.guide.help_text import matching_actions
+from tui.app.guide.jump_mode import LETTERS, jump_targets
 from tui.app.guide.key_help import KeyHelp
 from tui.app.guide.palette_choices import palette_choices
 from tui.app.screens.chart_screen import ChartScreen
@@ -125,3 +126,35 @@ def test_a_dumb_terminal_is_told_that_there_is_no_screen(monkeypatch, capsys):
     assert "no screen on a dumb terminal" in capsys.readouterr().err
     assert wanted_screen(no_ui=True) is None
     assert capsys.readouterr().err == ""
+
+
+async def test_a_letter_of_jump_mode_goes_to_a_pane_or_runs_a_key_and_escape_leaves():
+    async with running() as (app, pilot):
+        await pilot.press("ctrl+o")
+        await settle(app, pilot)
+        shown = [mark for mark in app.screen.query(".letter") if mark.display]
+        panes = [name for name, pane in app.screen_stack[0].panes.items() if pane.display]
+        # one a pane at least, and each at its own place
+        assert len(shown) > len(panes) > 1
+        assert len({mark.region.offset for mark in shown}) == len(shown)
+        await pilot.press("escape")
+        await settle(app, pilot)
+        assert not app.screen.is_modal
+        before = app.focused
+        found = jump_targets(app.screen, str)
+        chain = [widget for widget in app.screen.focus_chain if widget.region]
+        number = next(n for n, widget in enumerate(chain) if widget is not before)
+        await pilot.press("ctrl+o")
+        await pilot.pause()
+        await pilot.press(LETTERS[number])
+        await settle(app, pilot)
+        assert app.focused is chain[number]
+        help_at = len(chain) + next(
+            n for n, target in enumerate(found[len(chain) :]) if target.go() == "app.help"
+        )
+        await pilot.press("ctrl+o")
+        await pilot.pause()
+        await pilot.press(LETTERS[help_at])
+        await settle(app, pilot)
+        await settle(app, pilot)
+        assert isinstance(app.screen, KeyHelp)

@@ -786,6 +786,17 @@ class PatangApp(App[None]):
         palette.prepare(self.palette_choices(), self.tones())
         self.dialogs.open_dialog(palette, self._run_choice)
 
+    def action_jump(self) -> None:
+        """Put letters over what can be gone to."""
+        from tui.app.guide.jump_mode import JumpDialog, jump_targets  # noqa: PLC0415 - not before the first paint
+
+        if not self.screen.is_modal:
+            letters = self.dialogs.modal(JumpDialog)
+            letters.prepare(jump_targets(self.screen, self._run_choice))
+            self.dialogs.open_dialog(
+                letters, lambda target: target.go() if target is not None else None
+            )
+
     def palette_choices(self) -> list[PaletteChoice]:
         """Return every action, those out of reach behind the others, and a chart of each symbol."""
         from tui.app.guide.palette_choices import palette_choices  # noqa: PLC0415 - not before the first paint

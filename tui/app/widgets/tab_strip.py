@@ -50,10 +50,16 @@ class TabStrip(Widget):
 
     def on_click(self, event: events.Click) -> None:
         """Choose the name under the pointer."""
-        left = 0
-        for name, title in self._names:
-            right = left + len(title) + 3
-            if left <= event.x < right:
+        titles = dict(self._names)
+        for name, left in self.places().items():
+            if left <= event.x < left + len(titles[name]) + 3:
                 self.post_message(self.TabChosen(name))
                 return
-            left = right
+
+    def places(self) -> dict[str, int]:
+        """Return the column at which each name begins."""
+        left, found = 0, {}
+        for name, title in self._names:
+            found[name] = left
+            left += len(title) + 3
+        return found
