@@ -19,7 +19,7 @@ LETTERS: Final = "asdfghjklqwertyuiopzxcvbnm1234567890"
 
 
 class JumpTarget(NamedTuple):
-    """A place on the screen, in cells, and what goes there."""
+    """Place on the screen, in cells, and what goes there."""
 
     x: int
     y: int

@@ -1,4 +1,4 @@
-"""The choices of the palette, and where each action is at home."""
+"""Choices of the palette, and the place where each action is at home."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
@@ -9,7 +9,7 @@ from tui.key_actions import ACTIONS, key_caps, keys_of
 
 
 class ActionPlace(NamedTuple):
-    """Where keys of a scope are in reach: a screen, and a pane of it, "" for the one it has."""
+    """Place where keys of a scope are in reach: a screen, and a pane of it, "" for its first."""
 
     screen: str
     pane: str = ""
