@@ -191,6 +191,13 @@ class DeskState:
         """Return the P&L of the day after charges, in paise."""
         return self.ledger.net - self.net_at_open
 
+    def is_stopped_by_hand(self, strategy: str) -> bool:
+        """Return whether the operator has stopped a strategy for the day."""
+        for slot in self.slots:
+            if slot.name == strategy:
+                return slot.hand_stopped
+        return False
+
     def begin_day(self) -> None:
         """Begin the day's counts anew, and let strategies on that a limit or a hand had stopped.
 

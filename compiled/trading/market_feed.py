@@ -167,7 +167,12 @@ class MarketFeed:
                 continue
             if not ladder.leaving and not self.state.halted:
                 waiting = ladder.next_rung(ltp)
-                if waiting is not None and self.order_store.now >= waiting.retry_at:
+                # Why it may not is on record with the stop; a refusal of each rung would drown it.
+                if (
+                    waiting is not None
+                    and self.order_store.now >= waiting.retry_at
+                    and not self.state.is_stopped_by_hand(ladder.strategy)
+                ):
                     self.order_entry.enter_next_rung(market, ladder, waiting)
             self.ladder_book.tend_ladder(ladder)
 

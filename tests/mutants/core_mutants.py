@@ -38,6 +38,12 @@ CORE = (
         "        if ran:",
     ),
     Mutant(
+        "a stopped strategy goes on asking for its further rungs",
+        FEED,
+        "                    and not self.state.is_stopped_by_hand(ladder.strategy)\n",
+        "",
+    ),
+    Mutant(
         "an entry that could not be cancelled when its strategy was stopped stays",
         KERNEL,
         "            if slot.hand_stopped:\n",

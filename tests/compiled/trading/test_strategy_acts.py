@@ -11,9 +11,10 @@ from compiled.model.events import (
     RequestVerb,
 )
 from compiled.model.values import MINUTE, SECOND, Bar, Side
+from compiled.trading.ladder import LadderPlan, RungPlan
 from compiled.trading.risk import RefusalReason
 from compiled.trading.strategy import Strategy, StrategyAct, StrategyInstruction
-from tests.compiled.trading.scripted import BEL, CANBK, OPEN, Scene, Script, some
+from tests.compiled.trading.scripted import BEL, CANBK, OPEN, Scene, Script, only, some
 
 
 class Told(Script):
@@ -157,6 +158,19 @@ def test_a_stop_that_leaves_lets_go_of_its_positions_and_of_no_others():
     instruct(scene, StrategyAct.STOP, leave=True)
     assert ladder.leaving
     assert scene.rung.exit_reason == "operator"
+
+
+def test_a_stopped_strategy_does_not_ask_for_its_further_rungs_until_it_is_started():
+    scene = Scene()
+    plan = LadderPlan([RungPlan(0.0, 20.0), RungPlan(1.0, 20.0)], 0, quantity=10)
+    scene.fill(only(scene.act(lambda ctx: ctx.ladder(CANBK, Side.BUY, plan)), PlaceOrder).order)
+    instruct(scene, StrategyAct.STOP)
+    for price in (102.0, 103.0, 104.0):
+        scene.tick(price, after=60.0)
+    assert scene.kernel.state.refusal_count == 0
+    begun(scene, Told())
+    [entry] = some(scene.tick(105.0, after=60.0), PlaceOrder)
+    assert entry.order.quantity == 10
 
 
 def test_a_strategy_that_is_started_is_shown_its_past_and_then_told():
