@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from engine.numbers import count
 from engine.promotion.next_day_file import NextDayFile, PromotedStrategy, render_next_day
 from engine.texts import plain_text
 
@@ -58,7 +59,7 @@ def _plain_lines(file: NextDayFile) -> list[str]:
 
 def _strategy_text(each: PromotedStrategy) -> str:
     forced = f", forced: {each.origin.forced}" if each.origin.forced else ""
-    return f"({' '.join(each.symbols)}, ₹{each.budget:,}{forced})"
+    return f"({' '.join(each.symbols)}, ₹{count(each.budget)}{forced})"
 
 
 def _changed_values(old: PromotedStrategy, new: PromotedStrategy) -> Iterator[str]:
@@ -67,7 +68,7 @@ def _changed_values(old: PromotedStrategy, new: PromotedStrategy) -> Iterator[st
         if _as_list(was) != _as_list(now):
             yield f"{key} {_value_text(was)} -> {_value_text(now)}"
     if old.budget != new.budget:
-        yield f"budget ₹{old.budget:,} -> ₹{new.budget:,}"
+        yield f"budget ₹{count(old.budget)} -> ₹{count(new.budget)}"
     if old.origin.code != new.origin.code:
         yield "other code"
     if old.origin.forced != new.origin.forced and new.origin.forced:

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from engine.config.schema import DeskConfig
 from engine.errors import ConfigError
+from engine.numbers import count
 from engine.promotion.next_day_file import FILE, NextDayFile, read_next_day
 
 
@@ -36,8 +37,8 @@ def follow_next_day(config: DeskConfig, state: Path) -> FollowedConfig:
         ) from None
     if found.spent > settings.budget:
         raise ConfigError(
-            f"{file}: budgets of {found.spent:,} rupees, promotion.budget allows "
-            f"{settings.budget:,}: raise it, or promote again"
+            f"{file}: budgets of {count(found.spent)} rupees, promotion.budget allows "
+            f"{count(settings.budget)}: raise it, or promote again"
         )
     for name in found.strategy:
         if name in config.strategy or name in config.risk.budget:

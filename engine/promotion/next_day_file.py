@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 
 from engine.config.toml_reader import TomlReader, render_toml
 from engine.errors import ConfigError, in_words
+from engine.numbers import count
 from engine.system.private_files import others_rule
 from engine.system.whole_files import write_whole
 from engine.texts import plain_text
@@ -120,7 +121,7 @@ def next_day_of(promoted: list[PromotedStrategy], number: int) -> NextDayFile:
 
 def promoted_text(next_day: NextDayFile) -> str:
     """Return what is promoted in a line, empty where nothing is."""
-    return ", ".join(f"{each.name} (₹{each.budget:,})" for each in next_day.promoted)
+    return ", ".join(f"{each.name} (₹{count(each.budget)})" for each in next_day.promoted)
 
 
 def render_next_day(file: NextDayFile) -> str:

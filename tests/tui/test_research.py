@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from textual.widgets import Input
 
 from engine.errors import OperatorError
@@ -113,7 +114,9 @@ class FakeResearch:
         self.acts = []
         self.checked = []
         self.started = []
-        self.fault = ""
+        self.fault = self.fault_of_tabs = ""
+        self.held = None
+        """An event that tabs wait for; None: they come at once."""
         self.closed = False
 
     async def close(self):
@@ -126,6 +129,10 @@ class FakeResearch:
 
     async def tab(self, request):
         self.asked.append(request)
+        if self.held is not None:
+            await self.held.wait()
+        if self.fault_of_tabs:
+            raise OperatorError(self.fault_of_tabs)
         if request.trade:
             bars = [ChartBar(TODAY + k * 60 * 10**9, 10, 11, 9, 10, 5) for k in range(9)]
             return ResultCandles("the trade", 60, bars, [TradeMark(bars[3].start, 10.0, "BUY")])
@@ -249,6 +256,62 @@ async def test_the_result_under_the_cursor_is_shown_tab_by_tab():
         await pilot.press("j")
         await turn(app, pilot, 5)
         assert "[map]  trials  luck  equity" in words(app)
+
+
+async def test_no_figures_stand_for_long_under_the_name_of_another_result():
+    port = FakeResearch()
+    async with running(FakeDesk("PAPER")) as (app, pilot):
+        await begin(app, pilot, port)
+        port.held = asyncio.Event()
+        await pilot.press("right_curly_bracket")
+        await turn(app, pilot, 8)
+        assert "[trades]" in words(app)
+        assert "reading ..." in words(app)
+        port.held.set()
+        await turn(app, pilot)
+        assert "4 closed trades" in words(app)
+        assert "reading ..." not in words(app)
+
+
+async def test_a_tab_that_could_not_be_read_is_read_again_when_it_is_looked_at_again():
+    port = FakeResearch()
+    async with running(FakeDesk("PAPER")) as (app, pilot):
+        await begin(app, pilot, port)
+        await pilot.press("j", "j")
+        await turn(app, pilot, 5)
+        port.fault_of_tabs = "the process that reads results has ended"
+        await pilot.press("right_curly_bracket")
+        await turn(app, pilot)
+        assert "has ended" in words(app)
+        port.fault_of_tabs = ""
+        await pilot.press("left_curly_bracket")
+        await turn(app, pilot)
+        await pilot.press("right_curly_bracket")
+        await turn(app, pilot)
+        assert "figures fast=5" in words(app)
+
+
+@pytest.mark.parametrize("held", [False, True])
+async def test_leaving_says_what_research_ends_with_the_screen(held):
+    port, face = FakeResearch([ROWS[0], ROWS[1]._replace(ends=True)]), FakeDesk("PAPER")
+    if not held:
+        face.board.positions.rows[:] = []
+    async with running(face) as (app, pilot):
+        await begin(app, pilot, port)
+        await pilot.press("ctrl+q")
+        await turn(app, pilot)
+        told = words(app)
+        assert "It ends with the screen, what is done is kept: ladder 40 %." in told
+        assert ("Quit with open positions?" in told) == held
+        assert ("Quit while research runs?" in told) != held
+        await pilot.press("escape")
+        assert not face.stopped
+        # over meanwhile: there is nothing to say about it any more
+        port.listed = [ROWS[0], ROWS[1]]
+        await pilot.press("ctrl+q")
+        await turn(app, pilot)
+        assert "ends with the screen" not in words(app)
+        assert face.stopped == (not held)
 
 
 async def test_the_worst_trade_of_yesterday_takes_five_keys_and_is_charted():

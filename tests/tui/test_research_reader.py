@@ -1,14 +1,16 @@
 """The process behind screen 7: what it lists, the tabs it makes, what it starts and stops."""
 
 import asyncio
+import io
 import os
 import signal
 import sqlite3
-import subprocess
 import sys
 import textwrap
+import time
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -33,7 +35,12 @@ from tui.app.research_port import (
 )
 from tui.commands.cli import run_command
 from tui.commands.research_screen.job_words import job_words
-from tui.commands.research_screen.reader_process import ReaderRequest, answered, make_reader
+from tui.commands.research_screen.reader_process import (
+    ReaderRequest,
+    answered,
+    make_reader,
+    serve_requests,
+)
 from tui.commands.research_screen.started_jobs import StartedJobs, read_progress
 
 DAYS = weekdays(12)
@@ -395,20 +402,23 @@ async def test_a_backtest_is_started_shows_how_far_it_is_and_is_stopped_with_wha
     assert client._process.returncode == 0
 
 
-def test_what_ends_with_the_screen_ends_when_the_pipe_does_and_the_others_go_on(state):
-    jobs = StartedJobs(state / "research-jobs")
+def test_what_ends_with_the_screen_ends_when_the_pipe_does_and_the_others_go_on(state, monkeypatch):
+    jobs, another = (StartedJobs(state / "research-jobs") for _ in range(2))
     stays = jobs.start("backtest", ["sandbox", "--port", "0"], {}, tied=False)
     ends = jobs.start("backtest", ["sandbox", "--port", "0"], {}, tied=True)
     try:
         assert jobs.runs(stays)
         assert jobs.runs(ends)
-        ended = subprocess.run(
-            [sys.executable, "-P", "-m", "tui.commands.research_screen.reader_process", "paper"],
-            input=b"",
-            check=False,
-            timeout=120,
-        )
-        assert ended.returncode == 0
+        assert [jobs.ends_with_screen(each.number) for each in (stays, ends)] == [False, True]
+        # another screen that is left ends nothing of this one's
+        assert not another.ends_with_screen(ends.number)
+        # before it has said anything a ctrl-c meets an interpreter that is still starting
+        until = time.monotonic() + 60
+        while not jobs.output(ends) and time.monotonic() < until:
+            time.sleep(0.05)
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO()))
+        monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=io.BytesIO()))
+        serve_requests(SimpleNamespace(jobs=jobs))
         os.waitpid(ends.pid, 0)
         assert not jobs.runs(ends)
         assert jobs.code(ends) is not None

@@ -112,7 +112,7 @@ async def test_a_strategy_is_stopped_with_four_keys():
         assert "8 positions" in words(app)
         await press(app, pilot, "right", "enter")
         assert face.commands == [
-            StopStrategyRequest(NAME, "from the screen", "screen", leave=False)
+            StopStrategyRequest(NAME, "no reason given", "screen", leave=False)
         ]
 
 
@@ -180,6 +180,18 @@ async def test_a_parameter_is_changed_where_its_bounds_are_shown_until_the_desk_
         face.outcomes[2] = done("ema_slow 21 to 34; made anew")
         await press(app, pilot, "enter")
         assert isinstance(app.screen, StrategiesScreen)
+
+
+async def test_a_parameter_that_holds_for_the_day_says_so_before_a_reason_is_typed():
+    face = trading()
+    async with running(face) as (app, pilot):
+        await press(app, pilot, "5", "tab")
+        table = app.screen.panes["parameters"].table
+        while not table.chosen.is_fixed:
+            await press(app, pilot, "j")
+        await press(app, pilot, "m")
+        assert isinstance(app.screen, StrategiesScreen)
+        assert f"{table.chosen.name} holds for the day" in words(app)
 
 
 async def test_a_changed_parameter_shows_what_is_configured_and_who_has_changed_it():

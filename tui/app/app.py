@@ -547,7 +547,9 @@ class PatangApp(App[None]):
 
     async def action_quit(self) -> None:
         """Stop the desk and leave; with open positions ask first."""
-        self._operator.quit(self._leave_app)
+        research = self._screens_made.get("research")
+        ending = await research.ending_jobs() if research is not None else []
+        self._operator.quit(self._leave_app, ending)
 
     def _leave_app(self) -> None:
         self.face.stop()

@@ -1,7 +1,7 @@
 """The operator's requests from the screen: exits, cancels, the release; each is confirmed first."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from rich.text import Text
@@ -173,17 +173,26 @@ class OperatorActions:
         except PatangError as error:
             self._bench.warn(str(error))
 
-    def quit(self, leave: Callable[[], None]) -> None:
-        """Leave; with open positions ask first, for the desk ends with its own screen."""
+    def quit(self, leave: Callable[[], None], ending: Sequence[str]) -> None:
+        """Leave; ask first with open positions, or with research that ends with the screen.
+
+        The desk ends with its own screen. `ending` names that research.
+        """
         moment = self._face.moment
         # a past day that is only watched is there again tomorrow
         watched = moment is not None and not moment.practice
-        if self._face.standing.role or watched or not self._face.board.positions.rows:
+        held = not (self._face.standing.role or watched) and bool(self._face.board.positions.rows)
+        if not held and not ending:
             leave()
             return
-        self._dialogs.ask_question(
-            "Quit with open positions?", self._quit_text, "Quit", leave, keep="Stay"
-        )
+        lost = f"It ends with the screen, what is done is kept: {', '.join(ending)}."
+
+        # asked again with each frame: positions change while the question stands
+        def body() -> str:
+            return "\n".join([self._quit_text()] * held + [lost] * bool(ending))
+
+        title = "Quit with open positions?" if held else "Quit while research runs?"
+        self._dialogs.ask_question(title, body, "Quit", leave, keep="Stay")
 
     def _quit_text(self) -> str:
         rows = self._face.board.positions.rows[:]

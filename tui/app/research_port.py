@@ -23,7 +23,8 @@ class ResultRow(NamedTuple):
     """One row of the list; money in ₹, drawdown in %, `luck` the deflated Sharpe ratio (0 to 1).
 
     `made` is ISO UTC; `share` is how much of it is done (0 to 1), -1 where it does not run. `job`
-    is the number of the process that the screen has started for it.
+    is the number of the process that the screen has started for it; it `ends` with the screen, if
+    that was wanted.
     """
 
     key: str
@@ -44,6 +45,7 @@ class ResultRow(NamedTuple):
     share: float = -1.0
     job: str = ""
     note: str = ""
+    ends: bool = False
 
     @property
     def runs(self) -> bool:

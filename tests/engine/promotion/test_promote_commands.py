@@ -269,7 +269,7 @@ class TestWithoutTheLongChecks:
         house.configure(SETTINGS.replace("next_day = 1", "next_day = 2"))
         told = promote("--yes").out
         assert "✕ budget   its capital of 50,000 rupees exceeds its part of 30,000" in told
-        assert "set promotion.budget to 100,000" in told
+        assert "set promotion.budget to 1,00,000" in told
         assert house.file().budget == {"morning_infy_900": 60_000}
         left_out = PromotionLog(house.state / "sandbox").record(1).trials[1]
         assert (left_out.name, left_out.promoted) == ("morning_infy_900_2", False)

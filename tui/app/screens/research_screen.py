@@ -1,6 +1,7 @@
 """The research screen: what was tried, what runs, and the result under the cursor by tabs."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
@@ -38,6 +39,10 @@ _LOOK: Final = 20
 """Frames between two looks at the list while something runs."""
 _CALM: Final = 50
 """The same while nothing does: a backtest of a shell may have been kept."""
+_SOON: Final = 4
+"""Frames that a tab may stand while the one that is wanted instead is read."""
+_PATIENCE_S: Final = 1.0
+"""How long leaving waits for the list."""
 _LEAST: Final = 8
 """Lines of the list, with title and heads."""
 _KEPT: Final = 24
@@ -117,6 +122,8 @@ class ResearchScreen(PanedScreen):
         self._pointed: ResultRow | None = None
         self._moved_at = 0
         self._shown: TabRequest | None = None
+        self._awaited: TabRequest | None = None
+        self._awaited_since = 0
         self._axes = {"across": "", "down": "", "metric": ""}
         self._trade = ""
         """The trade that is charted; empty: none."""
@@ -160,6 +167,14 @@ class ResearchScreen(PanedScreen):
         del step
         self.turn_to(self._detail if self._current == "results" else "results")
 
+    async def ending_jobs(self) -> list[str]:
+        """Return what runs and ends with the screen: kind, strategy, and how far it is."""
+        if any(row.ends for row in self._list.all):
+            # the list is as old as the last look at it: what is over is no reason to ask
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._read_rows(), _PATIENCE_S)
+        return [f"{row.name} {100 * row.share:.0f} %" for row in self._list.all if row.ends]
+
     # frames
 
     def draw(self, frame: ScreenFrame) -> None:
@@ -182,7 +197,7 @@ class ResearchScreen(PanedScreen):
         if self._pointed is not None and frame.number - self._moved_at >= _REST:
             wanted = self._wanted_tab(self._pointed)
             if wanted != self._shown:
-                self._show_wanted(wanted)
+                self._await_tab(wanted, frame.number)
 
     def _fit_list(self) -> None:
         """Give the list the lines that it needs, two fifths of the screen at most."""
@@ -228,6 +243,16 @@ class ResearchScreen(PanedScreen):
         elif f"tab {wanted}" not in self._reading:
             self._begin_task(f"tab {wanted}", self._read_tab(wanted))
 
+    def _await_tab(self, wanted: TabRequest, number: int) -> None:
+        if wanted != self._awaited:
+            self._awaited, self._awaited_since = wanted, number
+        self._show_wanted(wanted)
+        # figures of one result must not stand for long under the name of another
+        if wanted != self._shown and number - self._awaited_since >= _SOON:
+            self._shown = None
+            self._picture.say("reading ...")
+            self._turn_detail("picture")
+
     def _begin_task(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Begin a task, unless one of that name is at work."""
         if name in self._reading:
@@ -270,10 +295,12 @@ class ResearchScreen(PanedScreen):
         try:
             found = await self._reader.tab(wanted)
         except PatangError as error:
+            # not kept: the next look asks again
             found = ResultTable(str(error), [], [], str(error))
-        self._kept[wanted] = found
-        while len(self._kept) > _KEPT:
-            self._kept.pop(next(iter(self._kept)))
+        else:
+            self._kept[wanted] = found
+            while len(self._kept) > _KEPT:
+                self._kept.pop(next(iter(self._kept)))
         # the cursor may have gone on meanwhile
         if self._pointed is not None and self._wanted_tab(self._pointed) == wanted:
             self._shown = wanted

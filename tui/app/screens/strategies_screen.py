@@ -9,6 +9,7 @@ from textual import events
 
 from engine.board_rows import OTHERS, DecisionRow, ParameterRow, StrategyRow
 from engine.errors import PatangError
+from engine.manual.strategy_acts import FIXED
 from engine.numbers import counted, gain
 from engine.operator_requests import (
     SetParametersRequest,
@@ -217,7 +218,7 @@ class StrategiesScreen(PanedScreen):
 
         # No reason is asked for: whoever stops a strategy is in a hurry.
         def then(leave: bool) -> None:
-            request = StopStrategyRequest(row.name, "from the screen", WHO, leave=leave)
+            request = StopStrategyRequest(row.name, "no reason given", WHO, leave=leave)
             self.post_message(self.DecisionMade(f"stop {row.name}", request))
 
         self._dialogs.ask_choice(f"Stop {row.name}?", body, ("Stop", "Stop and exit"), then)
@@ -244,6 +245,11 @@ class StrategiesScreen(PanedScreen):
         """Ask for another value of the parameter under the cursor, for the rest of the day."""
         row: Any = self.panes["parameters"].table.chosen
         if not isinstance(row, ParameterRow):
+            return
+        # a form that can only be refused would cost a reason first
+        if row.is_fixed:
+            told = f"{row.name} holds for the day; {FIXED[row.name]}"
+            self.notify(told, severity="warning", markup=False)
             return
         body = f"{row.meaning}\n{bounds_text(row)} Now {row.value}"
         body += f", configured {row.configured}. " if row.value != row.configured else ". "

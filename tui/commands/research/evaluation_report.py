@@ -11,7 +11,7 @@ from engine.backtest.results.figure_text import NONE, money, percent, ratio
 from engine.backtest.statistics.run_statistics import SESSIONS as YEAR
 from engine.config.promotion_settings import PromotionSettings
 from engine.history.bar_series import Floats
-from engine.numbers import counted
+from engine.numbers import count, counted
 from engine.research.evidence.monte_carlo import ChanceSpread
 from engine.research.evidence.promised_paths import BAND
 from engine.research.realised_days import RealisedFigures, SessionResult
@@ -35,7 +35,7 @@ def print_evaluation(
     `names` are those of the period, empty for all since its promotion, and of this week.
     """
     promoted = each.promoted
-    head = f"{promoted.name}  {' '.join(promoted.symbols)}  ₹{promoted.budget:,}"
+    head = f"{promoted.name}  {' '.join(promoted.symbols)}  ₹{count(promoted.budget)}"
     since = f"since {promoted.origin.since}"
     out.print(Text(plain_text(f"{head}  {each.gone or since}"), "bold"))
     _print_block(out, _figure_text(each, names[0] or since, names[1]))

@@ -11,6 +11,7 @@ import pandas as pd
 
 from engine.config.schema import DeskConfig
 from engine.errors import ConfigError
+from engine.numbers import count
 from engine.promotion.next_day_file import (
     NextDayFile,
     PromotedStrategy,
@@ -205,7 +206,7 @@ class PromotionJob:
             left.remove(wanted[-1])
         part = self._equal_part(len(kept) + len(left))
         for each in left:
-            step = passed("budget", f"{part:,} rupees, {len(kept) + len(left)} in all")
+            step = passed("budget", f"{count(part)} rupees, {len(kept) + len(left)} in all")
             each.steps.append(step)
             tell(each.plan.name, step)
         if left:
@@ -216,8 +217,9 @@ class PromotionJob:
         for old in kept:
             if capital_of(old.table) > part:
                 raise ConfigError(
-                    f"{old.name} stays from before, and its capital of {capital_of(old.table):,} "
-                    f"rupees exceeds its part of {part:,}: raise promotion.budget, or say --replace"
+                    f"{old.name} stays from before, and its capital of "
+                    f"{count(capital_of(old.table))} rupees exceeds its part of {count(part)}: "
+                    "raise promotion.budget, or say --replace"
                 )
 
     def _promoted_strategy(

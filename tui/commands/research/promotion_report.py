@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from engine.indian_time import made_text
+from engine.numbers import count
 from engine.promotion.file_changes import day_changes, file_diff
 from engine.promotion.next_day_file import NextDayFile, TrialOrigin, TrialPromise
 from engine.promotion.promotion_log import PromotionRecord, PromotionStep, record_line
@@ -70,11 +71,13 @@ def print_state(out: Console, file: NextDayFile, records: Sequence[PromotionReco
         return
     made = {each.number: made_text(each.made) for each in records}
     number = f", promotion {file.number} of {made[file.number]}" if file.number in made else ""
-    out.print(f"{len(file.strategy)} promoted, ₹{file.spent:,} in all{plain_text(number)}")
+    out.print(f"{len(file.strategy)} promoted, ₹{count(file.spent)} in all{plain_text(number)}")
     for each in file.promoted:
         origin, promise = each.origin, each.promise
         out.print(
-            Text(plain_text(f"{each.name}  {' '.join(each.symbols)}  ₹{each.budget:,}"), "bold")
+            Text(
+                plain_text(f"{each.name}  {' '.join(each.symbols)}  ₹{count(each.budget)}"), "bold"
+            )
         )
         told = [
             _origin_text(origin),

@@ -10,7 +10,7 @@ from engine.backtest.loaded_bars import LoadedBars
 from engine.backtest.run_bars import days_of
 from engine.config.schema import DeskConfig
 from engine.errors import PatangError
-from engine.numbers import counted
+from engine.numbers import count, counted
 from engine.promotion.promotion_log import PromotionStep
 from engine.research.sweep_study import ChosenTrial
 from engine.research.sweep_tables import verdict_text
@@ -64,8 +64,8 @@ def budget_step(table: Mapping[str, Any], part: int, budget: int) -> PromotionSt
     """Return the failure of what spends more than its part; `budget` would do for all."""
     return failed(
         "budget",
-        f"its capital of {capital_of(table):,} rupees exceeds its part of {part:,}: set "
-        f"promotion.budget to {budget:,}, or sweep with less capital",
+        f"its capital of {count(capital_of(table))} rupees exceeds its part of {count(part)}: set "
+        f"promotion.budget to {count(budget)}, or sweep with less capital",
         forceable=False,
     )
 

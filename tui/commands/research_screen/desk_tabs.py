@@ -9,7 +9,7 @@ from engine.backtest.results.figure_text import money, percent, tone
 from engine.indian_time import made_text
 from engine.market.calendar import DAY, ist_day, midnight
 from engine.numbers import count, counted, rupees
-from engine.promotion.file_changes import day_changes
+from engine.promotion.file_changes import DayChange, day_changes
 from engine.promotion.next_day_file import read_next_day
 from engine.promotion.promotion_log import PromotionLog
 from store.backtest_results import ParityDay
@@ -147,9 +147,9 @@ def promoted_tab(log: PromotionLog, opened: bool) -> ResultTable:
                 [
                     each.name,
                     " ".join(each.symbols),
-                    f"₹{each.budget:,}",
+                    f"₹{count(each.budget)}",
                     each.origin.since,
-                    f"due: {change.text or 'new'}" if change else "trades",
+                    _due_text(change) if change else "trades",
                     f"{promise.annual_return:+.1%} a year, Sharpe {promise.sharpe:.2f}",
                     "; forced: ".join(filter(None, (each.origin.why, each.origin.forced))),
                 ],
@@ -164,7 +164,7 @@ def promoted_tab(log: PromotionLog, opened: bool) -> ResultTable:
         for name, each in due.items()
     ]
     columns = [
-        TableColumn("strategy", 26, right=False, most=44),
+        TableColumn("strategy", 32, right=False, most=48),
         TableColumn("symbols", 10, right=False, most=22, rank=1),
         TableColumn("budget", 10),
         TableColumn("since", 10, right=False, rank=1),
@@ -173,8 +173,13 @@ def promoted_tab(log: PromotionLog, opened: bool) -> ResultTable:
         TableColumn("why", 20, right=False, most=120, rank=3),
     ]
     empty = "nothing is promoted: :promote last --dry-run says what would be"
-    title = f"{count(len(file.strategy))} promoted, ₹{file.spent:,} in all"
+    title = f"{count(len(file.strategy))} promoted, ₹{count(file.spent)} in all"
     return ResultTable(title, columns, rows, empty)
+
+
+def _due_text(change: DayChange) -> str:
+    # symbols and budget of a new one stand in columns of their own
+    return "due: new" if change.sign == "+" else f"due: {change.text}"
 
 
 def promotions_tab(log: PromotionLog) -> ResultTable:

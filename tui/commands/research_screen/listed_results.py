@@ -50,6 +50,9 @@ class ResultList:
             rows.append(_fault_row("sweeps", str(error)))
             by_command = {job.number: job for job in jobs}
         rows += map(self._jobs.row, by_command.values())
+        rows = [
+            row._replace(ends=row.runs and self._jobs.ends_with_screen(row.job)) for row in rows
+        ]
         # what runs is what one waits for: it stands above everything
         rows.sort(key=lambda row: (row.runs, row.made, row.key), reverse=True)
         desk = ResultRow(DESK, "desk", "", f"this {mode} desk", state="its days")

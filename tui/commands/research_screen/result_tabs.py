@@ -189,7 +189,7 @@ TRADE_COLUMNS: Final = [
     TableColumn("qty", 6, rank=2),
     TableColumn("in", 10, rank=1),
     TableColumn("out", 10, rank=1),
-    TableColumn("held", 8, rank=2),
+    TableColumn("held", 9, rank=2),
     TableColumn("net ₹", 12),
     TableColumn("charges", 9, rank=3),
     TableColumn("why out", 10, right=False, most=24, rank=1),

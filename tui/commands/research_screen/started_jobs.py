@@ -57,6 +57,8 @@ class StartedJobs:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._own: set[str] = set()
+        """Those started here that end with the screen; another screen's end with that one."""
 
     def start(
         self, kind: str, words: Sequence[str], fields: dict[str, str], *, tied: bool
@@ -87,6 +89,8 @@ class StartedJobs:
             made = datetime.now(UTC).isoformat(timespec="seconds")
             job = KeptJob(number, kind, [*words], made, process.pid, fields, tied)
             (place / JOB).write_bytes(msgspec.json.encode(job))
+            if tied:
+                self._own.add(number)
         except OSError as error:
             raise OperatorError(f"{place}: {in_words(error)}") from None
         # until it holds its lock it would look like one that has died
@@ -129,10 +133,14 @@ class StartedJobs:
                 os.kill(job.pid, signal.SIGINT)
 
     def stop_tied(self) -> None:
-        """Stop those that end with the screen."""
+        """Stop those that end with this screen."""
         for job in self.jobs():
-            if job.tied:
+            if self.ends_with_screen(job.number):
                 self.stop(job)
+
+    def ends_with_screen(self, number: str) -> bool:
+        """Return whether a job was started here, to end with the screen."""
+        return number in self._own
 
     def remove(self, job: KeptJob) -> None:
         """Forget a job that does not run."""

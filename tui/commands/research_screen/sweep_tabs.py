@@ -82,6 +82,10 @@ def map_tab(outcome: SweepOutcome, scores: TrialScores, asked: TabRequest) -> Re
         most=MOST_CELLS,
     )
     done = f"{counted(len(rows), 'trial')}{' so far' if outcome.is_partial else ''}"
+    # a cell of several symbols is no trial of its own
+    cells = sum(cell is not None for line in found.cells for cell in line) if found else 0
+    if cells < len(rows):
+        done += ", the mean where a cell has several"
     if found is None:
         return ResultMap(f"{done}, and no axis that varies", metric, "", [], "", [], [])
     return ResultMap(
