@@ -10,6 +10,8 @@ from engine.day.opening import RAN
 from engine.day.replay_status import DayMarks
 from engine.errors import NothingFound
 from engine.market.calendar import DAY, midnight
+from engine.numbers import time_of_day
+from engine.orders.strategy_days import TABLE
 from store.database_integrity import open_for_reading
 
 _MARKS: Final = (
@@ -54,6 +56,25 @@ def openings(database: Path, day: date) -> list[int]:
     with open_for_reading(database) as db:
         found = db.execute("SELECT key FROM meta WHERE key LIKE ?", (f"{RAN}{day}:%",))
         return [int(str(row[0]).rpartition(":")[2]) for row in found]
+
+
+def strategy_acts(database: Path, day: date) -> list[str]:
+    """Return what was done to strategies by hand on a day, a line for each act, in their order.
+
+    Raise `OperatorError` for a database that cannot be read.
+    """
+    with open_for_reading(database) as db:
+        # a journal of an older version has no such acts
+        if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (TABLE,)).fetchone():
+            return []
+        found = db.execute(
+            f"SELECT ts, act, strategy, reason FROM {TABLE} WHERE day = ? ORDER BY seq",  # noqa: S608 - a name of ours
+            (str(day),),
+        )
+        return [
+            f"{time_of_day(int(ts))} {act} {strategy}: {reason}"
+            for ts, act, strategy, reason in found
+        ]
 
 
 def ended_trades(database: Path, day: date) -> list[EndedTrade]:

@@ -1,11 +1,15 @@
 """A desk records its feed, and the recording plays again: same ticks, same bars, same digest."""
 
 import json
+import sqlite3
+from contextlib import closing
+from datetime import date
 
 import pytest
 
 from brokers.sandbox.api import admin_key
-from compiled.model.values import MINUTE
+from compiled.model.values import MINUTE, SECOND
+from engine.market.calendar import midnight
 from store.bars.parquet_bars import ParquetBars
 from tests.desk.support import rows, wait_for
 from tui.run.recordings import RecordedRunReader, play_run, recorded_runs
@@ -97,7 +101,13 @@ def replayed(patang, recording, *arguments):
 def test_a_recording_is_played_through_the_whole_desk_to_the_same_bars_and_twice_to_the_same_orders(
     station, patang, faults
 ):
-    _, desk, run = recorded(station, faults, 30)
+    made, desk, run = recorded(station, faults, 30)
+    with closing(sqlite3.connect(made.database)) as db, db:
+        db.execute(
+            "INSERT INTO strategy_acts (ts, day, strategy, act, who, reason, detail) "
+            "VALUES (?, ?, 'momentum_ladder', 'stop', 'screen', 'too hot', '{}')",
+            (midnight(date.fromisoformat(run.day)) + 36_061 * SECOND, run.day),
+        )
     eager = (
         "[strategy.momentum_ladder]\nmomentum_bars = 1\nmomentum_percent = 0.01\nema_fast = 1\n"
         "ema_slow = 2\n"
@@ -105,6 +115,7 @@ def test_a_recording_is_played_through_the_whole_desk_to_the_same_bars_and_twice
     (patang.home / "config.toml").write_text(TEXT.replace("record = true", "") + eager)
     code, first = replayed(patang, run.name, "--speed", "max")
     assert (code, first["same_bars_as_the_desk"], first["whole"]) == (0, "yes", True)
+    assert first["unrepeated_acts"] == ["10:01:01 stop momentum_ladder: too hot"]
     facts = desk.facts()
     assert (first["ticks"], first["bars"]) == (facts["ticks"], facts["bars"])
     assert first["recorded"]["digest"] == first["bars_digest"]

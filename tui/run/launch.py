@@ -347,6 +347,23 @@ def day_line(summary: Mapping[str, object]) -> str:
     )
 
 
+def _unrepeated_acts(station: DeskSession) -> list[str]:
+    """Return the acts on strategies of the recorded desk; none where its journal is not here."""
+    from store.desk_marks import strategy_acts  # noqa: PLC0415
+    from tui.run.replay.replaying_desk import journal_of  # noqa: PLC0415
+
+    run, rerun = station.run, station.rerun
+    if run.recording is None or rerun is None:
+        return []
+    try:
+        journal = journal_of(station.configured, run.recording, rerun.reading.began)
+        day = date.fromisoformat(run.recording.day)
+        return strategy_acts(journal, day) if journal is not None else []
+    # the day has been played: a journal that cannot be read takes nothing of that away
+    except PatangError:
+        return []
+
+
 def report_day(
     station: DeskSession, desk: "Desk", *, interrupted: bool, as_json: bool, screen: bool
 ) -> int:
@@ -360,6 +377,13 @@ def report_day(
         )
         return FAILED
     summary = station.summary()
+    if station.rerun is not None:
+        acts = summary["unrepeated_acts"] = _unrepeated_acts(station)
+        # whatever differs from the recorded day would be looked for in the strategies
+        if acts:
+            told = f"the recorded desk's strategies were acted on by hand, here not: {acts[0]}"
+            told += f" (and {len(acts) - 1} more)" if len(acts) > 1 else ""
+            sys.stderr.write(f"patang: {plain_text(told)}\n")
     if screen:
         sys.stderr.write(f"{day_line(summary)}\n")
     sys.stderr.write(f"records: {station.database}, {station.state / 'patang.log'}\n")
