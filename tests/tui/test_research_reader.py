@@ -201,6 +201,7 @@ def test_every_tab_of_a_sweep_is_made(state, capsys):
     assert (row.kind, row.state, row.share) == ("sweep", "8 trials", -1.0)
     found = tab(reader, row.key, "map")
     assert isinstance(found, ResultMap)
+    assert found.title == "8 trials, the mean where a cell has several"
     assert (found.across, found.columns, found.down, found.rows) == (
         "fast",
         ["2", "3"],
@@ -269,7 +270,7 @@ def test_the_desk_s_own_tabs(state):
     [due] = tab(reader, "desk", "promoted").rows
     # The desk has not opened with it yet.
     assert due.texts[:2] == ["one_infy_300", "INFY"]
-    assert due.texts[4].startswith("due:")
+    assert due.texts[4] == "due: new"
     [record] = tab(reader, "desk", "promotions").rows
     assert record.texts[0] == "*1"
     for name in ("equity", "trades"):

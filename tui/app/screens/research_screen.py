@@ -168,7 +168,7 @@ class ResearchScreen(PanedScreen):
         self.turn_to(self._detail if self._current == "results" else "results")
 
     async def ending_jobs(self) -> list[str]:
-        """Return what runs and ends with the screen: kind, strategy, and how far it is."""
+        """Return what runs and ends with the screen: its strategy, and how far it is."""
         if any(row.ends for row in self._list.all):
             # the list is as old as the last look at it: what is over is no reason to ask
             with contextlib.suppress(TimeoutError):
