@@ -352,11 +352,11 @@ def _unrepeated_acts(station: DeskSession) -> list[str]:
     from store.desk_marks import strategy_acts  # noqa: PLC0415
     from tui.run.replay.replaying_desk import journal_of  # noqa: PLC0415
 
-    run, rerun = station.run, station.rerun
-    if run.recording is None or rerun is None:
+    run = station.run
+    if run.recording is None:
         return []
     try:
-        journal = journal_of(station.configured, run.recording, rerun.reading.began)
+        journal = journal_of(station.configured, run.recording)
         day = date.fromisoformat(run.recording.day)
         return strategy_acts(journal, day) if journal is not None else []
     # the day has been played: a journal that cannot be read takes nothing of that away
