@@ -185,6 +185,7 @@ def test_in_lockstep_the_books_are_compared_when_nothing_else_is_left_to_do():
     gateway = SimpleNamespace(poll_due=lambda: None)
     books = SimpleNamespace(foreign_shares=0)
     loop = SimpleNamespace(
+        kernel=SimpleNamespace(view=SimpleNamespace(instruments=lambda: ())),
         gateway=gateway,
         poller=books,
         bands=None,
