@@ -100,6 +100,7 @@ class JumpDialog(ModalDialog[JumpTarget | None]):
     def on_key(self, event: events.Key) -> None:
         """Go where the letter stands."""
         number = LETTERS.find(event.character) if event.character else -1
-        if 0 <= number < len(self._targets):
+        # a letter typed ahead may come when it has closed
+        if self.is_current and 0 <= number < len(self._targets):
             event.stop()
             self.dismiss(self._targets[number])
