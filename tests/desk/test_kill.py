@@ -74,7 +74,7 @@ def held_back(file):
     )
     refused = rows(
         file,
-        "SELECT * FROM events WHERE name = 'refused' AND text LIKE '%KILLED' AND ts > ?",
+        "SELECT * FROM decisions WHERE verdict = 'KILLED' AND ts > ?",
         killed,
     )
     return late, working, len(refused)
