@@ -9,7 +9,7 @@ from tests.simulation import day
 from tests.simulation.day import simulate
 from tests.simulation.story import tell
 
-BATCHES, DAYS = 40, 24
+BATCHES, DAYS = 24, 24
 SOAK = 400
 
 
