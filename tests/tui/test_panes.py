@@ -282,7 +282,7 @@ def test_no_row_about_money_leaves_open_which_option_it_is(width):
 
 def test_a_name_in_a_pane_narrower_than_itself_keeps_its_end():
     assert fit_text("NIFTY26NOV24500CE", 12, right=False, names=True) == "NIFT…24500CE"
-    assert fit_text("NIFTY26NOV24500PE", 12, right=False, names=True) == "NIF…V24500PE"
+    assert fit_text("NIFTY26NOV24500PE", 12, right=False, names=True) == "NIFT…24500PE"
     assert fit_text("INFY", 12, right=False, names=True) == "INFY        "
 
 
