@@ -50,6 +50,8 @@ WRITES = {
     "put_bars": lambda _, writer: writer.put_bars((1, 60), ()),
     "set_forming": lambda board, writer: writer.set_forming(board.focus, FormingBar(1, 60, None)),
     "add_trade": lambda board, writer: writer.add_trade(board.focus, TapeRow(1, 5, 10.0, 3, "BUY")),
+    "set_places": lambda board, writer: writer.set_places(board.places._replace(log="x")),
+    "set_opening": lambda _, writer: writer.set_opening("reading"),
     "begin_depth": lambda board, writer: writer.begin_depth(board.focus),
 }
 

@@ -43,6 +43,7 @@ def station(tmp_path, monkeypatch):
         state=tmp_path,
         database=tmp_path / "run.db",
         failures=[],
+        rerun=None,
         run=RunPlan(speed=1.0),
     )
     made.desk = Desk(board)

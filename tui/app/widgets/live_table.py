@@ -447,7 +447,8 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         if y == 0:
             return self._head_strip(self._tones, width)
         line = self.scroll_offset.y + y - 1
-        if line < len(self._places):
+        # Between two lists of a view the old places may still stand when it is painted.
+        if line < len(self._places) and self._places[line] < len(self._rows):
             place = self._places[line]
             if place < 0:
                 return self._heading_strip(
