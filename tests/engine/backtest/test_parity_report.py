@@ -17,6 +17,9 @@ from tui.commands.backtest.parity_run import ParityResult, StrategyParity, parit
 
 LONG = "a_strategy_with_a_long_name"
 
+NEWER = "DROP TABLE backtest_notes; DROP TABLE IF EXISTS bias_checks; "
+"""What versions after that one have added."""
+
 
 def result():
     """Return a day with a match filled otherwise, a refusal, a short, and a backtest's extra."""
@@ -182,7 +185,8 @@ def test_comparisons_of_the_version_before_are_those_of_the_whole_desk(tmp_path)
     with closing(sqlite3.connect(path)) as database:
         database.executescript(
             f"CREATE TABLE old AS SELECT {columns} FROM parity_days; DROP TABLE parity_days; "
-            "ALTER TABLE old RENAME TO parity_days; DROP TABLE backtest_notes; DROP TABLE IF EXISTS bias_checks; PRAGMA user_version = 2"
+            "ALTER TABLE old RENAME TO parity_days; "
+            f"{NEWER}PRAGMA user_version = 2"
         )
     assert store.parity_days() == [row(percent=75.0)]
     store.keep_parity([row(percent=80.0), row(strategy="told")])
@@ -194,9 +198,7 @@ def test_a_file_of_results_of_an_earlier_version_gets_the_table(tmp_path):
     store = ResultStore(path)
     store.keep_parity([row()])
     with closing(sqlite3.connect(path)) as database:
-        database.executescript(
-            "DROP TABLE parity_days; DROP TABLE backtest_notes; DROP TABLE IF EXISTS bias_checks; PRAGMA user_version = 1"
-        )
+        database.executescript(f"DROP TABLE parity_days; {NEWER}PRAGMA user_version = 1")
     assert store.parity_days() == []
     store.keep_parity([row()])
     assert store.parity_days() == [row()]
